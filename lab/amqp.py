@@ -1,0 +1,83 @@
+"""How the lab reaches RabbitMQ and what it declares there, in one place for both sides."""
+
+from typing import Any, Final, Protocol
+
+import pika
+
+HEARTBEAT_SECONDS: Final = 10
+BLOCKED_SECONDS: Final = 5.0
+DELIVERY_LIMIT: Final = 5
+
+CELERY_QUEUE: Final = "celery"
+RABBITMQ_QUEUE: Final = "tasks"
+QUEUES: Final = (CELERY_QUEUE, RABBITMQ_QUEUE)
+DEAD_LETTER_EXCHANGE: Final = "lab.dead"
+
+
+class Channel(Protocol):
+    """The part of a pika channel that declares; its doubles need no more."""
+
+    def exchange_declare(self, exchange: str, exchange_type: str, durable: bool) -> Any: ...
+    def queue_declare(self, queue: str, durable: bool, arguments: dict[str, Any] | None) -> Any: ...
+    def queue_bind(self, queue: str, exchange: str, routing_key: str) -> Any: ...
+
+
+def parameters(url: str, name: str, *, heartbeat: int = HEARTBEAT_SECONDS) -> pika.URLParameters:
+    """Connection parameters for `url`, shown under `name` on RabbitMQ's management page.
+
+    Heartbeats come every `heartbeat` seconds, and a connection that the broker blocks (memory or
+    disk alarm) ends with an error after five seconds instead of hanging.
+    https://www.rabbitmq.com/docs/heartbeats, https://www.rabbitmq.com/docs/connection-blocked
+    """
+    result = pika.URLParameters(url)
+    result.heartbeat = heartbeat
+    result.blocked_connection_timeout = BLOCKED_SECONDS
+    result.socket_timeout = 5.0
+    result.stack_timeout = 10.0
+    result.connection_attempts = 1
+    result.client_properties = {"connection_name": name}
+    return result
+
+
+def dead_letter_queue(queue: str) -> str:
+    """The queue that takes what `queue` rejects or has delivered too often."""
+    return f"{queue}.dead"
+
+
+def queue_arguments(queue: str) -> dict[str, Any]:
+    """Arguments of the durable queue `queue`: a quorum queue that gives a message up after five
+    returns, and hands it to its dead-letter queue without losing it on the way.
+
+    https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+    """
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+        "x-dead-letter-routing-key": dead_letter_queue(queue),
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def declare_topology(channel: Channel) -> None:
+    """Declares all queues of the lab and where their dead letters go; doing it again changes nothing.
+
+    The queue `celery` is bound to Celery's own topic exchange by Celery; here it is only declared,
+    with the very arguments that `celery_app` uses.
+    """
+    channel.exchange_declare(exchange=DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
+    for queue in QUEUES:
+        dead = dead_letter_queue(queue)
+        channel.queue_declare(queue=dead, durable=True, arguments={"x-queue-type": "quorum"})
+        channel.queue_bind(queue=dead, exchange=DEAD_LETTER_EXCHANGE, routing_key=dead)
+        channel.queue_declare(queue=queue, durable=True, arguments=queue_arguments(queue))
+
+
+def delivery_count(headers: dict[str, Any] | None, redelivered: bool) -> int:
+    """How often a message was handed out before this delivery, as far as the broker tells.
+
+    Quorum queues count in `x-delivery-count`; other queues only say that it was not the first time.
+    """
+    counted = (headers or {}).get("x-delivery-count")
+    return int(counted) if isinstance(counted, int) else int(redelivered)

@@ -1,0 +1,28 @@
+"""Times as the lab keeps them: whole microseconds since the Unix epoch, in UTC."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def now_us() -> int:
+    """The present moment, in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def to_iso(us: int) -> str:
+    """`us` (microseconds since the epoch) as ISO 8601 in UTC, always with six decimals."""
+    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def to_us(moment: datetime) -> int:
+    """An aware `moment` as microseconds since the epoch.
+
+    Raises:
+        ValueError: `moment` has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its zone: write 2026-01-31T12:00:00Z")
+    return (moment - _EPOCH) // _MICROSECOND

@@ -1,0 +1,128 @@
+"""The lab's settings: the only reader of the environment."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+DEFAULT_RMQ_URL = "amqp://student:qwerty@localhost:5672/"
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set. Each field is the environment variable of the same name in capitals, some
+    with the prefix `LAB_`: docs/settings.md lists them all."""
+
+    rmq_url: str
+    api_url: str
+    host: str
+    port: int
+    var: Path
+    database_url: str
+    celery_broker_url: str
+    result_backend: str
+    management_url: str
+    secret_key: str | None
+    sync_max_seconds: float
+    log_language: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Settings from `env` (the process's own environment where none is given).
+
+        Raises:
+            SettingsError: a value is not of its form.
+        """
+        get = _Reader(os.environ if env is None else env)
+        port = get.integer("PORT", 8080, 0, 65535)
+        var = Path(get.text("LAB_VAR", "var")).resolve()
+        rmq_url = get.url("RMQ_URL", DEFAULT_RMQ_URL, "amqp", "amqps")
+        return cls(
+            rmq_url=rmq_url,
+            api_url=get.url(
+                "API_URL", f"http://localhost:{port}/update_task_status_api/", "http", "https"
+            ),
+            host=get.text("LAB_HOST", "127.0.0.1"),
+            port=port,
+            var=var,
+            database_url=get.text("DATABASE_URL", f"sqlite:///{var}/lab.sqlite3"),
+            celery_broker_url=get.text("CELERY_BROKER_URL", rmq_url),
+            result_backend=get.text("RESULT_BACKEND", f"db+sqlite:///{var}/results.sqlite3"),
+            management_url=get.text("LAB_MANAGEMENT_URL", "http://localhost:15672/"),
+            secret_key=get.text("LAB_SECRET_KEY", "") or None,
+            sync_max_seconds=get.number("LAB_SYNC_MAX_SECONDS", 60.0, 0.0, 3600.0),
+            log_language=get.choice("LAB_LOG_LANGUAGE", "ru", "ru", "en"),
+        )
+
+    def with_(self, **changes: object) -> Self:
+        """A copy with `changes`; for tests and for tools that start a second lab."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def secret(self) -> bytes:
+        """The key that signs callbacks and sessions: the set one, or one made once and kept under
+        `var`, readable by its owner only."""
+        if self.secret_key:
+            return self.secret_key.encode()
+        return _kept_secret(self.var / "secret_key")
+
+
+class _Reader:
+    """Reads values of one environment; an empty variable counts as unset."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str, default: str) -> str:
+        return self._env.get(name, "").strip() or default
+
+    def choice(self, name: str, default: str, *allowed: str) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            raise SettingsError(f"{name} is {value!r}; it takes {' or '.join(allowed)}")
+        return value
+
+    def url(self, name: str, default: str, *schemes: str) -> str:
+        value = self.text(name, default)
+        if urlsplit(value).scheme not in schemes:
+            raise SettingsError(f"{name} takes a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+        return value
+
+    def number(self, name: str, default: float, low: float, high: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise SettingsError(f"{name} is {value!r}; it takes a number from {low:g} to {high:g}")
+        return number
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        number = self.number(name, default, low, high)
+        if number != int(number):
+            raise SettingsError(f"{name} is {number:g}; it takes a whole number from {low} to {high}")
+        return int(number)
+
+
+def _kept_secret(path: Path) -> bytes:
+    """The secret in `path`, made first where there is none; safe when several processes start at once."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes().strip()

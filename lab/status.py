@@ -1,0 +1,89 @@
+"""A task's statuses, which may follow which, and the update that a worker sends."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from lab.clock import now_us, to_iso
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands. DONE, FAILED and CANCELLED are final."""
+
+    PENDING = "PENDING"
+    IN_PROGRESS = "IN_PROGRESS"
+    RETRYING = "RETRYING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing follows this status."""
+        return not _NEXT[self]
+
+
+_FINAL = frozenset({TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELLED})
+_NEXT: Final[dict[TaskStatus, frozenset[TaskStatus]]] = {
+    TaskStatus.PENDING: _FINAL | {TaskStatus.IN_PROGRESS, TaskStatus.RETRYING},
+    TaskStatus.IN_PROGRESS: _FINAL | {TaskStatus.RETRYING},
+    TaskStatus.RETRYING: _FINAL,
+    TaskStatus.DONE: frozenset(),
+    TaskStatus.FAILED: frozenset(),
+    TaskStatus.CANCELLED: frozenset(),
+}
+
+
+def may_follow(old: TaskStatus, old_attempt: int, new: TaskStatus, new_attempt: int) -> bool:
+    """Whether `new` in attempt `new_attempt` moves a task on that stands at `old` in `old_attempt`.
+
+    Delivery is at least once, so updates come late, twice and out of order: within an attempt only
+    the table above counts; a later attempt may begin anew, an earlier one is history; nothing leaves
+    a final status.
+    """
+    if old.final or new is TaskStatus.PENDING or new_attempt < old_attempt:
+        return False
+    return new_attempt > old_attempt or new in _NEXT[old]
+
+
+class StatusUpdate(BaseModel):
+    """One fact about a task, as a worker POSTs it to the API."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: Annotated[str, Field(min_length=1, max_length=64)]
+    status: TaskStatus
+    token: Annotated[str, Field(max_length=128)] = ""
+    attempt: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
+    worker: Annotated[str, Field(max_length=255)] = ""
+    at: AwareDatetime = Field(default_factory=lambda: datetime.fromisoformat(to_iso(now_us())))
+    progress: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
+    error: Annotated[str, Field(max_length=10_000)] | None = None
+    result: Any = None
+
+    @field_validator("at", mode="before")
+    @classmethod
+    def _at_is_text(cls, value: object) -> object:
+        if isinstance(value, int | float):
+            raise ValueError("a time is ISO 8601 with a zone, such as 2026-01-31T12:00:00.000000Z")
+        return value
+
+
+class Verdict(BaseModel):
+    """The API's answer to one update: whether it moved the task, and where the task stands now."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    task_id: str
+    applied: bool = False
+    status: TaskStatus | None = None
+    cancel: bool = False
+    error: str | None = None
+
+    @property
+    def run(self) -> bool:
+        """Whether the job should run: yes, unless the task has already come to its end or is to be
+        cancelled. A task that the API does not know still runs."""
+        return not self.cancel and not (self.status is not None and self.status.final)

@@ -1,0 +1,105 @@
+import statistics
+import time
+from typing import Any
+
+import pytest
+
+from lab.job import Context, Job, Skipped, UnknownKind, process_data, run_job
+from lab.logs import JobLog
+from lab.status import TaskStatus, Verdict
+
+LOG = JobLog("test", "en")
+
+
+class Notebook:
+    """A report function that writes down what it is told."""
+
+    def __init__(self, answer: Verdict | None = None) -> None:
+        self.lines: list[tuple[TaskStatus, float | None, Any, str | None]] = []
+        self._answer = answer or Verdict(task_id="x")
+
+    def __call__(
+        self,
+        status: TaskStatus,
+        *,
+        progress: float | None = None,
+        result: Any = None,
+        error: str | None = None,
+    ) -> Verdict:
+        self.lines.append((status, progress, result, error))
+        return self._answer
+
+
+def job(**fields: Any) -> Job:
+    return Job.model_validate({"task_id": "x", "num": 7, "params": {"timeout": 0.0}, **fields})
+
+
+def test_the_timed_job_takes_its_time_and_reports_its_way() -> None:
+    notebook = Notebook()
+    begin = time.monotonic()
+    result = run_job(job(params={"timeout": 1.2}), notebook, LOG)
+    assert 1.2 <= time.monotonic() - begin < 3
+    assert result == {"status": "success", "task_num": 7}
+    assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS] * 3 + [TaskStatus.DONE]
+    shares = [line[1] for line in notebook.lines]
+    assert shares == sorted(share for share in shares if share is not None)
+    assert shares[0] == 0.0
+    assert shares[-1] == 1.0
+
+
+def test_a_job_of_no_seconds_is_done_at_once() -> None:
+    notebook = Notebook()
+    run_job(job(), notebook, LOG)
+    assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS, TaskStatus.DONE]
+
+
+def test_a_task_that_has_ended_is_not_run_again() -> None:
+    notebook = Notebook(Verdict(task_id="x", status=TaskStatus.DONE))
+    with pytest.raises(Skipped):
+        run_job(job(params={"timeout": 60.0}), notebook, LOG)
+    assert len(notebook.lines) == 1
+
+
+def test_a_job_that_fails_reports_its_error_and_raises_it() -> None:
+    notebook = Notebook()
+    with pytest.raises(ValueError, match="finite"):
+        run_job(job(kind="process_data", params={"numbers": []}), notebook, LOG)
+    status, _, _, error = notebook.lines[-1]
+    assert status is TaskStatus.FAILED
+    assert error is not None
+    assert error.startswith("ValueError: ")
+
+
+def test_an_unknown_kind_and_wrong_parameters_fail_the_job() -> None:
+    for bad, expected in ((job(kind="make_tea"), UnknownKind), (job(params={"seconds": 1}), TypeError)):
+        notebook = Notebook()
+        with pytest.raises(expected):
+            run_job(bad, notebook, LOG)
+        assert notebook.lines[-1][0] is TaskStatus.FAILED
+
+
+def test_process_data_agrees_with_the_standard_library() -> None:
+    numbers = [3.5, -1, 0, 12, 12]
+    result = process_data(Context(1, lambda share: None), numbers)
+    assert result == {
+        "count": 5,
+        "sum": 26.5,
+        "min": -1,
+        "max": 12,
+        "mean": 5.3,
+        "stdev": pytest.approx(statistics.pstdev(numbers)),
+    }
+
+
+def test_a_log_shows_a_jobs_number_and_long_lists_by_length() -> None:
+    assert job(params={"timeout": 5.0}).arguments() == "(7, 5.0)"
+    assert job(kind="process_data", params={"numbers": [1] * 5000}).arguments() == "(7, [5000 items])"
+
+
+def test_start_and_end_are_logged_in_the_words_of_the_guide(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    run_job(job(), Notebook(), JobLog("Celery Worker celery", "ru"))
+    assert [(r.name, r.getMessage()) for r in caplog.records] == [
+        ("Celery Worker celery", "Начало обработки задачи 7"),
+        ("Celery Worker celery", "Задача 7 завершена успешно"),
+    ]

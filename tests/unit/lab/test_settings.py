@@ -1,0 +1,73 @@
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from lab.settings import Settings, SettingsError
+
+
+def test_an_empty_environment_gives_the_documented_defaults(tmp_path: Path) -> None:
+    settings = Settings.from_env({"LAB_VAR": str(tmp_path)})
+    assert settings.rmq_url == "amqp://student:qwerty@localhost:5672/"
+    assert settings.api_url == "http://localhost:8080/update_task_status_api/"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.database_url == f"sqlite:///{tmp_path}/lab.sqlite3"
+    assert settings.celery_broker_url == settings.rmq_url
+    assert settings.result_backend == f"db+sqlite:///{tmp_path}/results.sqlite3"
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert Settings.from_env({"PORT": " "}).port == 8080
+
+
+def test_celery_may_have_a_broker_of_its_own() -> None:
+    settings = Settings.from_env({"CELERY_BROKER_URL": "redis://localhost:6379/0"})
+    assert settings.celery_broker_url == "redis://localhost:6379/0"
+    assert settings.rmq_url.startswith("amqp://")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("PORT", "80.5"),
+        ("RMQ_URL", "localhost:5672"),
+        ("RMQ_URL", "http://localhost/"),
+        ("API_URL", "localhost:8080"),
+        ("LAB_SYNC_MAX_SECONDS", "nan"),
+        ("LAB_LOG_LANGUAGE", "de"),
+    ],
+)
+def test_a_setting_of_the_wrong_form_is_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_env({name: value})
+
+
+def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    settings = Settings.from_env({"LAB_VAR": str(tmp_path / "new")})
+    first = settings.secret()
+    assert len(first) >= 32
+    assert settings.secret() == first
+    assert stat.S_IMODE((tmp_path / "new" / "secret_key").stat().st_mode) == 0o600
+
+
+def test_processes_that_start_at_once_agree_on_the_secret(tmp_path: Path) -> None:
+    settings = Settings.from_env({"LAB_VAR": str(tmp_path)})
+    found: list[bytes] = []
+    threads = [threading.Thread(target=lambda: found.append(settings.secret())) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 20
+    assert len(set(found)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret_key"]
+
+
+def test_a_set_secret_is_used_and_not_written_down(tmp_path: Path) -> None:
+    settings = Settings.from_env({"LAB_VAR": str(tmp_path), "LAB_SECRET_KEY": "of my own"})
+    assert settings.secret() == b"of my own"
+    assert list(tmp_path.iterdir()) == []

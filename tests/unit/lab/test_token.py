@@ -1,0 +1,13 @@
+from lab.token import sign, verify
+
+
+def test_a_token_verifies_for_its_own_task_only() -> None:
+    token = sign(b"secret", "one")
+    assert verify(b"secret", "one", token)
+    assert not verify(b"secret", "two", token)
+
+
+def test_a_token_of_another_key_or_garbage_does_not_verify() -> None:
+    assert not verify(b"secret", "one", sign(b"other", "one"))
+    assert not verify(b"secret", "one", "")
+    assert not verify(b"secret", "one", "ключ")
