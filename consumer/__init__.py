@@ -1,0 +1,1 @@
+"""The hand-written worker: everything that Celery would have done, over pika."""

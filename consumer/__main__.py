@@ -1,0 +1,69 @@
+"""Starts the hand-written worker: `python -m consumer --concurrency 3`."""
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+
+from consumer.connection import Consumer
+from consumer.handler import Handler
+from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
+from lab.reporter import Reporter
+from lab.settings import Settings, SettingsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Consumes until SIGTERM or SIGINT, finishes what it holds, and returns the exit code."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=options.loglevel.upper(), format=LOG_FORMAT, datefmt=DATE_FORMAT)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        print(f"consumer: {error}", file=sys.stderr)
+        return 1
+    name = options.hostname.replace("%h", socket.gethostname())
+    reporter = Reporter(settings.api_url)
+    handler = Handler(
+        lambda job, attempt: reporter.for_job(job, name, attempt),
+        JobLog("RabbitMQ Consumer consumer", settings.log_language),
+    )
+    consumer = Consumer(settings.rmq_url, handler, options.concurrency, options.grace)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: consumer.stop())
+    consumer.run()
+    logging.getLogger("consumer").info("stopped")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m consumer", description=__doc__)
+    parser.add_argument(
+        "-c", "--concurrency", type=_at_least_one, default=3, metavar="N", help="jobs at once (default 3)"
+    )
+    parser.add_argument(
+        "-n", "--hostname", default="consumer@%h", metavar="NAME", help="the worker's name; %%h is the host"
+    )
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=25.0,
+        metavar="SECONDS",
+        help="how long running jobs may take to end when the worker is stopped (default 25)",
+    )
+    parser.add_argument(
+        "-l", "--loglevel", default="info", choices=["debug", "info", "warning", "error", "critical"]
+    )
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("takes a number from 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""The methods that the lab compares: a table of names, resolved when a name is first used."""
+
+from importlib import import_module
+from typing import Final
+
+from lab.settings import Settings
+from transports.base import ReportFor, Submission, Transport
+
+TRANSPORTS: Final[dict[str, str]] = {
+    "celery": "transports.celery_transport:CeleryTransport",
+    "rabbitmq": "transports.rabbitmq_transport:RabbitMQTransport",
+    "sync": "transports.sync_transport:SyncTransport",
+}
+
+
+def transport_class(name: str) -> type[Transport]:
+    """The class of method `name`.
+
+    Raises:
+        KeyError: there is no such method.
+    """
+    module, _, attribute = TRANSPORTS[name].partition(":")
+    found: type[Transport] = getattr(import_module(module), attribute)
+    return found
+
+
+def create_transport(name: str, settings: Settings, report_for: ReportFor) -> Transport:
+    """A transport of method `name`; `report_for` gives the report function of jobs run in the request."""
+    return transport_class(name)(settings, report_for)
+
+
+__all__ = ["TRANSPORTS", "ReportFor", "Submission", "Transport", "create_transport", "transport_class"]

@@ -1,0 +1,48 @@
+"""What a method of running a job in the background offers to the side that submits."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from lab.job import Job, Report
+from lab.settings import Settings
+
+ReportFor = Callable[[Job], Report]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What became of a batch: the ids that are safely with the broker, and what stopped the others."""
+
+    confirmed: frozenset[str] = field(default_factory=frozenset)
+    error: str | None = None
+
+
+class Transport(ABC):
+    """One method. Constructing it connects nothing; the first use does.
+
+    Used from one thread at a time. A transport that lost its connection connects anew at the next use.
+
+    Attributes:
+        name: the method's name in the API, such as "celery".
+        label: the method's name on pages, such as "Celery".
+        queue: the broker's queue that its jobs go through, or None.
+        in_request: whether `submit` runs the jobs itself and returns when they have ended.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    queue: ClassVar[str | None] = None
+    in_request: ClassVar[bool] = False
+
+    def __init__(self, settings: Settings, report_for: ReportFor) -> None:
+        self._settings = settings
+        self._report_for = report_for
+
+    @abstractmethod
+    def submit(self, jobs: Sequence[Job]) -> Submission:
+        """Hands `jobs` over, in order. Never raises for a broker that is away: the answer says so."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Gives back what it holds; it may be used again afterwards."""
