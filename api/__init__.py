@@ -1,0 +1,107 @@
+"""The Flask application: pages, JSON API, status callback, events."""
+
+from typing import Any, NoReturn
+
+import pydantic_core
+from flask import Request, request
+from flask.json.provider import DefaultJSONProvider
+from flask_openapi3 import Info, OpenAPI
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from api import docs, i18n, problems
+from api.callback import callback
+from api.events import Feed, events
+from api.health import health
+from api.outbox import Outbox
+from api.pages import pages
+from api.relay import Relay
+from api.services import Services
+from api.store import Store
+from api.submit import Submitter, store_reports
+from api.tasks import tasks
+from api.watch import Watch
+from lab.settings import Settings
+from transports import TRANSPORTS, create_transport, transport_class
+
+MOST_BODY_BYTES = 2 * 1024 * 1024
+
+
+class StrictJSON(DefaultJSONProvider):
+    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, bounded nesting."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return pydantic_core.from_json(s, allow_inf_nan=False)
+
+
+class LabRequest(Request):
+    """Says what is wrong with a body that is no JSON."""
+
+    def on_json_loading_failure(self, e: ValueError | None) -> NoReturn:
+        if e is None:
+            raise UnsupportedMediaType("the body's Content-Type must be application/json")
+        raise BadRequest(f"the body is not JSON: {e}")
+
+
+class LabAPI(OpenAPI):
+    """flask-openapi3's Flask, with the two classes above."""
+
+    request_class = LabRequest
+    json_provider_class = StrictJSON
+
+
+def create_app(settings: Settings) -> LabAPI:
+    """The application. Nothing connects and no thread starts: `Services.start` does that, once the
+    process is the one that serves."""
+    app = LabAPI(
+        "api",
+        root_path=str(docs.ROOT),
+        template_folder="templates",
+        static_folder="static",
+        info=Info(title="Transport Lab", version="0.1.0"),
+        doc_prefix="",
+        doc_ui=False,
+        validation_error_callback=problems.on_validation_error,
+    )
+    app.config.update(
+        SECRET_KEY=settings.secret(),
+        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    app.extensions["lab"] = _create_services(settings)
+    problems.init_app(app)
+    i18n.init_app(app)
+    for blueprint in (tasks, callback, health):
+        app.register_api(blueprint)
+    for page in (pages, events, docs.docs):
+        app.register_blueprint(page)
+    docs.init_app(app)
+
+    @app.before_request
+    def read_json() -> None:
+        """Says what is wrong with a body before its fields are looked at."""
+        if request.method == "POST" and request.path.startswith("/api/"):
+            request.get_json()
+
+    return app
+
+
+def _create_services(settings: Settings) -> Services:
+    secret = settings.secret()
+    store = Store(settings.database_url)
+    outbox = Outbox(store)
+    reports = store_reports(store, "api")
+    brokered = [name for name in TRANSPORTS if not transport_class(name).in_request]
+    relay = Relay(outbox, [create_transport(name, settings, reports) for name in brokered], secret)
+    watch = Watch(settings, store, outbox)
+    return Services(
+        settings=settings,
+        secret=secret,
+        store=store,
+        outbox=outbox,
+        relay=relay,
+        submitter=Submitter(settings, store, relay, create_transport("sync", settings, reports), secret),
+        watch=watch,
+        feed=Feed(store, watch),
+    )

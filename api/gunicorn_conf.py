@@ -1,0 +1,39 @@
+"""How gunicorn serves the API: https://docs.gunicorn.org/en/stable/settings.html"""
+
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lab.settings import Settings
+
+_settings = Settings.from_env()
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = 2
+worker_class = "gthread"
+threads = 200  # an open page holds one for its event stream
+keepalive = 75
+graceful_timeout = 10
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108
+control_socket_disable = True
+accesslog = None
+
+
+def post_worker_init(worker: Any) -> None:
+    """Ends the event streams as soon as the worker is asked to stop; they would hold it up."""
+    parts = worker.app.wsgi().extensions["lab"]
+    former = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: Any) -> None:
+        parts.feed.ending = True
+        if callable(former):
+            former(number, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Gives back what the worker's threads hold."""
+    if worker.app.callable is not None:
+        worker.app.callable.extensions["lab"].stop()

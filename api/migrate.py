@@ -1,0 +1,54 @@
+"""Brings the store's tables up to date: `python -m api.migrate`."""
+
+import sys
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from api.database import create_engine
+from lab.settings import Settings, SettingsError
+
+WAIT_SECONDS = 30.0
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Runs all migrations that `engine`'s database has not seen yet; safe when several start at once.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or changed.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.connect().execution_options(lab_writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(20070001)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def main() -> int:
+    """Migrates the store of the settings; waits up to 30 seconds for a database that is starting."""
+    try:
+        url = Settings.from_env().database_url
+        engine = create_engine(url)
+    except (SettingsError, sa.exc.ArgumentError) as error:
+        print(f"api.migrate: {error}", file=sys.stderr)
+        return 1
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            migrate(engine)
+            return 0
+        except sa.exc.OperationalError as error:
+            if time.monotonic() > deadline:
+                place = engine.url.render_as_string(hide_password=True)
+                print(f"api.migrate: the store at {place} does not answer: {error.orig}", file=sys.stderr)
+                return 1
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The store's tables (SQLAlchemy Core). Times are microseconds since the epoch: columns end in `_us`."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Whole = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("num", Whole, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("method", sa.String(16), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("timeout", sa.Float),
+    sa.Column("params", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("worker", sa.String(255)),
+    sa.Column("error", sa.Text),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Column("published_us", Whole),
+    sa.Column("started_us", Whole),
+    sa.Column("finished_us", Whole),
+    sa.Column("change_id", Whole, nullable=False),
+    sa.Index(None, "method", "num"),
+    sa.Index(None, "status", "num"),
+    sa.Index(None, "method", "status", "num"),
+    sa.Index(None, "change_id"),
+)
+
+task_events = sa.Table(
+    "task_events",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, autoincrement=True),
+    sa.Column("num", Whole, sa.ForeignKey("tasks.num", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("worker", sa.String(255)),
+    sa.Column("error", sa.Text),
+    sa.Column("at_us", Whole, nullable=False),
+    sa.Column("recorded_us", Whole, nullable=False),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("num", Whole, sa.ForeignKey("tasks.num", ondelete="CASCADE"), primary_key=True),
+    sa.Column("method", sa.String(16), nullable=False),
+    sa.Column("lease_owner", sa.String(64)),
+    sa.Column("lease_until_us", Whole, nullable=False),
+    sa.Index(None, "method", "num"),
+)
+
+submissions = sa.Table(
+    "submissions",
+    metadata,
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("first_num", Whole, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("created_us", Whole, nullable=False),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", Whole, nullable=False),
+)
+
+task_counts = sa.Table(
+    "task_counts",
+    metadata,
+    sa.Column("method", sa.String(16), primary_key=True),
+    sa.Column("status", sa.String(12), primary_key=True),
+    sa.Column("n", Whole, nullable=False),
+)

@@ -1,0 +1,57 @@
+"""A task as the outside sees it: names, ISO times, durations in seconds."""
+
+from typing import Any
+
+from api.store import Row
+from lab.clock import now_us, to_iso
+
+
+def task_json(row: Row) -> dict[str, Any]:
+    """`row` of the store as the JSON API shows it.
+
+    `waited`, `ran` and `total` are seconds, None where they have not begun; while a task is under way
+    they are what has passed until now.
+    """
+    created, started, finished = row["created_us"], row["started_us"], row["finished_us"]
+    now = finished or now_us()
+    return {
+        "id": row["id"],
+        "num": row["num"],
+        "method": row["method"],
+        "kind": row["kind"],
+        "timeout": row["timeout"],
+        "status": row["status"],
+        "attempt": row["attempt"],
+        "progress": row["progress"],
+        "worker": row["worker"],
+        "error": row["error"],
+        "result": row["result"],
+        "created_at": to_iso(created),
+        "published_at": _iso(row["published_us"]),
+        "started_at": _iso(started),
+        "finished_at": _iso(finished),
+        "waited": _seconds(created, started or now),
+        "ran": None if started is None else _seconds(started, now),
+        "total": _seconds(created, now),
+    }
+
+
+def event_json(row: Row) -> dict[str, Any]:
+    """One entry of a task's history; `at` is the worker's own time, `recorded_at` the store's."""
+    return {
+        "status": row["status"],
+        "attempt": row["attempt"],
+        "worker": row["worker"],
+        "error": row["error"],
+        "at": to_iso(row["at_us"]),
+        "recorded_at": to_iso(row["recorded_us"]),
+    }
+
+
+def _iso(us: int | None) -> str | None:
+    return None if us is None else to_iso(us)
+
+
+def _seconds(begin_us: int, end_us: int) -> float:
+    """Seconds between two times, never below zero: two machines' clocks may differ a little."""
+    return max(0, end_us - begin_us) / 1e6

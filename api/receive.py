@@ -1,0 +1,81 @@
+"""Receiving by hand: one message by `basic.get`, run in the request.
+
+https://www.rabbitmq.com/docs/consumers#polling says why a consumer is better; the lab shows it.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import pika
+from pika.exceptions import AMQPError
+from pydantic import ValidationError
+
+from lab import amqp
+from lab.job import Job, Skipped, run_job
+from lab.logs import JobLog
+from lab.settings import Settings
+from transports import ReportFor
+
+HEARTBEAT_MARGIN_SECONDS: Final = 60
+
+
+class BrokerAway(Exception):  # noqa: N818 - reads as the event that it is
+    """The broker does not answer."""
+
+
+class ReceiveRefused(Exception):  # noqa: N818
+    """The message is not for a request: it stays in the queue, or goes to the dead letters."""
+
+
+def receive_one(settings: Settings, reports: Callable[[int], ReportFor], log: JobLog) -> Job | None:
+    """Takes the next message of the hand-written transport, runs its job, acknowledges it.
+
+    Args:
+        reports: gives the report functions of an attempt (from 1).
+
+    Returns:
+        The job, or None where the queue is empty.
+
+    Raises:
+        BrokerAway: the broker does not answer.
+        ReceiveRefused: the job takes longer than a request may (it is handed back), or the message is
+            none (it is rejected, which makes it a dead letter).
+    """
+    # The job runs on the connection's own thread, so its heartbeat must outlast the longest job.
+    heartbeat = int(settings.sync_max_seconds) + HEARTBEAT_MARGIN_SECONDS
+    try:
+        connection = pika.BlockingConnection(
+            amqp.parameters(settings.rmq_url, "transport-lab receive", heartbeat=heartbeat)
+        )
+        try:
+            channel = connection.channel()
+            amqp.declare_topology(channel)
+            method, properties, body = channel.basic_get(amqp.RABBITMQ_QUEUE)
+            if method is None or properties is None or body is None:
+                return None
+            try:
+                job = Job.model_validate_json(body)
+            except ValidationError as error:
+                channel.basic_reject(method.delivery_tag, requeue=False)
+                raise ReceiveRefused("the message is no job; it is among the dead letters now") from error
+            seconds = job.params.get("timeout", 0.0)
+            if isinstance(seconds, float | int) and seconds > settings.sync_max_seconds:
+                channel.basic_reject(method.delivery_tag, requeue=True)
+                raise ReceiveRefused(
+                    f"task {job.num} takes {seconds:g} seconds, a request at most"
+                    f" {settings.sync_max_seconds:g}; it went back to the queue"
+                )
+            attempt = 1 + amqp.delivery_count(properties.headers, method.redelivered)
+            try:
+                run_job(job, reports(attempt)(job), log)
+            except Skipped:
+                pass
+            except Exception:  # noqa: S110 - reported as FAILED and logged by run_job
+                pass
+            channel.basic_ack(method.delivery_tag)
+            return job
+        finally:
+            if connection.is_open:
+                connection.close()
+    except (AMQPError, OSError) as error:
+        raise BrokerAway(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,117 @@
+"""The relay: hands what waits in the outbox to the broker, never in a request's own thread."""
+
+import logging
+import os
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.outbox import Outbox
+from lab.job import Job
+from lab.token import sign
+from transports import Transport
+
+BATCH: Final = 500
+IDLE_SECONDS: Final = 1.0
+LONGEST_WAIT_SECONDS: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
+    """The job that the task in `row` asks for, with its callback token."""
+    return Job(
+        task_id=row["id"],
+        num=row["num"],
+        kind=row["kind"],
+        params=row["params"],
+        token=sign(secret, row["id"]),
+    )
+
+
+class Relay:
+    """One thread for each transport, so that a broker that is away holds up nobody else.
+
+    A message is published at least once: when the process dies between the broker's confirm and the
+    outbox's commit, the next relay publishes it again, and the store sees to it that this is harmless.
+    """
+
+    def __init__(self, outbox: Outbox, transports: Sequence[Transport], secret: bytes) -> None:
+        self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._outbox = outbox
+        self._secret = secret
+        self._transports = transports
+        self._wakes = {transport.name: threading.Event() for transport in transports}
+        self._ending = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Starts the threads."""
+        for transport in self._transports:
+            thread = threading.Thread(
+                target=self._run, args=(transport,), name=f"relay {transport.name}", daemon=True
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def wake(self, method: str) -> None:
+        """Says that tasks of `method` were committed to the outbox."""
+        self._wakes[method].set()
+
+    def stop(self, seconds: float = 5.0) -> None:
+        """Ends the threads and releases what they hold for other relays."""
+        self._ending.set()
+        for wake in self._wakes.values():
+            wake.set()
+        for thread in self._threads:
+            thread.join(seconds)
+        if self._threads:
+            try:
+                self._outbox.release(self.name)
+            except SQLAlchemyError as error:
+                logger.warning("outbox not released, its lease runs out by itself: %s", error)
+        self._threads.clear()
+
+    def publish(self, transport: Transport) -> str | None:
+        """Publishes one batch; returns what went wrong, or None.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the store does not answer.
+        """
+        rows = self._outbox.claim(self.name, transport.name, BATCH)
+        if not rows:
+            return None
+        submission = transport.submit([job_of(row, self._secret) for row in rows])
+        self._outbox.published([row["num"] for row in rows if row["id"] in submission.confirmed])
+        if submission.error is None and len(rows) == BATCH:
+            self.wake(transport.name)
+        return submission.error
+
+    def _run(self, transport: Transport) -> None:
+        wake, wait, trouble = self._wakes[transport.name], 0.2, False
+        while not self._ending.is_set():
+            wake.clear()
+            try:
+                error = self.publish(transport)
+            except SQLAlchemyError as problem:
+                error = f"the store does not answer: {problem}"
+            except Exception as problem:
+                logger.exception("relay for %s", transport.name)
+                error = str(problem)
+            if error is not None:
+                if not trouble:
+                    logger.warning("tasks for %s wait: %s", transport.name, error)
+                trouble = True
+                self._ending.wait(wait * random.uniform(0.5, 1.5))
+                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+                continue
+            if trouble:
+                logger.warning("tasks for %s go out again", transport.name)
+            wait, trouble = 0.2, False
+            wake.wait(IDLE_SECONDS)
+        transport.close()

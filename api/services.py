@@ -1,0 +1,46 @@
+"""What the views work with; made once in `create_app`, found through the current application."""
+
+from dataclasses import dataclass
+
+from flask import current_app
+
+from api.events import Feed
+from api.outbox import Outbox
+from api.relay import Relay
+from api.store import Store
+from api.submit import Submitter
+from api.watch import Watch
+from lab.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one API process."""
+
+    settings: Settings
+    secret: bytes
+    store: Store
+    outbox: Outbox
+    relay: Relay
+    submitter: Submitter
+    watch: Watch
+    feed: Feed
+
+    def start(self) -> None:
+        """Starts the background threads: relay, broker watch, feed. Call after a fork, not before."""
+        self.relay.start()
+        self.watch.start()
+        self.feed.start()
+
+    def stop(self) -> None:
+        """Ends them, and gives back what they hold."""
+        self.feed.stop()
+        self.watch.stop()
+        self.relay.stop()
+        self.store.close()
+
+
+def services() -> Services:
+    """The services of the application that handles this request."""
+    found: Services = current_app.extensions["lab"]
+    return found

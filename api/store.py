@@ -1,0 +1,368 @@
+"""The lab's memory: tasks, their history, and the decision which update counts.
+
+Only this room and its neighbours `models`, `database` and `outbox` speak SQLAlchemy.
+"""
+
+import hashlib
+import json
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from api.database import create_engine, writing
+from api.models import counters, outbox, submissions, task_counts, task_events, tasks
+from lab.clock import now_us, to_us
+from lab.status import StatusUpdate, TaskStatus, Verdict, may_follow
+
+Row = dict[str, Any]
+
+OWN_LEASE_US: Final = 15_000_000
+_CHUNK: Final = 500
+
+
+class KeyReused(Exception):  # noqa: N818 - reads as the event that it is
+    """An Idempotency-Key came again with another request."""
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task as it is asked for."""
+
+    method: str
+    kind: str
+    params: dict[str, Any]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """Tasks that were stored: `anew` now, or earlier under the same Idempotency-Key."""
+
+    rows: list[Row]
+    anew: bool
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which tasks a page shows: all that fit every field that is set."""
+
+    method: str | None = None
+    status: TaskStatus | None = None
+    text: str = ""
+    before_num: int | None = None
+    limit: int = 25
+
+
+class Store:
+    """Tasks in the database at `url`. May be shared by threads; processes have one each."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_engine(url)
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self.engine.dispose()
+
+    def ping(self) -> None:
+        """Returns when the store answers.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: it does not.
+        """
+        with self.engine.connect() as connection:
+            connection.execute(sa.select(counters.c.value).limit(1))
+
+    # Writing
+
+    def add(
+        self,
+        new: NewTask,
+        count: int = 1,
+        *,
+        relay: str | None = None,
+        key: str | None = None,
+    ) -> Added:
+        """Stores `count` tasks like `new` as PENDING, the newest last.
+
+        Args:
+            relay: name of the relay that publishes them first; their outbox rows are committed with
+                them. None for tasks that no broker carries.
+            key: an Idempotency-Key; the same key with the same request returns the first one's tasks.
+
+        Raises:
+            KeyReused: `key` was used for another request.
+        """
+        now = now_us()
+        with writing(self.engine) as connection:
+            # The counter comes first: its row lock makes writers queue up on PostgreSQL as well.
+            first = self._next(connection, "num", count)
+            if key is not None:
+                fingerprint = _fingerprint(new, count)
+                known = connection.execute(sa.select(submissions).where(submissions.c.key == key)).first()
+                if known is not None:
+                    if known.fingerprint != fingerprint:
+                        raise KeyReused(key)
+                    nums = range(known.first_num, known.first_num + known.count)
+                    return Added(self._rows(connection, nums), anew=False)
+                connection.execute(
+                    submissions.insert().values(
+                        key=key, fingerprint=fingerprint, first_num=first, count=count, created_us=now
+                    )
+                )
+            change = self._next(connection, "change", count)
+            rows = [
+                {
+                    "num": first + i,
+                    "id": str(uuid.uuid4()),
+                    "method": new.method,
+                    "kind": new.kind,
+                    "timeout": new.timeout,
+                    "params": new.params,
+                    "status": TaskStatus.PENDING.value,
+                    "attempt": 0,
+                    "progress": 0.0,
+                    "worker": None,
+                    "error": None,
+                    "result": None,
+                    "created_us": now,
+                    "published_us": None,
+                    "started_us": None,
+                    "finished_us": None,
+                    "change_id": change + i,
+                }
+                for i in range(count)
+            ]
+            connection.execute(tasks.insert(), rows)
+            connection.execute(
+                task_events.insert(),
+                [_event(row["num"], TaskStatus.PENDING, 0, None, None, now, now) for row in rows],
+            )
+            if relay is not None:
+                connection.execute(
+                    outbox.insert(),
+                    [
+                        {
+                            "num": row["num"],
+                            "method": new.method,
+                            "lease_owner": relay,
+                            "lease_until_us": now + OWN_LEASE_US,
+                        }
+                        for row in rows
+                    ],
+                )
+            _count(connection, Counter({(new.method, TaskStatus.PENDING.value): count}))
+        return Added(rows, anew=True)
+
+    def apply(self, updates: Sequence[StatusUpdate]) -> list[Verdict]:
+        """Takes `updates` as facts and moves tasks on where `may_follow` says so, in one transaction.
+
+        The answers come in the order of the updates; `error` is "unknown task" where there is none.
+        Progress within an attempt moves forward only, and makes no entry in the history.
+        """
+        now = now_us()
+        verdicts: list[Verdict] = []
+        with writing(self.engine) as connection:
+            known = self._lock(connection, {update.task_id for update in updates})
+            changed: dict[int, Row] = {}
+            events: list[Row] = []
+            delta: Counter[tuple[str, str]] = Counter()
+            for update in updates:
+                row = known.get(update.task_id)
+                if row is None:
+                    verdicts.append(Verdict(task_id=update.task_id, error="unknown task"))
+                    continue
+                before = row["status"]
+                moved, applied = _move(row, update)
+                if applied:
+                    changed[row["num"]] = row
+                if moved:
+                    delta[row["method"], before] -= 1
+                    delta[row["method"], row["status"]] += 1
+                    events.append(
+                        _event(
+                            row["num"],
+                            update.status,
+                            update.attempt,
+                            update.worker or None,
+                            update.error,
+                            to_us(update.at),
+                            now,
+                        )
+                    )
+                verdicts.append(
+                    Verdict(task_id=update.task_id, applied=applied, status=TaskStatus(row["status"]))
+                )
+            if changed:
+                change = self._next(connection, "change", len(changed))
+                for offset, row in enumerate(changed.values()):
+                    row["change_id"] = change + offset
+                connection.execute(_UPDATE, [_mutable(row) for row in changed.values()])
+            if events:
+                connection.execute(task_events.insert(), events)
+                _count(connection, delta)
+        return verdicts
+
+    # Reading
+
+    def get(self, task_id: str) -> Row | None:
+        """The task with this id, or None."""
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).mappings().first()
+        return None if row is None else dict(row)
+
+    def history(self, num: int) -> list[Row]:
+        """All status changes of the task with number `num`, in the order they were taken."""
+        query = sa.select(task_events).where(task_events.c.num == num).order_by(task_events.c.id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def page(self, query: Query) -> list[Row]:
+        """The newest tasks that `query` fits, at most `query.limit`."""
+        select = sa.select(tasks).order_by(tasks.c.num.desc()).limit(query.limit)
+        if query.method:
+            select = select.where(tasks.c.method == query.method)
+        if query.status:
+            select = select.where(tasks.c.status == query.status.value)
+        if query.before_num is not None:
+            select = select.where(tasks.c.num < query.before_num)
+        if query.text:
+            select = select.where(self._matches(query.text))
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(select).mappings()]
+
+    def counts(self, method: str | None = None) -> dict[str, int]:
+        """How many tasks stand at each status, of one method or of all."""
+        query = sa.select(task_counts.c.status, sa.func.sum(task_counts.c.n)).group_by(task_counts.c.status)
+        if method:
+            query = query.where(task_counts.c.method == method)
+        with self.engine.connect() as connection:
+            found = {status: int(n) for status, n in connection.execute(query)}
+        return {status.value: found.get(status.value, 0) for status in TaskStatus}
+
+    def counts_by_method(self) -> dict[tuple[str, str], int]:
+        """How many tasks there are of each method and status that occurs."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(task_counts.c.method, task_counts.c.status, task_counts.c.n))
+            return {(row.method, row.status): row.n for row in rows}
+
+    def last_change(self) -> int:
+        """Number of the newest change; every change of any task has a greater one than those before."""
+        with self.engine.connect() as connection:
+            query = sa.select(counters.c.value).where(counters.c.name == "change")
+            return connection.execute(query).scalar_one()
+
+    def changed_since(self, change_id: int, limit: int) -> list[Row]:
+        """Tasks changed after `change_id`, as they stand now, oldest change first."""
+        query = sa.select(tasks).where(tasks.c.change_id > change_id).order_by(tasks.c.change_id).limit(limit)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    # Parts
+
+    def _matches(self, text: str) -> sa.ColumnElement[bool]:
+        by_id: sa.ColumnElement[bool]
+        if self.engine.dialect.name == "sqlite":
+            by_id = sa.and_(tasks.c.id >= text.lower(), tasks.c.id < text.lower() + "\x7f")
+        else:
+            by_id = tasks.c.id.startswith(text.lower(), autoescape=True)
+        if text.isascii() and text.isdigit() and len(text) < 19:
+            return sa.or_(tasks.c.num == int(text), by_id)
+        return by_id
+
+    def _lock(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Row]:
+        self._next(connection, "change", 0)
+        found: dict[str, Row] = {}
+        wanted = list(ids)
+        for start in range(0, len(wanted), _CHUNK):
+            query = sa.select(*_READ).where(tasks.c.id.in_(wanted[start : start + _CHUNK]))
+            found.update((row["id"], dict(row)) for row in connection.execute(query).mappings())
+        return found
+
+    def _rows(self, connection: sa.Connection, nums: range) -> list[Row]:
+        query = sa.select(tasks).where(tasks.c.num.between(nums.start, nums.stop - 1)).order_by(tasks.c.num)
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _next(self, connection: sa.Connection, name: str, count: int) -> int:
+        """Takes `count` numbers from the counter `name` and returns the first of them."""
+        query = (
+            counters.update()
+            .where(counters.c.name == name)
+            .values(value=counters.c.value + count)
+            .returning(counters.c.value)
+        )
+        return int(connection.execute(query).scalar_one()) - count + 1
+
+
+_MUTABLE: Final = (
+    "status", "attempt", "progress", "worker", "error", "result", "started_us", "finished_us", "change_id",
+)  # fmt: skip
+_READ: Final = (tasks.c.num, tasks.c.id, tasks.c.method, *(tasks.c[name] for name in _MUTABLE))
+_UPDATE: Final = (
+    tasks.update()
+    .where(tasks.c.num == sa.bindparam("row_num"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _MUTABLE})
+)
+
+
+def _mutable(row: Row) -> Row:
+    return {"row_num": row["num"], **{f"new_{name}": row[name] for name in _MUTABLE}}
+
+
+def _move(row: Row, update: StatusUpdate) -> tuple[bool, bool]:
+    """Changes `row` as `update` says, if it may; returns whether the status moved, and whether
+    anything changed at all."""
+    status, at = TaskStatus(row["status"]), to_us(update.at)
+    if may_follow(status, row["attempt"], update.status, update.attempt):
+        row["status"], row["attempt"] = update.status.value, update.attempt
+        row["worker"] = update.worker or row["worker"]
+        row["error"] = update.error
+        row["progress"] = 1.0 if update.status is TaskStatus.DONE else update.progress or 0.0
+        if update.status is TaskStatus.IN_PROGRESS and row["started_us"] is None:
+            row["started_us"] = at
+        if update.status.final:
+            row["finished_us"], row["result"] = at, update.result
+        return True, True
+    same = update.status is status is TaskStatus.IN_PROGRESS and update.attempt == row["attempt"]
+    if same and update.progress is not None and update.progress > row["progress"]:
+        row["progress"] = update.progress
+        return False, True
+    return False, False
+
+
+def _event(
+    num: int,
+    status: TaskStatus,
+    attempt: int,
+    worker: str | None,
+    error: str | None,
+    at_us: int,
+    recorded_us: int,
+) -> Row:
+    return {
+        "num": num,
+        "status": status.value,
+        "attempt": attempt,
+        "worker": worker,
+        "error": error,
+        "at_us": at_us,
+        "recorded_us": recorded_us,
+    }
+
+
+def _count(connection: sa.Connection, delta: Counter[tuple[str, str]]) -> None:
+    for (method, status), n in delta.items():
+        if n == 0:
+            continue
+        same = sa.and_(task_counts.c.method == method, task_counts.c.status == status)
+        changed = connection.execute(task_counts.update().where(same).values(n=task_counts.c.n + n))
+        if changed.rowcount == 0:
+            connection.execute(task_counts.insert().values(method=method, status=status, n=n))
+
+
+def _fingerprint(new: NewTask, count: int) -> str:
+    text = json.dumps([new.method, new.kind, new.params, new.timeout, count], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

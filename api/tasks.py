@@ -1,0 +1,72 @@
+"""The JSON API of tasks."""
+
+from typing import Any
+
+from flask import Response, current_app, json, request
+from flask_openapi3 import APIBlueprint, Tag
+
+from api.present import event_json, task_json
+from api.problems import problem
+from api.schemas import Problem, TaskPage, TaskPath, TaskQuery, TaskRequest, TasksOut, TaskWithHistory
+from api.services import services
+from api.store import KeyReused, Query
+from transports import transport_class
+
+tasks = APIBlueprint(
+    "tasks",
+    __name__,
+    url_prefix="/api/tasks",
+    abp_tags=[Tag(name="Tasks", description="Submit timed jobs and follow them")],
+    abp_responses={422: Problem},
+)
+
+KEY_LENGTH = 200
+
+
+@tasks.post("", responses={201: TasksOut, 202: TasksOut, 400: Problem, 409: Problem, 413: Problem, 415: Problem})
+def submit(body: TaskRequest) -> Response:
+    """Submit tasks
+
+    202 for methods with a broker, 201 for `sync`, whose tasks have ended when the answer comes. An
+    `Idempotency-Key` header makes a repeated request return the first one's tasks.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
+        return problem(400, "Bad Request", f"Idempotency-Key takes 1 to {KEY_LENGTH} printable ASCII characters")
+    try:
+        rows = services().submitter.submit(body, None if key is None else f"api:{key}")
+    except KeyReused:
+        return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
+    status = 201 if transport_class(body.method).in_request else 202
+    return _answer({"tasks": [task_json(row) for row in rows]}, status)
+
+
+@tasks.get("", responses={200: TaskPage})
+def page(query: TaskQuery) -> Response:
+    """List tasks, newest first"""
+    store = services().store
+    before = int(query.cursor) if query.cursor else None
+    rows = store.page(Query(query.method, query.status, query.q.strip(), before, query.limit + 1))
+    more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    return _answer(
+        {
+            "tasks": [task_json(row) for row in rows],
+            "next": str(rows[-1]["num"]) if more else None,
+            "counts": store.counts(query.method),
+        }
+    )
+
+
+@tasks.get("/<task_id>", responses={200: TaskWithHistory, 404: Problem})
+def one(path: TaskPath) -> Response:
+    """One task with its whole history"""
+    store = services().store
+    row = store.get(path.task_id)
+    if row is None:
+        return problem(404, "Not Found", f"there is no task with the id {path.task_id!r}")
+    return _answer({**task_json(row), "events": [event_json(event) for event in store.history(row["num"])]})
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    return current_app.response_class(json.dumps(body), status, content_type="application/json")

@@ -1,0 +1,139 @@
+"""Watching the broker: what the page's header and /readyz say about it."""
+
+import logging
+import threading
+import time
+from typing import Any, Final
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.outbox import Outbox
+from api.store import Store
+from lab import amqp
+from lab.clock import now_us, to_iso
+from lab.settings import Settings
+
+PERIOD_SECONDS: Final = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Watch:
+    """Asks the broker once a second, in one thread for all viewers, and keeps the last picture."""
+
+    def __init__(self, settings: Settings, store: Store, outbox: Outbox) -> None:
+        self._settings = settings
+        self._store = store
+        self._outbox = outbox
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._connection: pika.BlockingConnection | None = None
+        self._channel: BlockingChannel | None = None
+        self._since = to_iso(now_us())
+        self._checked = 0.0
+        self._picture: dict[str, Any] = {
+            "store": {"up": None},
+            "broker": {"up": None, "since": None},
+            "workers": {"celery": None, "rabbitmq": None},
+            "queues": [{"name": queue, "ready": None} for queue in amqp.QUEUES],
+            "waiting": 0,
+            "management_url": settings.management_url,
+        }
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread and the connection."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The last picture, at once: `up` is None where nothing is known yet; a worker count or a
+        queue's `ready` is None while the broker is away; `since` is when the broker came or went."""
+        return self._picture
+
+    def refresh(self, older_than: float = 0.0) -> dict[str, Any]:
+        """A picture at most `older_than` seconds old; asks store and broker where there is none."""
+        with self._lock:
+            if not self._checked or time.monotonic() - self._checked > older_than:
+                self._picture = self._look()
+                self._checked = time.monotonic()
+        return self._picture
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self.refresh()
+            except Exception:
+                logger.exception("watch")
+            self._ending.wait(PERIOD_SECONDS)
+        with self._lock:
+            self._drop()
+
+    def _look(self) -> dict[str, Any]:
+        store_up, waiting = True, 0
+        try:
+            self._store.ping()
+            waiting = self._outbox.waiting()
+        except SQLAlchemyError as error:
+            logger.warning("the store does not answer: %s", error)
+            store_up = False
+        queues = self._ask_broker()
+        up = queues is not None
+        if self._picture["broker"]["up"] is not up:
+            self._since = to_iso(now_us())
+        ready, consumers = queues or ({}, {})
+        return {
+            "store": {"up": store_up},
+            "broker": {"up": up, "since": self._since},
+            "workers": {
+                "celery": consumers.get(amqp.CELERY_QUEUE),
+                "rabbitmq": consumers.get(amqp.RABBITMQ_QUEUE),
+            },
+            "queues": [{"name": queue, "ready": ready.get(queue)} for queue in amqp.QUEUES],
+            "waiting": waiting,
+            "management_url": self._settings.management_url,
+        }
+
+    def _ask_broker(self) -> tuple[dict[str, int], dict[str, int]] | None:
+        """Ready messages and consumers of each queue, or None when the broker does not answer.
+
+        A worker process of either kind holds one consumer, so that consumers are workers.
+        """
+        try:
+            channel = self._open_channel()
+            answers = {queue: channel.queue_declare(queue=queue, passive=True).method for queue in amqp.QUEUES}
+        except (AMQPError, OSError) as error:
+            logger.debug("the broker does not answer: %s", error)
+            self._drop()
+            return None
+        return (
+            {queue: answer.message_count for queue, answer in answers.items()},
+            {queue: answer.consumer_count for queue, answer in answers.items()},
+        )
+
+    def _open_channel(self) -> BlockingChannel:
+        if self._channel is None or not self._channel.is_open:
+            self._drop()
+            self._connection = pika.BlockingConnection(
+                amqp.parameters(self._settings.rmq_url, "transport-lab watch")
+            )
+            self._channel = self._connection.channel()
+            amqp.declare_topology(self._channel)
+        return self._channel
+
+    def _drop(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None and connection.is_open:
+            try:
+                connection.close()
+            except (AMQPError, OSError) as error:
+                logger.debug("closing: %s", error)
