@@ -4,6 +4,7 @@ Each setting is explained in https://docs.celeryq.dev/en/stable/userguide/config
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import celery.app.trace
@@ -15,9 +16,13 @@ from lab.amqp import CELERY_QUEUE, HEARTBEAT_SECONDS, queue_arguments
 from lab.logs import DATE_FORMAT, LOG_FORMAT, RECEIVED
 from lab.settings import Settings
 
+_SQLITE = "db+sqlite:///"
+
 
 def create_celery(settings: Settings) -> Celery:
     """The lab's Celery application. Nothing connects until a task is sent or a worker starts."""
+    if settings.result_backend.startswith(_SQLITE):
+        Path(settings.result_backend.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     over_amqp = settings.celery_broker_url.startswith("amqp")
     app = Celery(
         "tasks",

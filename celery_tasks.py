@@ -35,9 +35,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[s
     request = task.request
     headers = request.headers or {}
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
-    job = Job(
-        task_id=request.id, num=num, kind=task.name, params=params, token=headers.get("lab_token", "")
-    )
+    job = Job(task_id=request.id, num=num, kind=task.name, params=params, token=headers.get("lab_token", ""))
     attempt = 1 + request.retries + delivery_count(headers, redelivered)
     report = _reporter(os.getpid()).for_job(job, request.hostname, attempt)
     try:

@@ -8,17 +8,13 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from api import docs, i18n, problems
-from api.callback import callback
-from api.events import Feed, events
-from api.health import health
+from api import callback, docs, events, health, i18n, pages, problems, tasks
+from api.events import Feed
 from api.outbox import Outbox
-from api.pages import pages
 from api.relay import Relay
 from api.services import Services
 from api.store import Store
 from api.submit import Submitter, store_reports
-from api.tasks import tasks
 from api.watch import Watch
 from lab.settings import Settings
 from transports import TRANSPORTS, create_transport, transport_class
@@ -38,7 +34,7 @@ class StrictJSON(DefaultJSONProvider):
 class LabRequest(Request):
     """Says what is wrong with a body that is no JSON."""
 
-    def on_json_loading_failure(self, e: ValueError | None) -> NoReturn:
+    def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         if e is None:
             raise UnsupportedMediaType("the body's Content-Type must be application/json")
         raise BadRequest(f"the body is not JSON: {e}")
@@ -59,6 +55,7 @@ def create_app(settings: Settings) -> LabAPI:
         root_path=str(docs.ROOT),
         template_folder="templates",
         static_folder="static",
+        security_schemes={},
         info=Info(title="Transport Lab", version="0.1.0"),
         doc_prefix="",
         doc_ui=False,
@@ -72,17 +69,18 @@ def create_app(settings: Settings) -> LabAPI:
     app.extensions["lab"] = _create_services(settings)
     problems.init_app(app)
     i18n.init_app(app)
-    for blueprint in (tasks, callback, health):
+    for blueprint in (tasks.tasks, callback.callback, health.health):
         app.register_api(blueprint)
-    for page in (pages, events, docs.docs):
+    for page in (pages.pages, events.events, docs.docs):
         app.register_blueprint(page)
     docs.init_app(app)
 
     @app.before_request
     def read_json() -> None:
         """Says what is wrong with a body before its fields are looked at."""
-        if request.method == "POST" and request.path.startswith("/api/"):
-            request.get_json()
+        is_json_route = request.method == "POST" and request.path.startswith("/api/")
+        if is_json_route and not isinstance(request.get_json(), dict):
+            raise BadRequest("the body must be a JSON object")
 
     return app
 

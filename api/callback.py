@@ -64,7 +64,7 @@ def update_task_status() -> Response:
     """
     body = request.get_json()
     if not isinstance(body, dict):
-        return problem(400, "Bad Request", "the body is a JSON object: one update, or updates under 'updates'")
+        return problem(400, "Bad Request", "the body must be a JSON object: an update, or 'updates'")
     if "updates" not in body:
         return _single(body)
     items = body["updates"]

@@ -114,10 +114,7 @@ class Feed:
         last: int | None = None
         while not self.ending:
             try:
-                if self._streams:
-                    last = self._look(last)
-                else:
-                    last = None
+                last = self._look(last) if self._streams else None
             except SQLAlchemyError as error:
                 logger.warning("feed: the store does not answer: %s", error)
                 time.sleep(1.0)

@@ -58,7 +58,9 @@ class Outbox:
         """Gives back everything that `owner` holds, for another relay to take at once."""
         with writing(self._engine) as connection:
             connection.execute(
-                outbox.update().where(outbox.c.lease_owner == owner).values(lease_until_us=0, lease_owner=None)
+                outbox.update()
+                .where(outbox.c.lease_owner == owner)
+                .values(lease_until_us=0, lease_owner=None)
             )
 
     def waiting(self) -> int:
@@ -68,6 +70,4 @@ class Outbox:
 
 
 def _take_write_lock(connection: sa.Connection) -> None:
-    connection.execute(
-        counters.update().where(counters.c.name == "change").values(value=counters.c.value)
-    )
+    connection.execute(counters.update().where(counters.c.name == "change").values(value=counters.c.value))

@@ -19,11 +19,11 @@ from transports import ReportFor
 HEARTBEAT_MARGIN_SECONDS: Final = 60
 
 
-class BrokerAway(Exception):  # noqa: N818 - reads as the event that it is
+class BrokerAway(Exception):
     """The broker does not answer."""
 
 
-class ReceiveRefused(Exception):  # noqa: N818
+class ReceiveRefused(Exception):
     """The message is not for a request: it stays in the queue, or goes to the dead letters."""
 
 

@@ -183,7 +183,9 @@ def parse_form(form: Mapping[str, str]) -> TaskRequest:
     if "timeout" in fields:
         fields["timeout"] = _number(fields["timeout"].replace(",", "."))
     if "count" in fields:
-        fields["count"] = int(fields["count"]) if re.fullmatch(r"\d{1,9}", fields["count"]) else fields["count"]
+        fields["count"] = (
+            int(fields["count"]) if re.fullmatch(r"\d{1,9}", fields["count"]) else fields["count"]
+        )
     if "numbers" in fields:
         fields["numbers"] = [_number(part) for part in re.split(r"[\s,;]+", fields["numbers"]) if part]
     try:

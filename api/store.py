@@ -1,6 +1,6 @@
 """The lab's memory: tasks, their history, and the decision which update counts.
 
-Only this room and its neighbours `models`, `database` and `outbox` speak SQLAlchemy.
+Only this room and its neighbours `models`, `database`, `queries` and `outbox` speak SQLAlchemy.
 """
 
 import hashlib
@@ -13,18 +13,19 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api.database import create_engine, writing
+from api.database import writing
 from api.models import counters, outbox, submissions, task_counts, task_events, tasks
+from api.queries import Queries, Query, Row
 from lab.clock import now_us, to_us
 from lab.status import StatusUpdate, TaskStatus, Verdict, may_follow
 
-Row = dict[str, Any]
+__all__ = ["Added", "KeyReused", "NewTask", "Query", "Row", "Store"]
 
 OWN_LEASE_US: Final = 15_000_000
 _CHUNK: Final = 500
 
 
-class KeyReused(Exception):  # noqa: N818 - reads as the event that it is
+class KeyReused(Exception):
     """An Idempotency-Key came again with another request."""
 
 
@@ -46,37 +47,8 @@ class Added:
     anew: bool
 
 
-@dataclass(frozen=True)
-class Query:
-    """Which tasks a page shows: all that fit every field that is set."""
-
-    method: str | None = None
-    status: TaskStatus | None = None
-    text: str = ""
-    before_num: int | None = None
-    limit: int = 25
-
-
-class Store:
+class Store(Queries):
     """Tasks in the database at `url`. May be shared by threads; processes have one each."""
-
-    def __init__(self, url: str) -> None:
-        self.engine = create_engine(url)
-
-    def close(self) -> None:
-        """Ends all connections."""
-        self.engine.dispose()
-
-    def ping(self) -> None:
-        """Returns when the store answers.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: it does not.
-        """
-        with self.engine.connect() as connection:
-            connection.execute(sa.select(counters.c.value).limit(1))
-
-    # Writing
 
     def add(
         self,
@@ -114,7 +86,7 @@ class Store:
                     )
                 )
             change = self._next(connection, "change", count)
-            rows = [
+            rows: list[Row] = [
                 {
                     "num": first + i,
                     "id": str(uuid.uuid4()),
@@ -205,73 +177,6 @@ class Store:
                 connection.execute(task_events.insert(), events)
                 _count(connection, delta)
         return verdicts
-
-    # Reading
-
-    def get(self, task_id: str) -> Row | None:
-        """The task with this id, or None."""
-        with self.engine.connect() as connection:
-            row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).mappings().first()
-        return None if row is None else dict(row)
-
-    def history(self, num: int) -> list[Row]:
-        """All status changes of the task with number `num`, in the order they were taken."""
-        query = sa.select(task_events).where(task_events.c.num == num).order_by(task_events.c.id)
-        with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    def page(self, query: Query) -> list[Row]:
-        """The newest tasks that `query` fits, at most `query.limit`."""
-        select = sa.select(tasks).order_by(tasks.c.num.desc()).limit(query.limit)
-        if query.method:
-            select = select.where(tasks.c.method == query.method)
-        if query.status:
-            select = select.where(tasks.c.status == query.status.value)
-        if query.before_num is not None:
-            select = select.where(tasks.c.num < query.before_num)
-        if query.text:
-            select = select.where(self._matches(query.text))
-        with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(select).mappings()]
-
-    def counts(self, method: str | None = None) -> dict[str, int]:
-        """How many tasks stand at each status, of one method or of all."""
-        query = sa.select(task_counts.c.status, sa.func.sum(task_counts.c.n)).group_by(task_counts.c.status)
-        if method:
-            query = query.where(task_counts.c.method == method)
-        with self.engine.connect() as connection:
-            found = {status: int(n) for status, n in connection.execute(query)}
-        return {status.value: found.get(status.value, 0) for status in TaskStatus}
-
-    def counts_by_method(self) -> dict[tuple[str, str], int]:
-        """How many tasks there are of each method and status that occurs."""
-        with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(task_counts.c.method, task_counts.c.status, task_counts.c.n))
-            return {(row.method, row.status): row.n for row in rows}
-
-    def last_change(self) -> int:
-        """Number of the newest change; every change of any task has a greater one than those before."""
-        with self.engine.connect() as connection:
-            query = sa.select(counters.c.value).where(counters.c.name == "change")
-            return connection.execute(query).scalar_one()
-
-    def changed_since(self, change_id: int, limit: int) -> list[Row]:
-        """Tasks changed after `change_id`, as they stand now, oldest change first."""
-        query = sa.select(tasks).where(tasks.c.change_id > change_id).order_by(tasks.c.change_id).limit(limit)
-        with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    # Parts
-
-    def _matches(self, text: str) -> sa.ColumnElement[bool]:
-        by_id: sa.ColumnElement[bool]
-        if self.engine.dialect.name == "sqlite":
-            by_id = sa.and_(tasks.c.id >= text.lower(), tasks.c.id < text.lower() + "\x7f")
-        else:
-            by_id = tasks.c.id.startswith(text.lower(), autoescape=True)
-        if text.isascii() and text.isdigit() and len(text) < 19:
-            return sa.or_(tasks.c.num == int(text), by_id)
-        return by_id
 
     def _lock(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Row]:
         self._next(connection, "change", 0)

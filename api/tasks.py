@@ -23,7 +23,9 @@ tasks = APIBlueprint(
 KEY_LENGTH = 200
 
 
-@tasks.post("", responses={201: TasksOut, 202: TasksOut, 400: Problem, 409: Problem, 413: Problem, 415: Problem})
+@tasks.post(
+    "", responses={201: TasksOut, 202: TasksOut, 400: Problem, 409: Problem, 413: Problem, 415: Problem}
+)
 def submit(body: TaskRequest) -> Response:
     """Submit tasks
 
@@ -32,7 +34,9 @@ def submit(body: TaskRequest) -> Response:
     """
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
-        return problem(400, "Bad Request", f"Idempotency-Key takes 1 to {KEY_LENGTH} printable ASCII characters")
+        return problem(
+            400, "Bad Request", f"Idempotency-Key takes 1 to {KEY_LENGTH} printable ASCII characters"
+        )
     try:
         rows = services().submitter.submit(body, None if key is None else f"api:{key}")
     except KeyReused:

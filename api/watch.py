@@ -110,7 +110,9 @@ class Watch:
         """
         try:
             channel = self._open_channel()
-            answers = {queue: channel.queue_declare(queue=queue, passive=True).method for queue in amqp.QUEUES}
+            answers = {
+                queue: channel.queue_declare(queue=queue, passive=True).method for queue in amqp.QUEUES
+            }
         except (AMQPError, OSError) as error:
             logger.debug("the broker does not answer: %s", error)
             self._drop()

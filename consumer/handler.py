@@ -57,4 +57,3 @@ class Handler:
         except Exception as error:
             logger.debug("task %d failed and was reported: %r", job.num, error)
         return Settlement.ACK
-

@@ -99,7 +99,7 @@ class UnknownKind(LookupError):
     """A job names a kind that this lab does not have."""
 
 
-class Skipped(Exception):  # noqa: N818 - an outcome that callers handle, not an error
+class Skipped(Exception):
     """The API said that this task has come to its end already, or is cancelled: it was not run."""
 
 

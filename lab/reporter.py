@@ -22,7 +22,7 @@ PROGRESS_PAUSE_SECONDS: Final = 0.2
 logger = logging.getLogger(__name__)
 
 
-class ReportFailed(Exception):  # noqa: N818 - reads as the event that it is
+class ReportFailed(Exception):
     """The API did not accept an update in the time given; nothing is known of its fate."""
 
 
@@ -60,8 +60,9 @@ class Reporter:
     def for_job(self, job: Job, worker: str, attempt: int) -> Report:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1).
 
-        IN_PROGRESS at the start asks whether to run, and runs unasked when nobody answers; progress is sent in the background, the newest of each task every 0.2 s at
-        most; a final status returns only once the API has accepted it, or raises ReportFailed.
+        IN_PROGRESS at the start asks whether to run, and runs unasked when nobody answers; progress is
+        sent in the background, the newest of each task every 0.2 s at most; a final status returns only
+        once the API has accepted it, or raises ReportFailed.
         """
 
         def report(

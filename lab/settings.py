@@ -46,9 +46,7 @@ class Settings:
         rmq_url = get.url("RMQ_URL", DEFAULT_RMQ_URL, "amqp", "amqps")
         return cls(
             rmq_url=rmq_url,
-            api_url=get.url(
-                "API_URL", f"http://localhost:{port}/update_task_status_api/", "http", "https"
-            ),
+            api_url=get.url("API_URL", f"http://localhost:{port}/update_task_status_api/", "http", "https"),
             host=get.text("LAB_HOST", "127.0.0.1"),
             port=port,
             var=var,
@@ -91,7 +89,9 @@ class _Reader:
     def url(self, name: str, default: str, *schemes: str) -> str:
         value = self.text(name, default)
         if urlsplit(value).scheme not in schemes:
-            raise SettingsError(f"{name} takes a URL that begins with {' or '.join(s + '://' for s in schemes)}")
+            raise SettingsError(
+                f"{name} takes a URL that begins with {' or '.join(s + '://' for s in schemes)}"
+            )
         return value
 
     def number(self, name: str, default: float, low: float, high: float) -> float:

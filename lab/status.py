@@ -63,6 +63,12 @@ class StatusUpdate(BaseModel):
     error: Annotated[str, Field(max_length=10_000)] | None = None
     result: Any = None
 
+    @field_validator("worker", "error")
+    @classmethod
+    def _without_nul(cls, value: str | None) -> str | None:
+        # PostgreSQL's text takes every character but this one.
+        return value if value is None else value.replace("\x00", "\ufffd")
+
     @field_validator("at", mode="before")
     @classmethod
     def _at_is_text(cls, value: object) -> object:

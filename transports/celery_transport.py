@@ -49,7 +49,12 @@ class CeleryTransport(Transport):
                         retry=False,
                     )
                     confirmed.add(job.task_id)
-        except (OperationalError, KombuError, OSError, *app.connection_for_write().connection_errors) as error:
+        except (
+            OperationalError,
+            KombuError,
+            OSError,
+            *app.connection_for_write().connection_errors,
+        ) as error:
             self.close()
             return Submission(frozenset(confirmed), f"{type(error).__name__}: {error}")
         return Submission(frozenset(confirmed))

@@ -35,7 +35,11 @@ class Api:
                 if code == 200:
                     api.updates += body["updates"]
                     results = [
-                        {"task_id": update["task_id"], "applied": True, "status": api.status or update["status"]}
+                        {
+                            "task_id": update["task_id"],
+                            "applied": True,
+                            "status": api.status or update["status"],
+                        }
                         for update in body["updates"]
                     ]
                     if any(0 < (update.get("progress") or 0) < 1 for update in body["updates"]):

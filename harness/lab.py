@@ -1,0 +1,174 @@
+"""A whole lab of its own, as `make up` runs it but without a supervisor: for tests and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+
+from harness.ports import free_port
+from harness.processes import ManagedProcess, ProcessError
+
+ROOT = Path(__file__).resolve().parent.parent
+_FOREIGN = (
+    "RMQ_URL", "API_URL", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "RESULT_BACKEND", "DELIVERY", "SMTP_URL",
+)  # fmt: skip
+
+
+class Lab:
+    """API, Celery workers and consumers below `base`, over the broker at `rmq_url`.
+
+    Args:
+        base: the lab's LAB_VAR, and its logs.
+        database_url: the store; a SQLite file below `base` by default.
+        env: more settings.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        rmq_url: str,
+        *,
+        database_url: str | None = None,
+        management_url: str = "http://127.0.0.1:15672/",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.base = base
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = {name: value for name, value in os.environ.items() if name not in _FOREIGN} | {
+            "LAB_VAR": str(base),
+            "RMQ_URL": rmq_url,
+            "PORT": str(self.port),
+            "API_URL": f"{self.url}/update_task_status_api/",
+            "LAB_MANAGEMENT_URL": management_url,
+            "PYTHONUNBUFFERED": "1",
+            **({"DATABASE_URL": database_url} if database_url else {}),
+            **(env or {}),
+        }
+        self.api = self.process("api", "-m", "gunicorn", "-c", "api/gunicorn_conf.py", "api.wsgi:app")
+        self.workers: list[ManagedProcess] = []
+        self.session = requests.Session()
+
+    def process(self, name: str, *arguments: str) -> ManagedProcess:
+        """A Python process of this lab, not yet started; `name` names its log."""
+        return ManagedProcess(
+            [sys.executable, *arguments], env=self.env, log=self.base / "log" / f"{name}.log", cwd=ROOT
+        )
+
+    def start_api(self, timeout: float = 30.0) -> None:
+        """Migrates the store and starts the API; raises ProcessError where it does not answer in time."""
+        migration = self.process("migrate", "-m", "api.migrate").start()
+        deadline = time.monotonic() + timeout
+        while migration.running and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if migration.returncode != 0:
+            raise ProcessError(migration.log.read_text())
+        self.api.start()
+        self.wait_for_api(timeout)
+
+    def wait_for_api(self, timeout: float = 30.0) -> None:
+        """Waits for /healthz; raises ProcessError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                if self.session.get(f"{self.url}/healthz", timeout=2).ok:
+                    return
+            except requests.RequestException:
+                pass
+            if not self.api.running or time.monotonic() > deadline:
+                raise ProcessError(f"the API does not answer:\n{self.api.log.read_text()[-3000:]}")
+            time.sleep(0.05)
+
+    def restart_api(self) -> None:
+        """Stops the API in order and starts it again on the same port."""
+        self.api.terminate(timeout=20)
+        self.api.start()
+        self.wait_for_api()
+
+    def start_celery(self, concurrency: int = 3, name: str = "celery") -> ManagedProcess:
+        """Starts a Celery worker `name`@host and waits until it is ready."""
+        worker = self.process(
+            name, "-m", "celery", "-A", "celery_app", "worker", "--loglevel=info",
+            f"--concurrency={concurrency}", "-n", f"{name}@%h",
+        )  # fmt: skip
+        self.workers.append(worker)
+        worker.start().wait_for_log("ready.", timeout=60)
+        return worker
+
+    def start_consumer(
+        self, concurrency: int = 3, name: str = "consumer", grace: float = 25.0
+    ) -> ManagedProcess:
+        """Starts a hand-written worker `name`@host and waits until it consumes."""
+        worker = self.process(
+            name,
+            "-m",
+            "consumer",
+            "--concurrency",
+            str(concurrency),
+            "-n",
+            f"{name}@%h",
+            "--grace",
+            str(grace),
+        )
+        self.workers.append(worker)
+        worker.start().wait_for_log("waiting for tasks", timeout=60)
+        return worker
+
+    def submit(
+        self, method: str, timeout: float = 0.0, count: int = 1, **fields: Any
+    ) -> list[dict[str, Any]]:
+        """Submits timed jobs and returns the tasks of the answer; raises requests.HTTPError."""
+        body = {"method": method, "timeout": timeout, "count": count, **fields}
+        answer = self.session.post(f"{self.url}/api/tasks", json=body, timeout=120)
+        answer.raise_for_status()
+        tasks: list[dict[str, Any]] = answer.json()["tasks"]
+        return tasks
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """One task with its history."""
+        answer = self.session.get(f"{self.url}/api/tasks/{task_id}", timeout=30)
+        answer.raise_for_status()
+        task: dict[str, Any] = answer.json()
+        return task
+
+    def wait_for(
+        self, task_ids: list[str], *statuses: str, timeout: float = 60.0
+    ) -> dict[str, dict[str, Any]]:
+        """Waits until all tasks stand at one of `statuses` (DONE where none is named).
+
+        Raises TimeoutError with the first laggards.
+        """
+        wanted, deadline, seen = set(statuses or ("DONE",)), time.monotonic() + timeout, {}
+        left = list(task_ids)
+        while left:
+            for task_id in left[:50]:
+                seen[task_id] = self.task(task_id)
+            left = [i for i in left if i not in seen or seen[i]["status"] not in wanted]
+            if left and time.monotonic() > deadline:
+                raise TimeoutError(f"{len(left)} of {len(task_ids)} tasks not {wanted}: {seen.get(left[0])}")
+            if left:
+                time.sleep(0.1)
+        return seen
+
+    def stop(self) -> None:
+        """Ends workers, then the API."""
+        for process in (*self.workers, self.api):
+            if process.running:
+                process.kill_group()
+        self.session.close()
+
+    def __enter__(self) -> Self:
+        self.start_api()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

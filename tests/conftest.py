@@ -1,0 +1,146 @@
+"""Real parts for the tests: a broker, a PostgreSQL server, a lab. Where one is missing, tests that need
+it are skipped with the reason on a laptop, and fail in CI."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+import harness.node
+import harness.postgres
+from api import LabAPI, create_app
+from api.database import create_engine
+from api.migrate import migrate
+from api.services import Services
+from harness.lab import Lab
+from harness.node import RabbitNode
+from harness.postgres import PostgresNode, create_database, drop_database
+from lab.settings import Settings
+
+_DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
+
+
+def missing(what: str) -> None:
+    """Ends the test: a part of the machine that it needs is not there."""
+    reason = f"{what} is not installed; `make test` installs it"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+    """A private RabbitMQ node."""
+    if not harness.node.installed():
+        missing("RabbitMQ")
+    with RabbitNode(tmp_path_factory.mktemp("rabbitmq")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """The broker that tests use: RMQ_URL where it is set, else a private node."""
+    return os.environ.get("RMQ_URL") or request.getfixturevalue("node").url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: DATABASE_URL's where it is set, else a private one."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    if not harness.postgres.installed():
+        missing("PostgreSQL")
+    with PostgresNode(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server.url
+
+
+@pytest.fixture(params=_DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database, once of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/lab.sqlite3"
+        _migrate(url)
+        yield url
+        return
+    server = request.getfixturevalue("postgres_url")
+    url = create_database(server)
+    _migrate(url)
+    yield url
+    drop_database(url, server)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    """Settings of a lab in a folder of its own, with no broker behind it."""
+    return Settings.from_env(
+        {
+            "LAB_VAR": str(tmp_path),
+            "DATABASE_URL": database_url,
+            "RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/",
+            "LAB_SYNC_MAX_SECONDS": "2",
+        }
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[LabAPI]:
+    """The application, without its background threads."""
+    made = create_app(settings)
+    made.testing = True
+    yield made
+    parts: Services = made.extensions["lab"]
+    parts.stop()
+
+
+@pytest.fixture
+def client(app: LabAPI) -> FlaskClient:
+    """A client of `app`."""
+    return app.test_client()
+
+
+@pytest.fixture
+def parts(app: LabAPI) -> Services:
+    """The services of `app`."""
+    found: Services = app.extensions["lab"]
+    return found
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A running lab: API, a Celery worker and a consumer with three jobs at once each."""
+    broker = request.getfixturevalue("broker_url")
+    management = (
+        "http://127.0.0.1:15672/"
+        if "RMQ_URL" in os.environ
+        else request.getfixturevalue("node").management_url
+    )
+    server = request.getfixturevalue("postgres_url") if "DATABASE_URL" in os.environ else None
+    url = create_database(server) if server else None
+    running = Lab(tmp_path_factory.mktemp("lab"), broker, database_url=url, management_url=management)
+    with running:
+        running.start_celery()
+        running.start_consumer()
+        _wait_until_ready(running)
+        yield running
+    if server and url:
+        drop_database(url, server)
+
+
+def _wait_until_ready(running: Lab) -> None:
+    deadline = time.monotonic() + 30
+    while not running.session.get(f"{running.url}/readyz", timeout=10).ok:
+        if time.monotonic() > deadline:
+            pytest.fail("the lab does not get ready")
+        time.sleep(0.2)
+
+
+def _migrate(url: str) -> None:
+    engine = create_engine(url)
+    try:
+        migrate(engine)
+    finally:
+        engine.dispose()

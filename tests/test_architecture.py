@@ -1,0 +1,68 @@
+"""Who may import whom: the walls between the rooms."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAY_IMPORT = {
+    "lab": set(),
+    "celery_app": {"lab"},
+    "celery_tasks": {"lab", "celery_app"},
+    "consumer": {"lab"},
+    "transports": {"lab", "celery_app"},
+    "api": {"lab", "transports"},
+    "harness": {"lab"},
+    "benchmarks": {"lab", "harness", "api"},
+}
+FORBIDDEN = {
+    "lab": {"flask", "sqlalchemy", "celery", "kombu"},
+    "consumer": {"flask", "sqlalchemy", "celery", "kombu"},
+    "transports": {"flask", "sqlalchemy"},
+}
+SQL_ROOMS = {"models.py", "database.py", "store.py", "queries.py", "outbox.py", "migrate.py"}
+
+
+def _files(room: str) -> list[Path]:
+    return [ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).rglob("*.py"))
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_those_it_may(room: str) -> None:
+    for path in _files(room):
+        names = {name.split(".")[0] for name in _imports(path)}
+        others = names & (set(MAY_IMPORT) - {room})
+        assert others <= MAY_IMPORT[room], f"{path.relative_to(ROOT)} imports {others - MAY_IMPORT[room]}"
+        banned = names & FORBIDDEN.get(room, set())
+        assert not banned, f"{path.relative_to(ROOT)} imports {banned}"
+
+
+def test_only_the_store_and_its_neighbours_build_sql() -> None:
+    for path in _files("api"):
+        if path.name not in SQL_ROOMS and "migrations" not in path.parts:
+            names = _imports(path) - {"sqlalchemy.exc"}
+            assert not any(name.split(".")[0] == "sqlalchemy" for name in names), path.name
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    for room in ("lab", "celery_app", "celery_tasks", "consumer", "transports", "api"):
+        for path in _files(room):
+            if path.name != "settings.py":
+                assert "environ" not in path.read_text(), path.relative_to(ROOT)
+
+
+def test_no_file_grows_beyond_three_hundred_lines() -> None:
+    for room in MAY_IMPORT:
+        for path in _files(room):
+            assert len(path.read_text().splitlines()) <= 300, path.relative_to(ROOT)

@@ -1,0 +1,54 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from api.database import create_engine
+from api.migrate import main, migrate
+from api.models import metadata
+from api.store import NewTask, Store
+
+
+def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_migrating_again_keeps_everything(database_url: str) -> None:
+    store = Store(database_url)
+    store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0))
+    migrate(store.engine)
+    assert store.counts()["PENDING"] == 1
+    store.close()
+
+
+def test_several_may_migrate_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new.sqlite3"
+
+    def one(_: int) -> None:
+        engine = create_engine(url)
+        migrate(engine)
+        engine.dispose()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(4)))
+    engine = create_engine(url)
+    assert "tasks" in sa.inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_a_store_that_cannot_be_reached_is_said_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("api.migrate.WAIT_SECONDS", 0.0)
+    monkeypatch.setenv("DATABASE_URL", "postgresql+psycopg://lab:secret@127.0.0.1:1/lab")
+    assert main() == 1
+    said = capsys.readouterr().err
+    assert "does not answer" in said
+    assert "secret" not in said

@@ -1,0 +1,93 @@
+import pytest
+from pika.spec import BasicProperties
+
+from consumer.handler import Handler, Settlement
+from lab.job import Job, Report
+from lab.logs import JobLog
+from lab.reporter import ReportFailed
+from lab.status import TaskStatus, Verdict
+
+JOB = Job(task_id="x", num=7, params={"timeout": 0.0}, token="t")
+
+
+class Reports:
+    """Report functions that write down statuses, and raise or skip where told to."""
+
+    def __init__(self, verdict: Verdict | None = None, fail_on: TaskStatus | None = None) -> None:
+        self.seen: list[tuple[TaskStatus, int]] = []
+        self._verdict = verdict or Verdict(task_id="x")
+        self._fail_on = fail_on
+
+    def __call__(self, job: Job, attempt: int) -> Report:
+        def report(status: TaskStatus, **_: object) -> Verdict:
+            if status is self._fail_on:
+                raise ReportFailed("away")
+            self.seen.append((status, attempt))
+            return self._verdict
+
+        return report
+
+
+def handle(reports: Reports, body: bytes, redelivered: bool = False, **headers: int) -> Settlement:
+    properties = BasicProperties(headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return Handler(reports, JobLog("test", "en"))(body, properties, redelivered)
+
+
+def test_a_job_is_acknowledged_after_its_end_was_reported() -> None:
+    reports = Reports()
+    assert handle(reports, JOB.model_dump_json().encode()) is Settlement.ACK
+    assert reports.seen == [(TaskStatus.IN_PROGRESS, 1), (TaskStatus.DONE, 1)]
+
+
+def test_a_failed_job_is_acknowledged_too() -> None:
+    reports = Reports()
+    bad = JOB.model_copy(update={"kind": "make_tea"})
+    assert handle(reports, bad.model_dump_json().encode()) is Settlement.ACK
+    assert reports.seen[-1][0] is TaskStatus.FAILED
+
+
+def test_a_job_whose_end_nobody_takes_goes_back_to_the_queue() -> None:
+    reports = Reports(fail_on=TaskStatus.DONE)
+    assert handle(reports, JOB.model_dump_json().encode()) is Settlement.REQUEUE
+
+
+def test_a_job_that_is_not_to_run_is_acknowledged() -> None:
+    reports = Reports(Verdict(task_id="x", status=TaskStatus.DONE))
+    assert handle(reports, JOB.model_dump_json().encode()) is Settlement.ACK
+    assert reports.seen == [(TaskStatus.IN_PROGRESS, 1)]
+
+
+def test_a_message_that_came_before_is_a_later_attempt() -> None:
+    reports = Reports()
+    handle(reports, JOB.model_dump_json().encode(), redelivered=True, x_delivery_count=2)
+    assert reports.seen[0] == (TaskStatus.IN_PROGRESS, 3)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"x"',
+        b"\xff\xfe\x00",
+        b'{"task_id": "x"}',
+        b'{"task_id": "x", "num": "7"}',
+        b'{"task_id": "x", "num": 7, "callback_url": "http://elsewhere/"}',
+        b'{"task_id": "x", "num": 7, "kind": "__import__(1)"}',
+    ],
+)
+def test_a_message_that_is_no_job_is_rejected(body: bytes) -> None:
+    reports = Reports()
+    assert handle(reports, body) is Settlement.REJECT
+    assert reports.seen == []
+
+
+def test_arrival_start_and_end_are_logged_with_the_number(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    handle(Reports(), JOB.model_dump_json().encode())
+    assert [record.getMessage() for record in caplog.records] == [
+        "Received task: process_task[x] (7, 0.0)",
+        "Started task 7",
+        "Finished task 7",
+    ]

@@ -1,0 +1,59 @@
+import pytest
+
+import transports
+from lab.job import Job
+from lab.settings import Settings
+from lab.status import TaskStatus, Verdict
+from transports.celery_transport import task_arguments
+
+NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
+JOB = Job(task_id="x", num=7, params={"timeout": 0.0}, token="t")
+
+
+def no_report(job: Job) -> None:  # type: ignore[empty-body]
+    """For transports that report from elsewhere."""
+
+
+@pytest.mark.parametrize("name", transports.TRANSPORTS)
+def test_a_transport_carries_the_name_that_it_stands_under(name: str) -> None:
+    assert transports.transport_class(name).name == name
+
+
+@pytest.mark.parametrize("name", ["celery", "rabbitmq"])
+def test_a_broker_that_is_away_is_answered_not_raised(name: str) -> None:
+    transport = transports.create_transport(name, NOWHERE, no_report)  # type: ignore[arg-type]
+    submission = transport.submit([JOB])
+    assert submission.confirmed == frozenset()
+    assert submission.error
+    transport.close()
+
+
+def test_an_unknown_method_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        transports.transport_class("pigeon")
+
+
+def test_sync_runs_all_jobs_whatever_becomes_of_one() -> None:
+    seen: list[tuple[int, TaskStatus]] = []
+
+    def report_for(job: Job):  # type: ignore[no-untyped-def]
+        def report(status: TaskStatus, **_: object) -> Verdict:
+            seen.append((job.num, status))
+            return Verdict(task_id=job.task_id)
+
+        return report
+
+    jobs = [JOB, Job(task_id="y", num=8, kind="make_tea"), Job(task_id="z", num=9, params={"timeout": 0.0})]
+    submission = transports.create_transport("sync", NOWHERE, report_for).submit(jobs)
+    assert submission.confirmed == {"x", "y", "z"}
+    assert [(num, status) for num, status in seen if status.final] == [
+        (7, TaskStatus.DONE),
+        (8, TaskStatus.FAILED),
+        (9, TaskStatus.DONE),
+    ]
+
+
+def test_celery_gets_the_arguments_that_the_tasks_take() -> None:
+    assert task_arguments(Job(task_id="x", num=7, params={"timeout": 5.0})) == ([7, 5.0, "celery"], {})
+    data = Job(task_id="x", num=7, kind="process_data", params={"numbers": [1.0]})
+    assert task_arguments(data) == ([], {"numbers": [1.0], "task_num": 7})
