@@ -5,6 +5,7 @@ import logging
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from consumer.connection import Consumer
 from consumer.handler import Handler
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         lambda job, attempt: reporter.for_job(job, name, attempt),
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
     )
-    consumer = Consumer(settings.rmq_url, handler, options.concurrency, options.grace)
+    alive = options.alive_file.touch if options.alive_file else lambda: None
+    consumer = Consumer(settings.rmq_url, handler, options.concurrency, options.grace, alive)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
     consumer.run()
@@ -51,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
         default=25.0,
         metavar="SECONDS",
         help="how long running jobs may take to end when the worker is stopped (default 25)",
+    )
+    parser.add_argument(
+        "--alive-file",
+        type=Path,
+        metavar="PATH",
+        help="a file to touch while the broker's connection is served, for health checks",
     )
     parser.add_argument(
         "-l", "--loglevel", default="info", choices=["debug", "info", "warning", "error", "critical"]

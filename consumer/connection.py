@@ -9,6 +9,7 @@ import queue
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -45,13 +46,22 @@ class Consumer:
         handler: runs one message's job; called in threads.
         concurrency: jobs at once; also the prefetch, so that no message waits here for a thread.
         grace_seconds: how long `stop` waits for running jobs before it hands them back.
+        alive: called about twice a second while the connection is served; for health checks.
     """
 
-    def __init__(self, url: str, handler: Handler, concurrency: int, grace_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        handler: Handler,
+        concurrency: int,
+        grace_seconds: float,
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._url = url
         self._handler = handler
         self._concurrency = concurrency
         self._grace_seconds = grace_seconds
+        self._alive = alive
         self._work: queue.SimpleQueue[_Delivery] = queue.SimpleQueue()
         self._unsettled = 0
         self._stopping = threading.Event()
@@ -89,6 +99,7 @@ class Consumer:
             logger.info("waiting for tasks in %s, %d at once", amqp.RABBITMQ_QUEUE, self._concurrency)
             # process_data_events can miss a closed channel: https://github.com/pika/pika/issues/1452
             while not self._stopping.is_set() and channel.is_open:
+                self._alive()
                 connection.process_data_events(time_limit=0.5)
             if self._stopping.is_set() and channel.is_open:
                 self._finish(connection, channel, tag)

@@ -1,0 +1,1 @@
+"""The lab's own speed, as ratios within one run: `make bench`."""

@@ -1,0 +1,115 @@
+"""The Celery side as anybody's Celery project: commands, a Python shell, workers by name."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.lab import ROOT, Lab
+from harness.node import RabbitNode
+
+
+@pytest.fixture(scope="module")
+def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
+    """A lab on a broker of its own, so that purging hurts nobody."""
+    with (
+        RabbitNode(tmp_path_factory.mktemp("celery-node"), management=False) as broker,
+        Lab(tmp_path_factory.mktemp("celery-lab"), broker.url) as running,
+    ):
+        yield running
+
+
+def _celery(lab: Lab, *arguments: str, code: int = 0) -> str:
+    command = [sys.executable, "-m", "celery", "-A", "celery_app", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def _python(lab: Lab, text: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_purge_empties_the_queue(own_lab: Lab) -> None:
+    tasks = own_lab.submit("celery", 0, count=5)
+    own_lab.wait_for([task["id"] for task in tasks], "PENDING")
+    said = ""
+    for _ in range(50):
+        said = _celery(own_lab, "purge", "-f")
+        if "No messages" not in said:
+            break
+    assert "Purged" in said
+
+
+def test_the_commands_of_the_guide_answer(own_lab: Lab) -> None:
+    worker = own_lab.start_celery(concurrency=2)
+    registered = json.loads(_celery(own_lab, "inspect", "registered", "--json"))
+    assert {"process_task", "process_data"} <= set(next(iter(registered.values())))
+    task = own_lab.submit("celery", 3.0)[0]["id"]
+    own_lab.wait_for([task], "IN_PROGRESS")
+    active = json.loads(_celery(own_lab, "inspect", "active", "--json"))
+    assert [entry["id"] for entry in next(iter(active.values()))] == [task]
+    stats = json.loads(_celery(own_lab, "inspect", "stats", "--json"))
+    assert next(iter(stats.values()))["pool"]["max-concurrency"] == 2
+    own_lab.wait_for([task])
+    worker.terminate(timeout=30)
+
+
+def test_a_task_from_a_python_shell_runs_and_returns_though_nobody_knows_it(own_lab: Lab) -> None:
+    worker = own_lab.start_celery(concurrency=1)
+    said = _python(
+        own_lab,
+        "from celery_tasks import process_data, process_task\n"
+        "task = process_task.delay(7, 0.1, 'celery')\n"
+        "print(task.id, task.get(timeout=30))\n"
+        "print(process_data.delay([1, 2, 3]).get(timeout=30)['mean'])\n",
+    )
+    assert "{'status': 'success', 'task_num': 7}" in said
+    assert said.splitlines()[-1] == "2.0"
+    assert own_lab.session.get(f"{own_lab.url}/api/tasks/{said.split()[0]}", timeout=10).status_code == 404
+    worker.terminate(timeout=30)
+
+
+def test_a_worker_logs_arrival_start_and_end_as_the_guide_shows(own_lab: Lab) -> None:
+    worker = own_lab.start_celery(concurrency=1)
+    task = own_lab.submit("celery", 0.1)[0]
+    own_lab.wait_for([task["id"]])
+    number = task["num"]
+    line = worker.wait_for_log(f"Received task: process_task[{task['id']}] ({number}, 0.1)")
+    assert line.startswith("[20")
+    assert "] celery.worker.strategy: " in line
+    assert worker.wait_for_log(f"Celery Worker celery: Начало обработки задачи {number}")
+    assert worker.wait_for_log(f"Celery Worker celery: Задача {number} завершена успешно")
+    worker.terminate(timeout=30)
+
+
+def test_three_workers_share_the_jobs(own_lab: Lab) -> None:
+    workers = [own_lab.start_celery(concurrency=1, name=f"celery{n}") for n in range(3)]
+    tasks = [task["id"] for task in own_lab.submit("celery", 0.3, count=15)]
+    told = own_lab.wait_for(tasks, timeout=60)
+    assert len({task["worker"] for task in told.values()}) == 3
+    for worker in workers:
+        worker.terminate(timeout=30)
+
+
+def test_a_worker_that_is_killed_loses_nothing(own_lab: Lab) -> None:
+    victim = own_lab.start_celery(concurrency=2, name="victim")
+    tasks = [task["id"] for task in own_lab.submit("celery", 2.0, count=2)]
+    own_lab.wait_for(tasks, "IN_PROGRESS")
+    victim.kill_group()
+    heir = own_lab.start_celery(concurrency=2, name="heir")
+    told = own_lab.wait_for(tasks, timeout=60)
+    heir.terminate(timeout=30)
+    for task in told.values():
+        assert (task["attempt"], task["worker"].split("@")[0]) == (2, "heir")
+
+
+def test_results_are_kept_where_the_setting_says(own_lab: Lab) -> None:
+    assert Path(own_lab.env["LAB_VAR"], "results.sqlite3").exists()
