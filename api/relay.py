@@ -113,5 +113,6 @@ class Relay:
             if trouble:
                 logger.warning("tasks for %s go out again", transport.name)
             wait, trouble = 0.2, False
-            wake.wait(IDLE_SECONDS)
+            if not wake.wait(IDLE_SECONDS):
+                transport.keep_alive()
         transport.close()

@@ -44,5 +44,8 @@ class Transport(ABC):
     def submit(self, jobs: Sequence[Job]) -> Submission:
         """Hands `jobs` over, in order. Never raises for a broker that is away: the answer says so."""
 
+    def keep_alive(self) -> None:  # noqa: B027 - most need nothing
+        """Called about once a second while there is nothing to submit."""
+
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Gives back what it holds; it may be used again afterwards."""

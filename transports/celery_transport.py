@@ -32,7 +32,7 @@ class CeleryTransport(Transport):
         self._app: Celery | None = None
 
     def submit(self, jobs: Sequence[Job]) -> Submission:
-        app = self._app = self._app or create_celery(self._settings)
+        app = self._open_app()
         confirmed: set[str] = set()
         try:
             with app.producer_or_acquire() as producer:
@@ -58,6 +58,13 @@ class CeleryTransport(Transport):
             self.close()
             return Submission(frozenset(confirmed), f"{type(error).__name__}: {error}")
         return Submission(frozenset(confirmed))
+
+    def _open_app(self) -> Celery:
+        if self._app is None:
+            self._app = create_celery(self._settings)
+            # kombu answers no heartbeats between two messages; a publish has time limits of its own.
+            self._app.conf.broker_heartbeat = 0
+        return self._app
 
     def close(self) -> None:
         if self._app is not None:

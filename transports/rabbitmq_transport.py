@@ -53,6 +53,14 @@ class RabbitMQTransport(Transport):
             return Submission(frozenset(confirmed), f"{type(error).__name__}: {error}")
         return Submission(frozenset(confirmed))
 
+    def keep_alive(self) -> None:
+        """Answers the broker's heartbeats; a connection that has died is noticed here, not by a task."""
+        if self._connection is not None:
+            try:
+                self._connection.process_data_events(time_limit=0)
+            except (AMQPError, OSError):
+                self.close()
+
     def close(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None and connection.is_open:
