@@ -1,0 +1,52 @@
+# Everything a developer runs. `make` alone lists it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test check bench venv dev rabbitmq test-packages clean
+
+PO := $(wildcard translations/*/LC_MESSAGES/*.po)
+MO := $(PO:.po=.mo)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground; Ctrl-C ends all of it
+	@exec .venv/bin/python -m harness up
+
+test: dev test-packages ## run all tests; ARGS="-k name" passes options to pytest
+	@exec .venv/bin/python -m pytest $(ARGS)
+
+check: dev ## linter, formatter check, types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@exec .venv/bin/mypy
+
+bench: venv rabbitmq ## the benchmark suite: a table here, JSON beside it; ARGS passes options
+	@exec .venv/bin/python -m benchmarks $(ARGS)
+
+venv: runtime-packages $(MO) ## the Python environment that the lab runs in
+
+dev: dev-packages $(MO) ## the same with what tests and linters need
+
+clean: ## remove what was built; the lab's data under var/ stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis $(MO)
+	find . -name __pycache__ -type d -prune -not -path './var/*' -exec rm -rf {} +
+
+.PHONY: runtime-packages dev-packages
+runtime-packages:
+	@tools/venv requirements.txt
+
+dev-packages: runtime-packages
+	@tools/venv requirements-dev.txt
+
+$(MO): %.mo: %.po | runtime-packages
+	@.venv/bin/pybabel --quiet compile --input-file=$< --output-file=$@
+
+rabbitmq:
+	@if [ -z "$$RMQ_URL" ] && [ ! -x /usr/lib/rabbitmq/bin/rabbitmq-server ] \
+		&& ! command -v rabbitmq-server >/dev/null; then tools/install-packages rabbitmq-server; fi
+
+# On a laptop that cannot have them the tests that need them are skipped, with the reason; in CI they fail.
+test-packages:
+	@names="chromium postgresql"; [ -n "$$RMQ_URL" ] || names="rabbitmq-server $$names"; \
+		tools/install-packages $$names || [ -z "$$CI" ]

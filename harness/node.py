@@ -1,0 +1,166 @@
+"""A private RabbitMQ node, run from the distribution's package without its service."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from harness import rabbit_files
+from harness.broker import can_log_in
+from harness.ports import free_port
+from harness.processes import ManagedProcess, tail
+from harness.rabbit_files import LOOPBACK, NODE_NAME, RabbitPorts
+
+
+class NodeError(RuntimeError):
+    """RabbitMQ is not installed, did not start, or refused a command; the message says which."""
+
+
+def installed() -> bool:
+    """Whether RabbitMQ's server and Erlang's epmd are on this machine."""
+    return rabbit_files.find_script("rabbitmq-server") is not None and rabbit_files.find_epmd() is not None
+
+
+class RabbitNode:
+    """One node on 127.0.0.1 with its own data, cookie, epmd and logs, all below `base`.
+
+    Ports that are not given are free ones, fixed for this object's life, so that clients find a
+    restarted node where it was. Data stay in `base` for the next node made there. As a context manager
+    it starts on entry and stops on exit. The constructor writes the configuration and starts nothing;
+    it raises NodeError where RabbitMQ is not installed.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        *,
+        amqp_port: int | None = None,
+        management_port: int | None = None,
+        user: str = rabbit_files.USER,
+        password: str = rabbit_files.PASSWORD,
+        management: bool = True,
+    ) -> None:
+        server, epmd = rabbit_files.find_script("rabbitmq-server"), rabbit_files.find_epmd()
+        if server is None or epmd is None:
+            raise NodeError("RabbitMQ is not installed: install the package rabbitmq-server.")
+        self.base = base.absolute()
+        self.user, self.password = user, password
+        self.ports = RabbitPorts(
+            amqp=amqp_port or free_port(),
+            management=management_port or free_port(),
+            distribution=free_port(),
+            epmd=free_port(),
+        )
+        rabbit_files.write_files(self.base, self.ports, user, password, management)
+        self._env = rabbit_files.without_foreign(os.environ) | self.variables()
+        self._commands = {
+            "epmd": [str(epmd), "-port", str(self.ports.epmd), "-address", LOOPBACK],
+            "rmq": [str(server)],
+        }
+        self.epmd = self._process("epmd")
+        self.server = self._process("rmq")
+
+    @property
+    def url(self) -> str:
+        """The broker's address, as RMQ_URL takes it."""
+        return rabbit_files.url(self.ports.amqp, self.user, self.password)
+
+    @property
+    def management_url(self) -> str:
+        """The address of the management page and its HTTP API (https://www.rabbitmq.com/docs/management)."""
+        return f"http://{LOOPBACK}:{self.ports.management}/"
+
+    @property
+    def log(self) -> Path:
+        """The node's log."""
+        return self.server.log
+
+    def commands(self) -> dict[str, list[str]]:
+        """What to run, in this order, for whoever supervises the node itself: `epmd` and `rmq`."""
+        return {name: list(command) for name, command in self._commands.items()}
+
+    def environment(self) -> dict[str, str]:
+        """The whole environment that `commands()` need."""
+        return dict(self._env)
+
+    def variables(self) -> dict[str, str]:
+        """The part of `environment()` that is this node's own."""
+        return rabbit_files.variables(self.base, self.ports)
+
+    def start(self, timeout: float = 90.0) -> Self:
+        """Start the node and wait until it takes a login, `timeout` seconds at most.
+
+        Raises NodeError where it does not; then, as on Ctrl-C, nothing of it is left running.
+        """
+        try:
+            self.epmd.start()
+            self._wait_for_epmd()
+            self.server.start()
+            self.wait_ready(timeout)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def wait_ready(self, timeout: float = 90.0) -> None:
+        """Wait until the node takes an AMQP login; raises NodeError after `timeout` seconds or at its end."""
+        deadline = time.monotonic() + timeout
+        while not can_log_in(self.url):
+            if not self.server.running:
+                raise NodeError(f"RabbitMQ ended while starting:\n{tail(self.log)}")
+            if time.monotonic() > deadline:
+                raise NodeError(f"RabbitMQ took no login within {timeout:g} s:\n{tail(self.log)}")
+            time.sleep(0.1)
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Stop the node in order (SIGTERM), killing it after `timeout` seconds; then its epmd."""
+        for process in (self.server, self.epmd):
+            if process.running:
+                process.terminate(timeout=timeout)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the node and its epmd, as a power cut would; `start` brings both back."""
+        self.server.kill_group()
+        self.epmd.kill_group()
+
+    def ctl(self, *arguments: str, timeout: float = 60.0) -> str:
+        """Run `rabbitmqctl` against this node and return what it printed (manual page rabbitmqctl(8)).
+
+        Raises NodeError with its output where it fails or takes longer than `timeout` seconds.
+        """
+        command = [str(rabbit_files.find_script("rabbitmqctl")), "--node", NODE_NAME, *arguments]
+        try:
+            done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise NodeError(f"rabbitmqctl {arguments[0]} took longer than {timeout:g} s") from error
+        if done.returncode:
+            raise NodeError(f"rabbitmqctl {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def _process(self, name: str) -> ManagedProcess:
+        return ManagedProcess(self._commands[name], env=self._env, log=self.base / "log" / f"{name}.log")
+
+    def _wait_for_epmd(self, timeout: float = 10.0) -> None:
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                socket.create_connection((LOOPBACK, self.ports.epmd), 1.0).close()
+                return
+            except OSError as error:
+                if not self.epmd.running or time.monotonic() > deadline:
+                    raise NodeError(f"epmd did not start: {error}\n{tail(self.epmd.log)}") from error
+            time.sleep(0.02)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,59 @@
+"""The lab's programs, as `make up` runs them."""
+
+from __future__ import annotations
+
+import sys
+
+from harness.node import RabbitNode
+from harness.supervision import Program
+
+# One after the other these bound the whole stop: 28 s.
+_STOP_WAIT = {"consumer": 6, "celery_worker": 6, "api": 4, "rmq": 10, "epmd": 2}
+
+WORKERS = ("celery_worker", "consumer")
+
+
+def lab_programs() -> list[Program]:
+    """The API and the workers, which wait to be started.
+
+    The workers' retries give a broker that comes late a minute: supervisord waits a second longer each time.
+    """
+    python = [sys.executable, "-m"]
+    return [
+        Program(
+            "api",
+            [*python, "gunicorn", "-c", "api/gunicorn_conf.py", "api.wsgi:app"],
+            order=30,
+            stop_wait=_STOP_WAIT["api"],
+        ),
+        Program(
+            "celery_worker",
+            [*python, "celery", "-A", "celery_app", "worker", "--loglevel=info", "--concurrency=3"],
+            order=40,
+            stop_wait=_STOP_WAIT["celery_worker"],
+            start_retries=10,
+        ),
+        Program(
+            "consumer",
+            [*python, "consumer", "--concurrency", "3", "--grace", str(_STOP_WAIT["consumer"] - 2)],
+            order=50,
+            stop_wait=_STOP_WAIT["consumer"],
+            start_retries=10,
+        ),
+    ]
+
+
+def broker_programs(node: RabbitNode) -> list[Program]:
+    """The node's parts, which start at once."""
+    return [
+        Program(
+            name,
+            command,
+            order=order,
+            stop_wait=_STOP_WAIT[name],
+            env=node.variables(),
+            start_seconds=1,
+            autostart=True,
+        )
+        for order, (name, command) in enumerate(node.commands().items(), start=10)
+    ]

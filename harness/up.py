@@ -1,0 +1,228 @@
+"""`make up`: the whole lab in the foreground, from the first port to the last process."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import signal
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from harness import proc
+from harness.broker import can_log_in
+from harness.console import BOLD, DIM, GREEN, RED, YELLOW, indented, say
+from harness.node import NodeError, RabbitNode
+from harness.plan import MARK, ROOT, Plan, PlanError, lock, make_plan, var_folder
+from harness.ports import PortError
+from harness.processes import ManagedProcess, tail
+from harness.programs import WORKERS, broker_programs, lab_programs
+from harness.rabbit_files import PASSWORD, USER
+from harness.stopping import StopRequest
+from harness.supervision import ProgramState, Supervisor
+from lab.settings import SettingsError
+
+BROKER_TIMEOUT = 90.0
+API_TIMEOUT = 60.0
+WORKERS_TIMEOUT = 90.0
+STOP_TIMEOUT = 40.0
+LOG_LINES = 15
+
+
+class UpError(RuntimeError):
+    """The lab did not start, or lost a part for good; the message is for the person at the terminal."""
+
+
+class Stopped(Exception):
+    """The end was asked for while something was being waited for."""
+
+
+def up(env: Mapping[str, str], stop: StopRequest) -> int:
+    """Run a lab until `stop` is wanted; returns the exit status: 0 when asked to end, 1 after a failure."""
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    try:
+        var = var_folder(env)
+        lock(var)
+        _end_leftovers(var, stop)
+        plan = make_plan(env, var)
+        Run(plan, stop).run()
+    except Stopped:
+        return 0
+    except (UpError, PlanError, PortError, SettingsError, NodeError) as error:
+        say(str(error), RED)
+        return 1
+    return 0
+
+
+class Run:
+    """One lab's life: start, watch, end. `run` returns when nothing of it is left."""
+
+    def __init__(self, plan: Plan, stop: StopRequest) -> None:
+        self.plan = plan
+        self.stop = stop
+        self.node = (
+            RabbitNode(plan.var / "rmq", amqp_port=plan.amqp_port, management_port=plan.management_port)
+            if plan.own_broker
+            else None
+        )
+        broker = broker_programs(self.node) if self.node else []
+        self.supervisor = Supervisor(plan.var, ROOT, plan.env, [*broker, *lab_programs()])
+        self.states: dict[str, ProgramState] = {}
+
+    def run(self) -> None:
+        """Start, watch and end the lab; raises UpError where a part failed, Stopped where asked to end."""
+        try:
+            self._start()
+            self._watch()
+        finally:
+            self._end()
+
+    def _start(self) -> None:
+        for note in self.plan.notes:
+            say(note, YELLOW)
+        say("RabbitMQ is starting …" if self.node else "RabbitMQ: the one that RMQ_URL names.", DIM)
+        self.supervisor.process.start()
+        self._wait_until("supervisord answers", 20.0, lambda: bool(self.states), self.supervisor.process.log)
+        self._migrate()
+        say("The API is starting …", DIM)
+        self._start_program("api")
+        self._wait_for_broker()
+        for name in WORKERS:
+            self._start_program(name)
+        say("The workers are starting …", DIM)
+        self._wait_until("the API answers", API_TIMEOUT, self._healthy, self.plan.logs / "api.log")
+        self._wait_until("the workers run", WORKERS_TIMEOUT, self._all_running, self.plan.logs)
+        self._print_addresses()
+
+    def _watch(self) -> None:
+        while True:
+            self._pause(0.5)
+
+    def _migrate(self) -> None:
+        log = self.plan.logs / "migrate.log"
+        with ManagedProcess(
+            [sys.executable, "-m", "api.migrate"], log=log, env=self.plan.env, cwd=ROOT
+        ) as migrate:
+            while migrate.running:
+                self._pause(0.05)
+            if migrate.returncode:
+                raise UpError(
+                    f"The store could not be prepared (api.migrate):\n{indented(tail(log, LOG_LINES))}"
+                )
+
+    def _wait_for_broker(self) -> None:
+        url = self.plan.env["RMQ_URL"]
+        try:
+            if self.node:
+                self._wait_until(
+                    "RabbitMQ takes a login",
+                    BROKER_TIMEOUT,
+                    lambda: can_log_in(url),
+                    self.plan.logs / "rmq.log",
+                )
+            elif not can_log_in(url):
+                say("The broker that RMQ_URL names takes no login yet; the workers keep trying.", YELLOW)
+        except ValueError as error:
+            raise UpError(f"RMQ_URL is no broker's address: {error}.") from error
+
+    def _start_program(self, name: str) -> None:
+        try:
+            self.supervisor.start_program(name)
+        except (OSError, xmlrpc.client.Fault) as error:
+            raise UpError(f"{name} could not be started: {error}") from error
+
+    def _wait_until(self, what: str, timeout: float, done: Callable[[], bool], log: Path) -> None:
+        deadline = time.monotonic() + timeout
+        while not done():
+            if time.monotonic() > deadline:
+                raise UpError(f"Waited {timeout:g} s in vain until {what}. {_end_of(log)}")
+            self._pause(0.1)
+
+    def _pause(self, seconds: float) -> None:
+        """Wait a little, then look at everything once: the wish to end, the programs, supervisord itself."""
+        time.sleep(seconds)
+        if self.stop.wanted:
+            raise Stopped
+        if not self.supervisor.process.running:
+            raise UpError(f"supervisord ended by itself. {_end_of(self.plan.logs / 'supervisord.log')}")
+        for state in self.supervisor.programs() or []:
+            if state.state == "FATAL":
+                raise UpError(f"{state.name} does not stay up. {_end_of(state.log)}")
+            known = self.states.get(state.name)
+            if known and state.pid and known.pid not in (0, state.pid):
+                say(f"{state.name} ended and was started again (pid {state.pid}).", YELLOW)
+            if state.pid or not known:
+                self.states[state.name] = state
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection(self.plan.api_host, self.plan.port, timeout=2.0)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _all_running(self) -> bool:
+        return all(state.state == "RUNNING" for state in self.states.values())
+
+    def _print_addresses(self) -> None:
+        plan = self.plan
+        say("Transport Lab is up.", GREEN)
+        say(f"  The page             {plan.page}", BOLD)
+        if self.node:
+            say(f"  RabbitMQ management  {self.node.management_url}  (user {USER}, password {PASSWORD})")
+        say(f"  Logs                 {plan.logs}/")
+        say("  Ctrl-C ends all of it.")
+
+    def _end(self) -> None:
+        process = self.supervisor.process
+        if process.running:
+            say("Ending the lab …", DIM)
+            presses = self.stop.count
+            os.kill(process.pid, signal.SIGTERM)
+            deadline = time.monotonic() + STOP_TIMEOUT
+            while process.running and time.monotonic() < deadline:
+                time.sleep(0.05)
+                if self.stop.count > presses:
+                    presses = self.stop.count
+                    self._hurry()
+        process.kill_group()
+        _kill_marked(self.plan.var)
+        self.supervisor.remove_socket()
+        say("The lab has ended.", DIM)
+
+    def _hurry(self) -> None:
+        # Jobs that run are given back by the broker, which itself keeps the time it needs for its data.
+        say("Ending it at once …", DIM)
+        for name in (*WORKERS, "api"):
+            if name in self.states:
+                proc.send(proc.family(self.states[name].pid), signal.SIGKILL)
+
+
+def _end_of(log: Path) -> str:
+    text = tail(log, LOG_LINES)
+    return f"The end of {log}:\n{indented(text)}" if text else f"Logs: {log}"
+
+
+def _end_leftovers(var: Path, stop: StopRequest) -> None:
+    # An earlier lab on this LAB_VAR was killed: it may still be ending, and its broker holds the data.
+    left = proc.with_environment(MARK, str(var))
+    if left:
+        say("An earlier lab here was killed; what is left of it ends first …", DIM)
+        proc.send(left, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while proc.wait_gone(left, 0.2) and time.monotonic() < deadline:
+            if stop.wanted:
+                raise Stopped
+        _kill_marked(var)
+
+
+def _kill_marked(var: Path) -> None:
+    while left := proc.with_environment(MARK, str(var)):
+        proc.send(left, signal.SIGKILL)
+        proc.wait_gone(left, 2.0)
