@@ -6,12 +6,14 @@ from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore, Reject
+from celery.signals import worker_ready
 
 from celery_app import celery_app, settings
 from lab.amqp import delivery_count
 from lab.job import Job, Skipped, run_job
 from lab.logs import JobLog
 from lab.reporter import Reporter, ReportFailed
+from lab.spool import Spool
 
 
 @celery_app.task(bind=True, name="process_task")
@@ -37,7 +39,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[s
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
     job = Job(task_id=request.id, num=num, kind=task.name, params=params, token=headers.get("lab_token", ""))
     attempt = 1 + request.retries + delivery_count(headers, redelivered)
-    report = _reporter(os.getpid()).for_job(job, request.hostname, attempt)
+    report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, must_ask=attempt > 1)
     try:
         return run_job(job, report, JobLog(f"Celery Worker {worker_id}", settings.log_language))
     except Skipped:
@@ -46,6 +48,11 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[s
         raise Reject(str(error), requeue=True) from error
 
 
+@worker_ready.connect
+def _send_what_a_killed_worker_left(**_: Any) -> None:
+    _reporter(os.getpid()).start()
+
+
 @cache
 def _reporter(pid: int) -> Reporter:  # noqa: ARG001 - each process of the pool has its own
-    return Reporter(settings.api_url)
+    return Reporter(settings.api_url, Spool(settings.spool))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 import pika
-from pika.exceptions import AMQPError
 from pydantic import ValidationError
 
 from lab import amqp
@@ -77,5 +76,5 @@ def receive_one(settings: Settings, reports: Callable[[int], ReportFor], log: Jo
         finally:
             if connection.is_open:
                 connection.close()
-    except (AMQPError, OSError) as error:
+    except amqp.ERRORS as error:
         raise BrokerAway(f"{type(error).__name__}: {error}") from error

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.outbox import Outbox
@@ -113,7 +112,7 @@ class Watch:
             answers = {
                 queue: channel.queue_declare(queue=queue, passive=True).method for queue in amqp.QUEUES
             }
-        except (AMQPError, OSError) as error:
+        except amqp.ERRORS as error:
             logger.debug("the broker does not answer: %s", error)
             self._drop()
             return None
@@ -137,5 +136,5 @@ class Watch:
         if connection is not None and connection.is_open:
             try:
                 connection.close()
-            except (AMQPError, OSError) as error:
+            except amqp.ERRORS as error:
                 logger.debug("closing: %s", error)

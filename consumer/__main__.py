@@ -12,6 +12,7 @@ from consumer.handler import Handler
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 from lab.reporter import Reporter
 from lab.settings import Settings, SettingsError
+from lab.spool import Spool
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -25,9 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"consumer: {error}", file=sys.stderr)
         return 1
     name = options.hostname.replace("%h", socket.gethostname())
-    reporter = Reporter(settings.api_url)
+    reporter = Reporter(settings.api_url, Spool(settings.spool))
+    reporter.start()
     handler = Handler(
-        lambda job, attempt: reporter.for_job(job, name, attempt),
+        lambda job, attempt: reporter.for_job(job, name, attempt, must_ask=attempt > 1),
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
 from pika.spec import Basic, BasicProperties
 
 from consumer.handler import Handler, Settlement
@@ -84,7 +83,7 @@ class Consumer:
                 connection = pika.BlockingConnection(amqp.parameters(self._url, "transport-lab consumer"))
                 wait = FIRST_WAIT_SECONDS
                 self._consume(connection)
-            except (AMQPError, OSError) as error:
+            except amqp.ERRORS as error:
                 logger.warning("the broker is away: %s: %s", type(error).__name__, error)
                 self._stopping.wait(wait * random.uniform(0.5, 1.5))
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
@@ -139,7 +138,7 @@ class Consumer:
                 settlement = Settlement.REQUEUE
             try:
                 delivery.connection.add_callback_threadsafe(partial(self._settle, delivery, settlement))
-            except AMQPError as error:
+            except amqp.ERRORS as error:
                 logger.warning("a task ended after its connection, and will be delivered again: %s", error)
 
     def _settle(self, delivery: _Delivery, settlement: Settlement) -> None:

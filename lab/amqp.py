@@ -3,6 +3,11 @@
 from typing import Any, Final, Protocol
 
 import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+from pika.exceptions import AMQPError
+
+# What pika raises when the broker is away; a broker that accepts and then says nothing raises the second.
+ERRORS: Final = (AMQPError, AMQPConnectorException, OSError)
 
 HEARTBEAT_SECONDS: Final = 10
 BLOCKED_SECONDS: Final = 5.0

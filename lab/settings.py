@@ -63,6 +63,11 @@ class Settings:
         """A copy with `changes`; for tests and for tools that start a second lab."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    @property
+    def spool(self) -> Path:
+        """Where workers keep statuses that the API has not taken yet."""
+        return self.var / "spool"
+
     def secret(self) -> bytes:
         """The key that signs callbacks and sessions: the set one, or one made once and kept under
         `var`, readable by its owner only."""

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
 
 from lab import amqp
 from lab.job import Job
@@ -48,7 +47,7 @@ class RabbitMQTransport(Transport):
                     mandatory=True,
                 )
                 confirmed.add(job.task_id)
-        except (AMQPError, OSError) as error:
+        except amqp.ERRORS as error:
             self.close()
             return Submission(frozenset(confirmed), f"{type(error).__name__}: {error}")
         return Submission(frozenset(confirmed))
@@ -58,7 +57,7 @@ class RabbitMQTransport(Transport):
         if self._connection is not None:
             try:
                 self._connection.process_data_events(time_limit=0)
-            except (AMQPError, OSError):
+            except amqp.ERRORS:
                 self.close()
 
     def close(self) -> None:
@@ -66,7 +65,7 @@ class RabbitMQTransport(Transport):
         if connection is not None and connection.is_open:
             try:
                 connection.close()
-            except (AMQPError, OSError):
+            except amqp.ERRORS:
                 return
 
     def _open_channel(self) -> BlockingChannel:

@@ -1,13 +1,17 @@
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.job import Job
 from lab.reporter import Reporter, ReportFailed
+from lab.spool import Spool
 from lab.status import TaskStatus
 
 JOB = Job(task_id="x", num=1, params={"timeout": 1.0}, token="t")
@@ -20,6 +24,8 @@ class Api:
         self.answers: list[int] = []
         self.status: str | None = None
         self.updates: list[dict[str, Any]] = []
+        self.posts = 0
+        self.slow = 0.0
         self.connections: set[tuple[str, int]] = set()
         self.got_progress = threading.Event()
         api = self
@@ -29,6 +35,8 @@ class Api:
 
             def do_POST(self) -> None:
                 api.connections.add(self.client_address)
+                api.posts += 1
+                time.sleep(api.slow)
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 code = api.answers.pop(0) if api.answers else 200
                 results = []
@@ -86,7 +94,7 @@ def test_the_answer_tells_whether_to_run(api: Api) -> None:
 
 def test_an_api_that_stumbles_is_asked_again(api: Api) -> None:
     api.answers = [503, 500]
-    Reporter(api.url, sleep=lambda seconds: None).for_job(JOB, "w", 1)(TaskStatus.DONE)
+    Reporter(api.url).for_job(JOB, "w", 1)(TaskStatus.DONE)
     assert [u["status"] for u in api.updates] == ["DONE"]
 
 
@@ -102,5 +110,73 @@ def test_a_job_runs_unasked_when_the_api_is_away() -> None:
 
 def test_a_final_status_that_nobody_takes_raises() -> None:
     reporter = Reporter("http://127.0.0.1:1/", final_seconds=0.3)
-    with pytest.raises(ReportFailed, match="does not accept"):
+    with pytest.raises(ReportFailed, match="there is no spool"):
         reporter.for_job(JOB, "w", 1)(TaskStatus.DONE)
+
+
+def test_updates_that_come_while_a_post_is_under_way_share_the_next_one(api: Api) -> None:
+    api.slow = 0.05
+    reporter = Reporter(api.url)
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(lambda n: reporter.for_job(JOB, f"w{n}", 1)(TaskStatus.DONE), range(40)))
+    assert len(api.updates) == 40
+    assert api.posts < 12
+
+
+def test_a_final_status_is_spooled_while_the_api_is_away_and_sent_by_the_next_worker(
+    api: Api, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path)
+    Reporter("http://127.0.0.1:1/", spool, final_seconds=0.1).for_job(JOB, "w", 1)(TaskStatus.DONE, result=7)
+    assert api.updates == []
+    spool.close()
+    Reporter(api.url, Spool(tmp_path)).start()
+    _wait_until(lambda: len(api.updates) == 1)
+    assert (api.updates[0]["status"], api.updates[0]["result"], api.updates[0]["token"]) == ("DONE", 7, "t")
+    _wait_until(lambda: list(tmp_path.iterdir()) == [])
+
+
+def test_a_spooled_status_is_sent_when_the_api_returns(api: Api, tmp_path: Path) -> None:
+    api.answers = [503] * 6
+    Reporter(api.url, Spool(tmp_path), final_seconds=0.1).for_job(JOB, "w", 1)(TaskStatus.DONE)
+    _wait_until(lambda: [update["status"] for update in api.updates] == ["DONE"])
+
+
+def test_while_the_api_is_known_to_be_away_nobody_waits_for_it(tmp_path: Path) -> None:
+    reporter = Reporter("http://127.0.0.1:1/", Spool(tmp_path), ask_seconds=0.3, final_seconds=0.3)
+    reporter.for_job(JOB, "w", 1)(TaskStatus.DONE)
+    begin = time.monotonic()
+    for _ in range(50):
+        reporter.for_job(JOB, "w", 1)(TaskStatus.DONE)
+    assert time.monotonic() - begin < 0.5 + 50 * 0.05
+
+
+def test_a_message_that_came_before_waits_for_the_answer(api: Api) -> None:
+    api.answers, api.status = [503] * 4, "DONE"
+    report = Reporter(api.url, ask_seconds=0.01).for_job(JOB, "w", 2, must_ask=True)
+    assert not report(TaskStatus.IN_PROGRESS, progress=0.0).run
+
+
+def test_one_update_that_the_api_never_takes_holds_up_no_other(api: Api) -> None:
+    api.slow = 0.05
+    reporter = Reporter(api.url)
+    reporter.for_job(JOB, "first", 1)(TaskStatus.DONE)
+    api.answers = [413]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda n: reporter.for_job(JOB, f"w{n}", 1)(TaskStatus.DONE), range(2)))
+    assert len(api.updates) >= 2
+
+
+def test_a_cancelled_task_hears_of_it_with_its_next_report(api: Api) -> None:
+    reporter = Reporter(api.url)
+    report = reporter.for_job(JOB, "w", 1)
+    assert not report(TaskStatus.IN_PROGRESS, progress=0.2).cancel
+    reporter.cancel("x")
+    assert report(TaskStatus.IN_PROGRESS, progress=0.4).cancel
+
+
+def _wait_until(condition: Any, seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
