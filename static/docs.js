@@ -1,3 +1,3 @@
-// Shows the API's own OpenAPI document with Swagger UI, served from its package.
-const place = document.getElementById("swagger-ui");
-window.SwaggerUIBundle({ url: place.dataset.document, domNode: place, validatorUrl: null });
+// Shows the API's own OpenAPI document with Swagger UI, which its package brings.
+const place = document.getElementById("docs");
+window.SwaggerUIBundle({ domNode: place, url: place.dataset.url, deepLinking: true, validatorUrl: null });

@@ -1,0 +1,255 @@
+"""The pages: the three forms with the live table, and one task with its history."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    flash,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask.blueprints import BlueprintSetupState
+from flask_bootstrap import Bootstrap5
+from werkzeug.wrappers import Response as AnyResponse
+
+from api import i18n, wording
+from api.present import event_json, task_json
+from api.schemas import MAX_COUNT, Invalid, parse_form
+from api.services import services
+from api.store import KeyReused, Query
+from api.submit import BrokerAway, ReceiveRefused
+from api.wording import gettext
+from lab.job import MAX_NUMBERS, MAX_TIMEOUT
+from lab.status import TaskStatus
+from transports import TRANSPORTS
+
+pages = Blueprint("pages", __name__)
+
+PAGE_SIZE: Final = 25
+LONGEST_SEARCH: Final = 64
+KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+@dataclass
+class Filter:
+    """Which tasks the table shows, as the address says it; what makes no sense counts as left out."""
+
+    method: str = ""
+    status: str = ""
+    q: str = ""
+    before: int | None = None
+
+    @classmethod
+    def of(cls, args: Mapping[str, str]) -> "Filter":
+        method, status, before = args.get("method", ""), args.get("status", ""), args.get("before", "")
+        return cls(
+            method=method if method in TRANSPORTS else "",
+            status=status if status in TaskStatus.__members__ else "",
+            q=args.get("q", "").replace("\0", "").strip().lstrip("#№").strip()[:LONGEST_SEARCH],
+            before=int(before) if re.fullmatch(r"[0-9]{1,18}", before) else None,
+        )
+
+    def url(self, **changes: str | int | None) -> str:
+        """The address of the table with this filter, changed; always of its newest page unless
+        `before` is among the changes."""
+        args: dict[str, Any] = {"method": self.method, "status": self.status, "q": self.q, **changes}
+        return url_for("pages.index", **{k: v for k, v in args.items() if v}) + "#tasks"
+
+    def query(self, limit: int) -> Query:
+        status = TaskStatus(self.status) if self.status else None
+        return Query(self.method or None, status, self.q, self.before, limit)
+
+
+@dataclass
+class Typed:
+    """A form as it was typed, and what is wrong with each of its fields."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def value(self, name: str, default: str) -> str:
+        return self.values.get(name, default)[:100_000]
+
+
+@pages.record_once
+def serve_bootstrap(state: BlueprintSetupState) -> None:
+    """Bootstrap comes from its package, through this application, and from nowhere else."""
+    state.app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    Bootstrap5(state.app)
+
+
+@pages.before_request
+def refuse_foreign_forms() -> None:
+    """Another site's page must not send jobs in the name of whoever has it open."""
+    site = request.headers.get("Sec-Fetch-Site", "none")
+    if request.method == "POST" and site not in ("same-origin", "none"):
+        abort(403)
+
+
+@pages.after_request
+def speak_language(response: Response) -> Response:
+    """Caches keep the languages apart, and ask again before they show a page."""
+    response.headers["Content-Language"] = i18n.language()
+    response.vary.update(["Accept-Language", "Cookie"])
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
+
+
+@pages.get("/")
+def index() -> str:
+    """The three forms and the table."""
+    return _page({})
+
+
+@pages.get("/submit")
+@pages.get("/receive")
+def back() -> AnyResponse:
+    """Somebody reloads, or changes the language of, the answer to a form."""
+    return redirect(url_for("pages.index"))
+
+
+@pages.post("/submit")
+def submit() -> AnyResponse:
+    """A form sent without JavaScript: back to the page with a message, or the form with its errors."""
+    method = request.form.get("method", "")
+    if method not in TRANSPORTS:
+        abort(400)
+    typed, key = Typed(request.form), request.form.get("key", "")
+    once = f"form:{key}" if KEY.fullmatch(key) else None
+    try:
+        rows = services().submitter.submit(parse_form(request.form), once)
+    except Invalid as error:
+        for problem in error.problems:
+            name = str(problem["field"]).partition(".")[0]
+            typed.errors.setdefault(name, wording.fault(problem, _most_seconds()))
+        return make_response(_page({method: typed}), 422)
+    except KeyReused:
+        typed.errors = {"form": gettext("This form was sent before, with other values. Send it again?")}
+        return make_response(_page({method: typed}), 409)
+    flash(wording.sent(method, [row["num"] for row in rows]), f"form-{method}")
+    return redirect(url_for("pages.index", _anchor=f"form-{method}"), 303)
+
+
+@pages.post("/receive")
+def receive() -> AnyResponse:
+    """Takes one message off the raw queue and runs it here. A script that asks for JSON gets
+    `{"message", "ok", "task"}`, where `task` is null unless one was run."""
+    row, ok, status = None, True, 200
+    try:
+        row = services().submitter.receive()
+        if row is None:
+            text = gettext("The queue is empty: there is nothing to receive.")
+        else:
+            text = gettext("Received and run: task #%(num)s.", num=row["num"])
+    except BrokerAway:
+        text, ok, status = gettext("The broker does not answer. Nothing was received."), False, 503
+    except ReceiveRefused as refusal:
+        text, ok, status = gettext("Not received: %(reason)s.", reason=str(refusal)), False, 409
+    if request.accept_mimetypes.best == "application/json":
+        answer = jsonify(message=text, ok=ok, task=task_json(row) if row else None)
+        answer.status_code = status
+        return answer
+    flash(text, "receive" if ok else "receive error")
+    return redirect(url_for("pages.index", _anchor="form-receive"), 303)
+
+
+@pages.get("/tasks/<task_id>")
+def task(task_id: str) -> AnyResponse:
+    """One task: its timings, result or error, and its whole history."""
+    store = services().store
+    last_change = store.last_change()
+    row = store.get(task_id)
+    if row is None:
+        return make_response(render_template("error.html", code=404, name="", task_id=task_id), 404)
+    found = task_json(row)
+    history = [event_json(event) for event in store.history(row["num"])]
+    config = _config(last_change, {"taskId": row["id"], "status": row["status"], "attempt": row["attempt"]})
+    return make_response(render_template("task.html", task=found, history=history, config=config))
+
+
+@pages.get("/lang/<code>")
+def switch_language(code: str) -> AnyResponse:
+    """Keeps the language in a cookie for a year and goes back to `next`, a path of this site."""
+    if code not in i18n.LANGUAGES:
+        abort(404)
+    response = redirect(_own_path(request.args.get("next", "")))
+    response.set_cookie(i18n.COOKIE, code, max_age=31_536_000, samesite="Lax", httponly=True)
+    return response
+
+
+@pages.app_context_processor
+def offer() -> dict[str, Any]:
+    """What every template may use."""
+    return {
+        "labels": wording.LABELS,
+        "meanings": wording.meanings(),
+        "health": services().watch.snapshot(),
+        "waiting_text": wording.waiting,
+        "here": request.full_path.rstrip("?") if request.method == "GET" else url_for("pages.index"),
+    }
+
+
+def _page(typed: dict[str, Typed]) -> str:
+    store, chosen = services().store, Filter.of(request.args)
+    # The position in the stream comes before the rows: what changes in between is sent again.
+    last_change = store.last_change()
+    rows = store.page(chosen.query(PAGE_SIZE + 1))
+    older = len(rows) > PAGE_SIZE
+    rows = rows[:PAGE_SIZE]
+    counts = store.counts(chosen.method or None)
+    return render_template(
+        "index.html",
+        tasks=[task_json(row) for row in rows],
+        older=rows[-1]["num"] if older else None,
+        chosen=chosen,
+        counts=counts,
+        any_tasks=bool(rows) or any((counts if not chosen.method else store.counts()).values()),
+        typed={name: typed.get(name, Typed()) for name in TRANSPORTS},
+        new_key=lambda: secrets.token_urlsafe(16),
+        limits={"timeout": MAX_TIMEOUT, "count": MAX_COUNT, "numbers": MAX_NUMBERS},
+        config=_config(
+            last_change,
+            {
+                "filter": {"method": chosen.method, "status": chosen.status, "q": chosen.q.lower()},
+                "newest": chosen.before is None,
+                "newestNum": rows[0]["num"] if rows and chosen.before is None else (chosen.before or 0),
+                "pageSize": PAGE_SIZE,
+            },
+        ),
+    )
+
+
+def _config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "language": i18n.language(),
+        "lastChange": last_change,
+        "eventsUrl": url_for("events.stream"),
+        "tasksUrl": url_for("tasks.page"),
+        "taskUrl": url_for("pages.task", task_id="ID"),
+        "receiveUrl": url_for("pages.receive"),
+        "labels": wording.LABELS,
+        "meanings": wording.meanings(),
+        "strings": wording.for_scripts(_most_seconds()),
+        **more,
+    }
+
+
+def _most_seconds() -> float:
+    """How many seconds one request may run jobs for."""
+    return services().settings.sync_max_seconds
+
+
+def _own_path(target: str) -> str:
+    """`target` if it is a path of this site, else the front page: no link may lead readers away."""
+    own = target.isprintable() and re.fullmatch(r"/(?![/\\])[^\s\\]*", target)
+    return target if own else url_for("pages.index")

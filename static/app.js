@@ -1,0 +1,17 @@
+// The front page: forms, live table, state of the lab. Each part is a file of its own under js/.
+import * as forms from "./js/forms.js";
+import { showHealth, showStream } from "./js/health.js";
+import { follow } from "./js/stream.js";
+import * as table from "./js/table.js";
+
+table.start();
+forms.start(table.apply);
+follow({
+  tasks({ tasks, counts }) {
+    table.apply(tasks);
+    table.showCounts(counts);
+  },
+  health: showHealth,
+  reset: table.refreshSoon,
+  live: showStream,
+});

@@ -1,0 +1,142 @@
+// The forms, sent without leaving the page. Without this file they are sent as forms.
+import { config, fill, plural, strings } from "./config.js";
+import { number, running } from "./format.js";
+
+export function start(onTasks) {
+  for (const form of document.querySelectorAll(".task-form")) new TaskForm(form, onTasks);
+  const receive = document.getElementById("form-receive");
+  receive.addEventListener("submit", (event) => {
+    event.preventDefault();
+    receiveOne(receive, onTasks);
+  });
+}
+
+class TaskForm {
+  constructor(form, onTasks) {
+    this.form = form;
+    this.onTasks = onTasks;
+    this.button = form.querySelector("button.send");
+    this.unanswered = null;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!isBusy(this.button)) this.send();
+    });
+  }
+
+  async send() {
+    const body = JSON.stringify(this.read());
+    // Pressed again after no answer came, the same request keeps its key and is not sent twice.
+    if (this.unanswered?.body !== body) this.unanswered = { body, key: newKey() };
+    const inRequest = this.form.elements.method.value === "sync";
+    this.clear();
+    const done = busy(this.button, inRequest ? strings.running : null);
+    if (!inRequest) say(this.form, strings.sending);
+    try {
+      const headers = { "Content-Type": "application/json", "Idempotency-Key": this.unanswered.key };
+      const answer = await fetch(config.tasksUrl, { method: "POST", headers, body });
+      const data = await answer.json();
+      this.unanswered = null;
+      if (answer.ok) this.succeed(data.tasks, inRequest);
+      else this.fail(data);
+    } catch {
+      say(this.form, strings.unreachable, "error");
+    } finally {
+      done();
+    }
+  }
+
+  read() {
+    const { method, kind, timeout, count, numbers } = this.form.elements;
+    const wanted = { method: method.value, kind: kind.value, count: typed(count) };
+    if (kind.value === "process_task") wanted.timeout = typed(timeout);
+    else wanted.numbers = list(numbers.value);
+    return wanted;
+  }
+
+  succeed(tasks, inRequest) {
+    const names = { n: number(tasks.length), first: tasks[0].num, last: tasks.at(-1).num };
+    say(this.form, plural(inRequest ? strings.ran : strings.sent, tasks.length, names));
+    this.onTasks(tasks);
+  }
+
+  fail(problem) {
+    const strange = [];
+    for (const fault of problem.errors ?? []) {
+      const name = fault.field.split(".")[0];
+      const place = this.form.querySelector(`[data-error="${CSS.escape(name)}"]`);
+      const key = fault.code === "total_seconds" ? fault.code : name;
+      if (!place) strange.push(fault.message);
+      else {
+        place.textContent = strings.errors[key] ?? fault.message;
+        this.form.elements[name].setAttribute("aria-invalid", "true");
+      }
+    }
+    if (!problem.errors?.length) strange.push(problem.detail ?? problem.title);
+    say(this.form, strange.length ? fill(strings.failed, { reason: strange.join("; ") }) : "", "error");
+    this.form.querySelector("[aria-invalid]")?.focus();
+  }
+
+  clear() {
+    say(this.form, "");
+    for (const place of this.form.querySelectorAll("[data-error]")) place.textContent = "";
+    for (const input of this.form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  }
+}
+
+async function receiveOne(form, onTasks) {
+  const button = form.querySelector("button");
+  if (isBusy(button)) return;
+  const done = busy(button);
+  say(form, strings.receiving);
+  try {
+    const answer = await fetch(config.receiveUrl, { method: "POST", headers: { Accept: "application/json" } });
+    const { message, ok, task } = await answer.json();
+    say(form, message, ok ? "" : "error");
+    if (task) onTasks([task]);
+  } catch {
+    say(form, strings.unreachable, "error");
+  } finally {
+    done();
+  }
+}
+
+// An empty field is left out; one that is no number at all goes as null, for the server to name it.
+function typed(input) {
+  if (input.value !== "") return Number(input.value);
+  return input.validity.badInput ? null : undefined;
+}
+
+function list(text) {
+  const parts = text.split(/[\s,;]+/).filter(Boolean);
+  return parts.map((part) => (Number.isFinite(Number(part)) ? Number(part) : part));
+}
+
+// randomUUID is for secure contexts only, and a lab may be looked at from another machine.
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function say(form, text, tone = "") {
+  const note = form.querySelector("[data-note]");
+  note.textContent = text;
+  note.dataset.tone = tone;
+}
+
+const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
+
+// The button keeps the focus while it is busy; `disabled` would throw it away.
+function busy(button, clockText = null) {
+  const label = button.textContent;
+  const began = performance.now();
+  const show = () => (button.textContent = fill(clockText, { seconds: running((performance.now() - began) / 1000) }));
+  const timer = clockText && setInterval(show, 100);
+  if (clockText) show();
+  button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-busy", "true");
+  return () => {
+    clearInterval(timer);
+    button.textContent = label;
+    button.removeAttribute("aria-disabled");
+    button.removeAttribute("aria-busy");
+  };
+}

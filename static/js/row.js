@@ -1,0 +1,83 @@
+// One row of the table: made from the page's template, filled from a task of the JSON API.
+import { config } from "./config.js";
+import { duration, running, seconds } from "./format.js";
+
+const RANK = { PENDING: 0, IN_PROGRESS: 1, RETRYING: 2, DONE: 3, FAILED: 3, CANCELLED: 3 };
+const received = new WeakMap();
+
+export const ended = (status) => RANK[status] === 3;
+
+// Answers and events overtake each other; a task only ever moves forward, as in the store.
+export function isNews(old, task) {
+  if (ended(old.status)) return false;
+  if (task.attempt !== old.attempt) return task.attempt > old.attempt;
+  const step = RANK[task.status] - RANK[old.status];
+  return step > 0 || (step === 0 && task.progress >= old.progress);
+}
+
+export function shown(row) {
+  const { status, attempt } = row.dataset;
+  return { status, attempt: Number(attempt), progress: row.querySelector("progress").value };
+}
+
+export function makeRow(template, task) {
+  const row = template.content.firstElementChild.cloneNode(true);
+  row.dataset.taskId = task.id;
+  row.dataset.num = task.num;
+  const link = cell(row, "num").querySelector("a");
+  link.href = config.taskUrl.replace("ID", encodeURIComponent(task.id));
+  link.textContent = `#${task.num}`;
+  const job = cell(row, "job");
+  if (task.kind === "process_task") {
+    job.textContent = seconds(task.timeout);
+  } else {
+    job.replaceChildren(Object.assign(document.createElement("code"), { textContent: task.kind }));
+  }
+  const badge = row.querySelector(".badge-method");
+  badge.dataset.method = row.dataset.method = task.method;
+  badge.textContent = config.labels[task.method] ?? task.method;
+  fillRow(row, task);
+  return row;
+}
+
+export function fillRow(row, task) {
+  Object.assign(row.dataset, { attempt: task.attempt, waited: task.waited, ran: task.ran ?? "", total: task.total });
+  received.set(row, performance.now());
+  if (row.dataset.status !== task.status) row.dataset.status = task.status;
+  fillStatus(row.querySelector(".badge-status"), task.status);
+  row.querySelector("progress").value = task.progress;
+  const worker = cell(row, "worker").firstElementChild;
+  worker.textContent = task.worker ?? "–";
+  worker.title = task.worker ?? "";
+  showTimes(row);
+}
+
+export function fillStatus(badge, status) {
+  badge.dataset.status = status;
+  badge.title = config.meanings[status] ?? "";
+  badge.querySelector("use").setAttribute("href", `#s-${status}`);
+  badge.querySelector(".word").textContent = status;
+}
+
+// Times that still run are what the server said, plus what has passed since.
+export function showTimes(row) {
+  const { status } = row.dataset;
+  const waits = status === "PENDING";
+  const runs = status === "IN_PROGRESS";
+  if (!received.has(row)) received.set(row, performance.now());
+  const passed = (performance.now() - received.get(row)) / 1000;
+  write(row, "waited", waits, passed);
+  write(row, "ran", runs, passed);
+  write(row, "total", !ended(status), passed);
+}
+
+function write(row, name, live, passed) {
+  const known = row.dataset[name] === "" ? null : Number(row.dataset[name]);
+  const text = live && known !== null ? running(known + passed) : duration(known);
+  const place = cell(row, name);
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function cell(row, name) {
+  return row.querySelector(`[data-cell="${name}"]`);
+}
