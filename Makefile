@@ -21,8 +21,8 @@ check: dev ## linter, formatter check, types
 	@.venv/bin/ruff format --check .
 	@exec .venv/bin/mypy
 
-bench: venv rabbitmq ## the benchmark suite: a table here, JSON beside it; ARGS passes options
-	@exec .venv/bin/python -m benchmarks $(ARGS)
+bench: venv rabbitmq ## the benchmark suite: a table here, JSON beside it
+	@exec .venv/bin/python -m benchmarks
 
 venv: runtime-packages $(MO) ## the Python environment that the lab runs in
 
@@ -48,5 +48,4 @@ rabbitmq:
 
 # On a laptop that cannot have them the tests that need them are skipped, with the reason; in CI they fail.
 test-packages:
-	@names="chromium postgresql"; [ -n "$$RMQ_URL" ] || names="rabbitmq-server $$names"; \
-		tools/install-packages $$names || [ -z "$$CI" ]
+	@tools/install-packages rabbitmq-server chromium postgresql || [ -z "$$CI" ]

@@ -8,8 +8,10 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from api import callback, docs, events, health, i18n, pages, problems, tasks
+from api import callback, docs, events, health, i18n, letters, pages, problems, tasks
+from api.dead_letters import DeadLetters
 from api.events import Feed
+from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
 from api.services import Services
@@ -69,7 +71,7 @@ def create_app(settings: Settings) -> LabAPI:
     app.extensions["lab"] = _create_services(settings)
     problems.init_app(app)
     i18n.init_app(app)
-    for blueprint in (tasks.tasks, callback.callback, health.health):
+    for blueprint in (tasks.tasks, letters.letters, callback.callback, health.health):
         app.register_api(blueprint)
     for page in (pages.pages, events.events, docs.docs):
         app.register_blueprint(page)
@@ -79,6 +81,8 @@ def create_app(settings: Settings) -> LabAPI:
     def read_json() -> None:
         """Says what is wrong with a body before its fields are looked at."""
         is_json_route = request.method == "POST" and request.path.startswith("/api/")
+        if is_json_route and not request.content_length and request.view_args:
+            return  # an action on one thing, such as a cancellation, needs no body
         if is_json_route and not isinstance(request.get_json(), dict):
             raise BadRequest("the body must be a JSON object")
 
@@ -93,13 +97,18 @@ def _create_services(settings: Settings) -> Services:
     brokered = [name for name in TRANSPORTS if not transport_class(name).in_request]
     relay = Relay(outbox, [create_transport(name, settings, reports) for name in brokered], secret)
     watch = Watch(settings, store, outbox)
+    dead_letters = DeadLetters(store)
     return Services(
         settings=settings,
         secret=secret,
         store=store,
         outbox=outbox,
         relay=relay,
-        submitter=Submitter(settings, store, relay, create_transport("sync", settings, reports), secret),
+        submitter=Submitter(
+            settings, store, relay, create_transport("sync", settings, reports), secret, dead_letters
+        ),
         watch=watch,
         feed=Feed(store, watch),
+        dead_letters=dead_letters,
+        collector=LetterCollector(settings.rmq_url, dead_letters),
     )

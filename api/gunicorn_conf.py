@@ -1,13 +1,17 @@
 """How gunicorn serves the API: https://docs.gunicorn.org/en/stable/settings.html"""
 
 import signal
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from lab.settings import Settings
+from lab.settings import Settings, SettingsError
 
-_settings = Settings.from_env()
+try:
+    _settings = Settings.from_env()
+except SettingsError as error:
+    sys.exit(f"gunicorn: {error}")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 2

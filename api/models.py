@@ -33,6 +33,11 @@ tasks = sa.Table(
     sa.Column("started_us", Whole),
     sa.Column("finished_us", Whole),
     sa.Column("change_id", Whole, nullable=False),
+    sa.Column("delivery", sa.String(8), nullable=False),
+    sa.Column("max_retries", sa.Integer),
+    sa.Column("time_limit", sa.Float),
+    sa.Column("cancel_us", Whole),
+    sa.Column("retry_of", sa.String(36)),
     sa.Index(None, "method", "num"),
     sa.Index(None, "status", "num"),
     sa.Index(None, "method", "status", "num"),
@@ -85,4 +90,18 @@ task_counts = sa.Table(
     sa.Column("method", sa.String(16), primary_key=True),
     sa.Column("status", sa.String(12), primary_key=True),
     sa.Column("n", Whole, nullable=False),
+)
+
+dead_letters = sa.Table(
+    "dead_letters",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, autoincrement=True),
+    sa.Column("queue", sa.String(255), nullable=False),
+    sa.Column("reason", sa.String(64), nullable=False),
+    sa.Column("task_id", sa.String(64)),
+    sa.Column("task_known", sa.Boolean, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("properties", sa.JSON, nullable=False),
+    sa.Column("at_us", Whole, nullable=False),
+    sqlite_autoincrement=True,  # an id that was discarded must never name another letter
 )

@@ -19,6 +19,7 @@ def task_json(row: Row) -> dict[str, Any]:
         "num": row["num"],
         "method": row["method"],
         "kind": row["kind"],
+        "delivery": row["delivery"],
         "timeout": row["timeout"],
         "status": row["status"],
         "attempt": row["attempt"],
@@ -26,6 +27,8 @@ def task_json(row: Row) -> dict[str, Any]:
         "worker": row["worker"],
         "error": row["error"],
         "result": row["result"],
+        "retry_of": row["retry_of"],
+        "cancel_requested_at": _iso(row["cancel_us"]),
         "created_at": to_iso(created),
         "published_at": _iso(row["published_us"]),
         "started_at": _iso(started),
@@ -45,6 +48,25 @@ def event_json(row: Row) -> dict[str, Any]:
         "error": row["error"],
         "at": to_iso(row["at_us"]),
         "recorded_at": to_iso(row["recorded_us"]),
+    }
+
+
+def letter_json(row: Row) -> dict[str, Any]:
+    """A dead letter; its body as text where it is UTF-8, as hexadecimal digits where it is not."""
+    try:
+        text, digits = row["body"].decode(), None
+    except UnicodeDecodeError:
+        text, digits = None, row["body"].hex()
+    return {
+        "id": row["id"],
+        "queue": row["queue"],
+        "reason": row["reason"],
+        "task_id": row["task_id"],
+        "task_known": row["task_known"],
+        "body": text,
+        "body_hex": digits,
+        "properties": row["properties"],
+        "at": to_iso(row["at_us"]),
     }
 
 

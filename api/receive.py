@@ -3,14 +3,15 @@
 https://www.rabbitmq.com/docs/consumers#polling says why a consumer is better; the lab shows it.
 """
 
-from collections.abc import Callable
-from typing import Final
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pika
 from pydantic import ValidationError
 
 from lab import amqp
-from lab.job import Job, Skipped, run_job
+from lab.job import Job, run_job
 from lab.logs import JobLog
 from lab.settings import Settings
 from transports import ReportFor
@@ -26,11 +27,11 @@ class ReceiveRefused(Exception):
     """The message is not for a request: it stays in the queue, or goes to the dead letters."""
 
 
-def receive_one(settings: Settings, reports: Callable[[int], ReportFor], log: JobLog) -> Job | None:
+def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job | None:
     """Takes the next message of the hand-written transport, runs its job, acknowledges it.
 
     Args:
-        reports: gives the report functions of an attempt (from 1).
+        report_for: gives the report function of a job's attempt.
 
     Returns:
         The job, or None where the queue is empty.
@@ -64,15 +65,40 @@ def receive_one(settings: Settings, reports: Callable[[int], ReportFor], log: Jo
                     f"task {job.num} takes {seconds:g} seconds, a request at most"
                     f" {settings.sync_max_seconds:g}; it went back to the queue"
                 )
-            attempt = 1 + amqp.delivery_count(properties.headers, method.redelivered)
-            try:
-                run_job(job, reports(attempt)(job), log)
-            except Skipped:
-                pass
-            except Exception:  # noqa: S110 - reported as FAILED and logged by run_job
-                pass
+            attempt = job.attempt + amqp.delivery_count(properties.headers, method.redelivered)
+            # Nobody waits for a second try in a request: the first failure is the last.
+            last = job.model_copy(update={"max_retries": 0})
+            with contextlib.suppress(Exception):  # reported as FAILED and logged by run_job
+                run_job(last, report_for(job, attempt), log, attempt)
             channel.basic_ack(method.delivery_tag)
             return job
+        finally:
+            if connection.is_open:
+                connection.close()
+    except amqp.ERRORS as error:
+        raise BrokerAway(f"{type(error).__name__}: {error}") from error
+
+
+def republish(url: str, queue: str, body: bytes, properties: Mapping[str, Any]) -> None:
+    """Puts a message back into `queue`, confirmed, without what its deaths left in its headers.
+
+    Raises:
+        BrokerAway: the broker does not take it.
+    """
+    headers = {
+        name: value for name, value in (properties.get("headers") or {}).items() if "death" not in name
+    }
+    kept = {name: properties.get(name) for name in ("content_type", "content_encoding", "message_id", "type")}
+    names = ("correlation_id", "reply_to", "delivery_mode", "priority")
+    kept |= {name: properties.get(name) for name in names}
+    try:
+        connection = pika.BlockingConnection(amqp.parameters(url, "transport-lab requeue"))
+        try:
+            channel = connection.channel()
+            amqp.declare_topology(channel)
+            channel.confirm_delivery()
+            message = pika.BasicProperties(headers=headers or None, **kept)
+            channel.basic_publish("", queue, body, message, mandatory=True)
         finally:
             if connection.is_open:
                 connection.close()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import queue
 import random
 import secrets
 import socket
@@ -12,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.outbox import Outbox
+from lab.delivery import Delivery
 from lab.job import Job
 from lab.token import sign
 from transports import Transport
@@ -25,12 +27,14 @@ logger = logging.getLogger(__name__)
 
 def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
     """The job that the task in `row` asks for, with its callback token."""
+    options = {name: row[name] for name in ("max_retries", "time_limit") if row[name] is not None}
     return Job(
         task_id=row["id"],
         num=row["num"],
         kind=row["kind"],
         params=row["params"],
         token=sign(secret, row["id"]),
+        **options,
     )
 
 
@@ -47,6 +51,9 @@ class Relay:
         self._secret = secret
         self._transports = transports
         self._wakes = {transport.name: threading.Event() for transport in transports}
+        self._cancellations: dict[str, queue.SimpleQueue[str]] = {
+            transport.name: queue.SimpleQueue() for transport in transports
+        }
         self._ending = threading.Event()
         self._threads: list[threading.Thread] = []
 
@@ -62,6 +69,11 @@ class Relay:
     def wake(self, method: str) -> None:
         """Says that tasks of `method` were committed to the outbox."""
         self._wakes[method].set()
+
+    def cancel(self, method: str, task_id: str) -> None:
+        """Has the workers of `method` told that the task is to be cancelled."""
+        self._cancellations[method].put(task_id)
+        self.wake(method)
 
     def stop(self, seconds: float = 5.0) -> None:
         """Ends the threads and releases what they hold for other relays."""
@@ -86,16 +98,22 @@ class Relay:
         rows = self._outbox.claim(self.name, transport.name, BATCH)
         if not rows:
             return None
-        submission = transport.submit([job_of(row, self._secret) for row in rows])
-        self._outbox.published([row["num"] for row in rows if row["id"] in submission.confirmed])
-        if submission.error is None and len(rows) == BATCH:
+        trouble = None
+        for delivery in Delivery:
+            jobs = [job_of(row, self._secret) for row in rows if row["delivery"] == delivery]
+            if jobs:
+                submission = transport.submit(jobs, delivery)
+                self._outbox.published([row["num"] for row in rows if row["id"] in submission.confirmed])
+                trouble = trouble or submission.error
+        if trouble is None and len(rows) == BATCH:
             self.wake(transport.name)
-        return submission.error
+        return trouble
 
     def _run(self, transport: Transport) -> None:
         wake, wait, trouble = self._wakes[transport.name], 0.2, False
         while not self._ending.is_set():
             wake.clear()
+            self._tell_cancellations(transport)
             try:
                 error = self.publish(transport)
             except SQLAlchemyError as problem:
@@ -116,3 +134,10 @@ class Relay:
             if not wake.wait(IDLE_SECONDS):
                 transport.keep_alive()
         transport.close()
+
+    def _tell_cancellations(self, transport: Transport) -> None:
+        waiting, task_ids = self._cancellations[transport.name], []
+        while not waiting.empty():
+            task_ids.append(waiting.get())
+        if task_ids:
+            transport.cancel(task_ids)

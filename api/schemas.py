@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api.store import NewTask
-from lab.job import MAX_NUMBERS, Number, Timeout
+from lab.context import MAX_TIME_LIMIT
+from lab.delivery import Delivery
+from lab.job import MAX_NUMBERS, MAX_RETRIES, Number, Timeout
 from lab.status import TaskStatus, Verdict
 
 MAX_COUNT = 10_000
@@ -15,7 +17,17 @@ MAX_LIMIT = 200
 MAX_UPDATES = 1_000
 
 Method = Literal["celery", "rabbitmq", "sync"]
-Kind = Literal["process_task", "process_data"]
+Kind = Literal["process_task", "process_data", "flaky_task", "failing_task", "hanging_task", "killer_task"]
+# What each kind needs beside the fields that all take.
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "process_task": ("timeout",),
+    "process_data": ("numbers",),
+    "flaky_task": ("timeout", "times"),
+    "failing_task": ("timeout",),
+    "hanging_task": ("timeout",),
+    "killer_task": ("timeout",),
+}
+NOT_IN_REQUEST = ("hanging_task", "killer_task")
 
 
 class Invalid(ValueError):
@@ -28,33 +40,52 @@ class Invalid(ValueError):
 
 
 class TaskRequest(BaseModel):
-    """Tasks to submit: a timed job needs `timeout`, `process_data` needs `numbers`."""
+    """Tasks to submit: a timed job needs `timeout`, `process_data` needs `numbers`, `flaky_task` needs
+    `timeout` and `times`."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     method: Method
     kind: Kind = "process_task"
-    timeout: Annotated[Timeout | None, Field(description="seconds that the timed job takes")] = None
+    timeout: Annotated[Timeout | None, Field(description="seconds that the job takes")] = None
     numbers: Annotated[
         list[Number] | None,
         Field(min_length=1, max_length=MAX_NUMBERS, description="the numbers for process_data"),
     ] = None
+    times: Annotated[int | None, Field(ge=0, le=100, description="how often flaky_task fails first")] = None
     count: Annotated[int, Field(ge=1, le=MAX_COUNT, description="how many equal tasks")] = 1
+    delivery: Annotated[
+        Literal["safe", "naive"] | None, Field(description="how the message is handled; by default DELIVERY")
+    ] = None
+    max_retries: Annotated[int | None, Field(ge=0, le=MAX_RETRIES, description="by default 3")] = None
+    time_limit: Annotated[
+        float | None, Field(gt=0, le=MAX_TIME_LIMIT, allow_inf_nan=False, description="seconds")
+    ] = None
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
-        needed, other = ("timeout", "numbers") if self.kind == "process_task" else ("numbers", "timeout")
-        if getattr(self, needed) is None:
-            raise ValueError(f"{needed}: {self.kind} needs it")
-        if getattr(self, other) is not None:
-            raise ValueError(f"{other}: {self.kind} does not take it")
+        needed = PARAMETERS[self.kind]
+        for name in ("timeout", "numbers", "times"):
+            given = getattr(self, name) is not None
+            if name in needed and not given:
+                raise ValueError(f"{name}: {self.kind} needs it")
+            if name not in needed and given:
+                raise ValueError(f"{name}: {self.kind} does not take it")
+        if self.method == "sync" and self.kind in NOT_IN_REQUEST:
+            raise ValueError(f"kind: {self.kind} would take the API's own process with it")
         return self
 
-    def new_task(self) -> NewTask:
-        """The task to store."""
-        if self.kind == "process_task":
-            return NewTask(self.method, self.kind, {"timeout": self.timeout}, self.timeout)
-        return NewTask(self.method, self.kind, {"numbers": self.numbers})
+    def new_task(self, delivery: Delivery) -> NewTask:
+        """The task to store; `delivery` counts where the request names none."""
+        return NewTask(
+            self.method,
+            self.kind,
+            {name: getattr(self, name) for name in PARAMETERS[self.kind]},
+            self.timeout,
+            Delivery(self.delivery) if self.delivery else delivery,
+            self.max_retries,
+            self.time_limit,
+        )
 
 
 class TaskQuery(BaseModel):
@@ -95,6 +126,7 @@ class TaskOut(BaseModel):
     num: int
     method: str
     kind: str
+    delivery: str
     timeout: float | None
     status: TaskStatus
     attempt: int
@@ -102,6 +134,8 @@ class TaskOut(BaseModel):
     worker: str | None
     error: str | None
     result: Any
+    retry_of: str | None
+    cancel_requested_at: str | None
     created_at: str
     published_at: str | None
     started_at: str | None
@@ -115,6 +149,12 @@ class TaskWithHistory(TaskOut):
     """A task with all its status changes, oldest first."""
 
     events: list[EventOut]
+
+
+class OneTaskOut(BaseModel):
+    """A task."""
+
+    task: TaskOut
 
 
 class TasksOut(BaseModel):
@@ -166,26 +206,31 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
 
 def parse_form(form: Mapping[str, str]) -> TaskRequest:
     """The request that a page's form holds: `method`, `kind`, `timeout`, `numbers` (separated by
-    spaces, commas, semicolons or new lines), `count`. An empty field counts as left out.
+    spaces, commas, semicolons or new lines), `times`, `count`, `delivery`, `time_limit`. An empty field
+    counts as left out, and so does one that the kind does not take.
 
     Raises:
         Invalid: a field is not what it should be.
     """
-    fields: dict[str, Any] = {
-        name: form[name].strip()
-        for name in ("method", "kind", "timeout", "numbers", "count")
-        if form.get(name, "").strip()
-    }
-    if fields.get("kind") == "process_data":
-        fields.pop("timeout", None)
-    else:
-        fields.pop("numbers", None)
-    if "timeout" in fields:
-        fields["timeout"] = _number(fields["timeout"].replace(",", "."))
-    if "count" in fields:
-        fields["count"] = (
-            int(fields["count"]) if re.fullmatch(r"\d{1,9}", fields["count"]) else fields["count"]
-        )
+    names = (
+        "method",
+        "kind",
+        "timeout",
+        "numbers",
+        "times",
+        "count",
+        "delivery",
+        "max_retries",
+        "time_limit",
+    )
+    fields: dict[str, Any] = {name: form[name].strip() for name in names if form.get(name, "").strip()}
+    takes = PARAMETERS.get(fields.get("kind", "process_task"), ())
+    for name in {"timeout", "numbers", "times"} - set(takes):
+        fields.pop(name, None)
+    for name in fields.keys() & {"timeout", "time_limit"}:
+        fields[name] = _number(fields[name].replace(",", "."))
+    for name in fields.keys() & {"count", "times", "max_retries"}:
+        fields[name] = int(fields[name]) if re.fullmatch(r"\d{1,9}", fields[name]) else fields[name]
     if "numbers" in fields:
         fields["numbers"] = [_number(part) for part in re.split(r"[\s,;]+", fields["numbers"]) if part]
     try:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from api.dead_letters import DeadLetters
 from api.events import Feed
+from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
 from api.store import Store
@@ -25,17 +27,21 @@ class Services:
     submitter: Submitter
     watch: Watch
     feed: Feed
+    dead_letters: DeadLetters
+    collector: LetterCollector
 
     def start(self) -> None:
         """Starts the background threads: relay, broker watch, feed. Call after a fork, not before."""
         self.relay.start()
         self.watch.start()
         self.feed.start()
+        self.collector.start()
 
     def stop(self) -> None:
         """Ends them, and gives back what they hold."""
         self.feed.stop()
         self.watch.stop()
+        self.collector.stop()
         self.relay.stop()
         self.store.close()
 

@@ -8,16 +8,18 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from api.database import writing
 from api.models import counters, outbox, submissions, task_counts, task_events, tasks
+from api.moves import READ, UPDATE, event, move, mutable
 from api.queries import Queries, Query, Row
 from lab.clock import now_us, to_us
-from lab.status import StatusUpdate, TaskStatus, Verdict, may_follow
+from lab.delivery import Delivery
+from lab.status import StatusUpdate, TaskStatus, Verdict
 
 __all__ = ["Added", "KeyReused", "NewTask", "Query", "Row", "Store"]
 
@@ -37,6 +39,10 @@ class NewTask:
     kind: str
     params: dict[str, Any]
     timeout: float | None = None
+    delivery: Delivery = Delivery.SAFE
+    max_retries: int | None = None
+    time_limit: float | None = None
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -105,13 +111,18 @@ class Store(Queries):
                     "started_us": None,
                     "finished_us": None,
                     "change_id": change + i,
+                    "delivery": new.delivery.value,
+                    "max_retries": new.max_retries,
+                    "time_limit": new.time_limit,
+                    "cancel_us": None,
+                    "retry_of": new.retry_of,
                 }
                 for i in range(count)
             ]
             connection.execute(tasks.insert(), rows)
             connection.execute(
                 task_events.insert(),
-                [_event(row["num"], TaskStatus.PENDING, 0, None, None, now, now) for row in rows],
+                [event(row["num"], TaskStatus.PENDING, 0, None, None, now, now) for row in rows],
             )
             if relay is not None:
                 connection.execute(
@@ -148,14 +159,14 @@ class Store(Queries):
                     verdicts.append(Verdict(task_id=update.task_id, error="unknown task"))
                     continue
                 before = row["status"]
-                moved, applied = _move(row, update)
+                moved, applied = move(row, update)
                 if applied:
                     changed[row["num"]] = row
                 if moved:
                     delta[row["method"], before] -= 1
                     delta[row["method"], row["status"]] += 1
                     events.append(
-                        _event(
+                        event(
                             row["num"],
                             update.status,
                             update.attempt,
@@ -165,25 +176,51 @@ class Store(Queries):
                             now,
                         )
                     )
+                status = TaskStatus(row["status"])
+                cancel = row["cancel_us"] is not None and not status.final
                 verdicts.append(
-                    Verdict(task_id=update.task_id, applied=applied, status=TaskStatus(row["status"]))
+                    Verdict(task_id=update.task_id, applied=applied, status=status, cancel=cancel)
                 )
             if changed:
                 change = self._next(connection, "change", len(changed))
                 for offset, row in enumerate(changed.values()):
                     row["change_id"] = change + offset
-                connection.execute(_UPDATE, [_mutable(row) for row in changed.values()])
+                connection.execute(UPDATE, [mutable(row) for row in changed.values()])
             if events:
                 connection.execute(task_events.insert(), events)
                 _count(connection, delta)
         return verdicts
+
+    def request_cancel(self, task_id: str) -> tuple[Row, bool] | None:
+        """Notes that the task is to be cancelled. One that no worker has begun is CANCELLED at once; one
+        that runs is told so, and may finish first.
+
+        Returns the task's row and whether its status allowed it; None where there is no such task.
+        """
+        now = now_us()
+        with writing(self.engine) as connection:
+            row = self._lock(connection, [task_id]).get(task_id)
+            if row is None:
+                return None
+            status = TaskStatus(row["status"])
+            if not status.final:
+                change = self._next(connection, "change", 1)
+                this = tasks.c.num == row["num"]
+                first = sa.func.coalesce(tasks.c.cancel_us, now)
+                connection.execute(tasks.update().where(this).values(cancel_us=first, change_id=change))
+        if status in (TaskStatus.PENDING, TaskStatus.RETRYING):
+            self.apply(
+                [StatusUpdate(task_id=task_id, status=TaskStatus.CANCELLED, attempt=max(1, row["attempt"]))]
+            )
+        found = self.get(task_id)
+        return None if found is None else (found, not status.final)
 
     def _lock(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Row]:
         self._next(connection, "change", 0)
         found: dict[str, Row] = {}
         wanted = list(ids)
         for start in range(0, len(wanted), _CHUNK):
-            query = sa.select(*_READ).where(tasks.c.id.in_(wanted[start : start + _CHUNK]))
+            query = sa.select(*READ).where(tasks.c.id.in_(wanted[start : start + _CHUNK]))
             found.update((row["id"], dict(row)) for row in connection.execute(query).mappings())
         return found
 
@@ -202,62 +239,6 @@ class Store(Queries):
         return int(connection.execute(query).scalar_one()) - count + 1
 
 
-_MUTABLE: Final = (
-    "status", "attempt", "progress", "worker", "error", "result", "started_us", "finished_us", "change_id",
-)  # fmt: skip
-_READ: Final = (tasks.c.num, tasks.c.id, tasks.c.method, *(tasks.c[name] for name in _MUTABLE))
-_UPDATE: Final = (
-    tasks.update()
-    .where(tasks.c.num == sa.bindparam("row_num"))
-    .values({name: sa.bindparam(f"new_{name}") for name in _MUTABLE})
-)
-
-
-def _mutable(row: Row) -> Row:
-    return {"row_num": row["num"], **{f"new_{name}": row[name] for name in _MUTABLE}}
-
-
-def _move(row: Row, update: StatusUpdate) -> tuple[bool, bool]:
-    """Changes `row` as `update` says, if it may; returns whether the status moved, and whether
-    anything changed at all."""
-    status, at = TaskStatus(row["status"]), to_us(update.at)
-    if may_follow(status, row["attempt"], update.status, update.attempt):
-        row["status"], row["attempt"] = update.status.value, update.attempt
-        row["worker"] = update.worker or row["worker"]
-        row["error"] = update.error
-        row["progress"] = 1.0 if update.status is TaskStatus.DONE else update.progress or 0.0
-        if update.status is TaskStatus.IN_PROGRESS and row["started_us"] is None:
-            row["started_us"] = at
-        if update.status.final:
-            row["finished_us"], row["result"] = at, update.result
-        return True, True
-    same = update.status is status is TaskStatus.IN_PROGRESS and update.attempt == row["attempt"]
-    if same and update.progress is not None and update.progress > row["progress"]:
-        row["progress"] = update.progress
-        return False, True
-    return False, False
-
-
-def _event(
-    num: int,
-    status: TaskStatus,
-    attempt: int,
-    worker: str | None,
-    error: str | None,
-    at_us: int,
-    recorded_us: int,
-) -> Row:
-    return {
-        "num": num,
-        "status": status.value,
-        "attempt": attempt,
-        "worker": worker,
-        "error": error,
-        "at_us": at_us,
-        "recorded_us": recorded_us,
-    }
-
-
 def _count(connection: sa.Connection, delta: Counter[tuple[str, str]]) -> None:
     for (method, status), n in delta.items():
         if n == 0:
@@ -269,5 +250,5 @@ def _count(connection: sa.Connection, delta: Counter[tuple[str, str]]) -> None:
 
 
 def _fingerprint(new: NewTask, count: int) -> str:
-    text = json.dumps([new.method, new.kind, new.params, new.timeout, count], sort_keys=True)
+    text = json.dumps([asdict(new), count], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -3,11 +3,14 @@
 import socket
 from typing import Any
 
-from api.receive import BrokerAway, ReceiveRefused, receive_one
+from api.dead_letters import DeadLetters
+from api.receive import BrokerAway, ReceiveRefused, receive_one, republish
 from api.relay import Relay, job_of
 from api.schemas import Invalid, TaskRequest
-from api.store import Row, Store
-from lab.job import Job, Report
+from api.store import NewTask, Row, Store
+from lab.context import Report
+from lab.delivery import Delivery
+from lab.job import Job
 from lab.logs import JobLog
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus, Verdict
@@ -16,10 +19,10 @@ from transports import ReportFor, Transport, transport_class
 __all__ = ["BrokerAway", "ReceiveRefused", "Submitter", "store_reports"]
 
 
-def store_reports(store: Store, worker: str, attempt: int = 1) -> ReportFor:
+def store_reports(store: Store, worker: str) -> ReportFor:
     """Report functions for jobs that run inside the API: straight into the store, by the same rules."""
 
-    def report_for(job: Job) -> Report:
+    def report_for(job: Job, attempt: int) -> Report:
         def report(
             status: TaskStatus,
             *,
@@ -47,13 +50,20 @@ class Submitter:
     """Accepts tasks for every method."""
 
     def __init__(
-        self, settings: Settings, store: Store, relay: Relay, sync: Transport, secret: bytes
+        self,
+        settings: Settings,
+        store: Store,
+        relay: Relay,
+        sync: Transport,
+        secret: bytes,
+        dead_letters: DeadLetters,
     ) -> None:
         self._settings = settings
         self._store = store
         self._relay = relay
         self._sync = sync
         self._secret = secret
+        self._dead_letters = dead_letters
 
     def submit(self, request: TaskRequest, key: str | None = None) -> list[Row]:
         """Stores the tasks that `request` asks for and returns their rows: PENDING with a broker's
@@ -66,18 +76,55 @@ class Submitter:
             Invalid: the seconds asked of one request are too many.
             api.store.KeyReused: `key` came before with another request.
         """
-        in_request = transport_class(request.method).in_request
-        if in_request:
+        if transport_class(request.method).in_request:
             self._check_seconds((request.timeout or 0.0) * request.count)
-        added = self._store.add(
-            request.new_task(), request.count, relay=None if in_request else self._relay.name, key=key
-        )
+        return self._add(request.new_task(self._settings.delivery), request.count, key)
+
+    def _add(self, new: NewTask, count: int, key: str | None) -> list[Row]:
+        in_request = transport_class(new.method).in_request
+        added = self._store.add(new, count, relay=None if in_request else self._relay.name, key=key)
         if not in_request:
-            self._relay.wake(request.method)
+            self._relay.wake(new.method)
             return added.rows
         if added.anew:
             self._sync.submit([job_of(row, self._secret) for row in added.rows])
         return [self._store.get(row["id"]) or row for row in added.rows]
+
+    def cancel(self, task_id: str) -> tuple[Row, bool] | None:
+        """Has the task cancelled: at once where it has not begun, by its worker where it runs. Returns its
+        row and whether its status allowed it, or None where there is no such task."""
+        answer = self._store.request_cancel(task_id)
+        if answer is not None and answer[1] and not transport_class(answer[0]["method"]).in_request:
+            self._relay.cancel(answer[0]["method"], task_id)
+        return answer
+
+    def retry(self, task_id: str) -> tuple[Row, bool] | None:
+        """Submits a task that FAILED or was CANCELLED once more, as a new task that names it. Returns the
+        new row and True, the old one and False where its status forbids it, None where there is none."""
+        row = self._store.get(task_id)
+        if row is None:
+            return None
+        if row["status"] not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+            return row, False
+        fields = {
+            name: row[name] for name in ("method", "kind", "params", "timeout", "max_retries", "time_limit")
+        }
+        new = NewTask(**fields, delivery=Delivery(row["delivery"]), retry_of=task_id)
+        return self._add(new, 1, None)[0], True
+
+    def requeue(self, letter_id: int) -> bool:
+        """Sends a dead letter again, and forgets it; False where there is none.
+
+        Raises:
+            BrokerAway: the letter is of no known task, and the broker does not take it.
+        """
+        letter = self._dead_letters.get(letter_id)
+        if letter is None:
+            return False
+        again = self.retry(letter["task_id"]) if letter["task_known"] else None
+        if again is None or not again[1]:
+            republish(self._settings.rmq_url, letter["queue"], letter["body"], letter["properties"])
+        return self._dead_letters.discard(letter_id)
 
     def receive(self) -> Row | None:
         """Takes one message off the hand-written transport's queue, runs it here and acknowledges it.
@@ -91,7 +138,7 @@ class Submitter:
         worker = f"api@{socket.gethostname()}"
         received = receive_one(
             self._settings,
-            lambda attempt: store_reports(self._store, worker, attempt),
+            store_reports(self._store, worker),
             JobLog("RabbitMQ basic.get", self._settings.log_language),
         )
         return None if received is None else self._store.get(received.task_id)

@@ -7,9 +7,18 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.present import event_json, task_json
 from api.problems import problem
-from api.schemas import Problem, TaskPage, TaskPath, TaskQuery, TaskRequest, TasksOut, TaskWithHistory
+from api.schemas import (
+    OneTaskOut,
+    Problem,
+    TaskPage,
+    TaskPath,
+    TaskQuery,
+    TaskRequest,
+    TasksOut,
+    TaskWithHistory,
+)
 from api.services import services
-from api.store import KeyReused, Query
+from api.store import KeyReused, Query, Row
 from transports import transport_class
 
 tasks = APIBlueprint(
@@ -68,8 +77,42 @@ def one(path: TaskPath) -> Response:
     store = services().store
     row = store.get(path.task_id)
     if row is None:
-        return problem(404, "Not Found", f"there is no task with the id {path.task_id!r}")
+        return _unknown(path)
     return _answer({**task_json(row), "events": [event_json(event) for event in store.history(row["num"])]})
+
+
+@tasks.post("/<task_id>/cancel", responses={202: OneTaskOut, 404: Problem, 409: Problem})
+def cancel(path: TaskPath) -> Response:
+    """Cancel a task
+
+    One that no worker has begun is CANCELLED in the answer. One that runs shows `cancel_requested_at`,
+    and then ends CANCELLED where its worker stopped it, or DONE or FAILED where it finished first.
+    """
+    return _changed(path, services().submitter.cancel(path.task_id), "it has ended already")
+
+
+@tasks.post("/<task_id>/retry", responses={202: OneTaskOut, 404: Problem, 409: Problem})
+def retry(path: TaskPath) -> Response:
+    """Submit a task once more
+
+    For tasks that FAILED or were CANCELLED. A final status stays what it is: the answer is a new task,
+    whose `retry_of` names this one.
+    """
+    again = services().submitter.retry(path.task_id)
+    return _changed(path, again, "only a task that FAILED or was CANCELLED can be sent once more")
+
+
+def _changed(path: TaskPath, answer: tuple[Row, bool] | None, why_not: str) -> Response:
+    if answer is None:
+        return _unknown(path)
+    row, allowed = answer
+    if not allowed:
+        return problem(409, "Conflict", f"task {row['num']} is {row['status']}: {why_not}")
+    return _answer({"task": task_json(row)}, 202)
+
+
+def _unknown(path: TaskPath) -> Response:
+    return problem(404, "Not Found", f"there is no task with the id {path.task_id!r}")
 
 
 def _answer(body: dict[str, Any], status: int = 200) -> Response:

@@ -13,9 +13,11 @@ from api.outbox import Outbox
 from api.store import Store
 from lab import amqp
 from lab.clock import now_us, to_iso
+from lab.delivery import Delivery
 from lab.settings import Settings
 
 PERIOD_SECONDS: Final = 1.0
+_ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Watch:
             "broker": {"up": None, "since": None},
             "workers": {"celery": None, "rabbitmq": None},
             "queues": [{"name": queue, "ready": None} for queue in amqp.QUEUES],
+            "naive_workers": {"celery": None, "rabbitmq": None},
             "waiting": 0,
             "management_url": settings.management_url,
         }
@@ -98,6 +101,10 @@ class Watch:
                 "rabbitmq": consumers.get(amqp.RABBITMQ_QUEUE),
             },
             "queues": [{"name": queue, "ready": ready.get(queue)} for queue in amqp.QUEUES],
+            "naive_workers": {
+                "celery": consumers.get(Delivery.NAIVE.queue(amqp.CELERY_QUEUE)),
+                "rabbitmq": consumers.get(Delivery.NAIVE.queue(amqp.RABBITMQ_QUEUE)),
+            },
             "waiting": waiting,
             "management_url": self._settings.management_url,
         }
@@ -110,7 +117,7 @@ class Watch:
         try:
             channel = self._open_channel()
             answers = {
-                queue: channel.queue_declare(queue=queue, passive=True).method for queue in amqp.QUEUES
+                queue: channel.queue_declare(queue=queue, passive=True).method for queue in _ALL_QUEUES
             }
         except amqp.ERRORS as error:
             logger.debug("the broker does not answer: %s", error)

@@ -19,7 +19,10 @@ def main() -> int:
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("celery", "pika", "flask", "sqlalchemy", "gunicorn")},
+        **{
+            name: importlib.metadata.version(name)
+            for name in ("celery", "pika", "flask", "sqlalchemy", "gunicorn")
+        },
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"ratios": ratios, "rows": rows, "machine": machine}, indent=2) + "\n")

@@ -47,7 +47,9 @@ def first_bytes(labs: list[Lab]) -> list[list[float]]:
 def change_delays(lab: Lab, database_url: str) -> list[float]:
     """Seconds from a status change's commit to its arrival at the last of the open pages."""
     store = Store(database_url)
-    ids = [row["id"] for row in store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0), CHANGES).rows]
+    ids = [
+        row["id"] for row in store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0), CHANGES).rows
+    ]
     seen: list[dict[str, float]] = [{} for _ in range(STREAMS)]
     after = store.last_change()
 
@@ -93,6 +95,10 @@ def run() -> tuple[list[dict[str, Any]], dict[str, float]]:
     rows = [
         {"figure": f"page, first byte, {SHORT:,} tasks (median)", "value": short, "unit": "ms"},
         {"figure": f"page, first byte, {LONG:,} tasks (median)", "value": long, "unit": "ms"},
-        {"figure": f"status change to the last of {STREAMS} open pages (median)", "value": delay, "unit": "s"},
+        {
+            "figure": f"status change to the last of {STREAMS} open pages (median)",
+            "value": delay,
+            "unit": "s",
+        },
     ]
     return rows, {"page_100k_vs_1k": long / short, "page_100k_first_byte_ms": long, "change_delay_s": delay}

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 from consumer.connection import Consumer
+from consumer.control import control
 from consumer.handler import Handler
+from consumer.runner import Runner
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 from lab.reporter import Reporter
 from lab.settings import Settings, SettingsError
@@ -33,7 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None
-    consumer = Consumer(settings.rmq_url, handler, options.concurrency, options.grace, alive)
+    consumer = Consumer(
+        settings.rmq_url,
+        settings.delivery,
+        handler,
+        Runner(handler, options.concurrency, reporter.is_cancelled),
+        control(reporter.cancel),
+        options.grace,
+        alive,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
     consumer.run()

@@ -157,6 +157,19 @@ class Lab:
                 time.sleep(0.1)
         return seen
 
+    def wait_for_letters(self, count: int, timeout: float = 30.0) -> list[dict[str, Any]]:
+        """Waits until the store holds `count` dead letters, and returns them; raises TimeoutError."""
+        deadline = time.monotonic() + timeout
+        while True:
+            answer = self.session.get(f"{self.url}/api/dead-letters", timeout=30)
+            answer.raise_for_status()
+            letters: list[dict[str, Any]] = answer.json()["dead_letters"]
+            if len(letters) >= count:
+                return letters
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{len(letters)} dead letters, not {count}")
+            time.sleep(0.1)
+
     def stop(self) -> None:
         """Ends workers, then the API."""
         for process in (*self.workers, self.api):

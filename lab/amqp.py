@@ -6,6 +6,9 @@ import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
+from lab.backoff import tier
+from lab.delivery import Delivery
+
 # What pika raises when the broker is away; a broker that accepts and then says nothing raises the second.
 ERRORS: Final = (AMQPError, AMQPConnectorException, OSError)
 
@@ -17,6 +20,7 @@ CELERY_QUEUE: Final = "celery"
 RABBITMQ_QUEUE: Final = "tasks"
 QUEUES: Final = (CELERY_QUEUE, RABBITMQ_QUEUE)
 DEAD_LETTER_EXCHANGE: Final = "lab.dead"
+CONTROL_EXCHANGE: Final = "lab.control"
 
 
 class Channel(Protocol):
@@ -49,12 +53,15 @@ def dead_letter_queue(queue: str) -> str:
     return f"{queue}.dead"
 
 
-def queue_arguments(queue: str) -> dict[str, Any]:
-    """Arguments of the durable queue `queue`: a quorum queue that gives a message up after five
-    returns, and hands it to its dead-letter queue without losing it on the way.
+def queue_arguments(queue: str, delivery: Delivery = Delivery.SAFE) -> dict[str, Any]:
+    """Arguments of the durable queue that serves `queue` in the mode `delivery`.
 
+    Safe is a quorum queue that gives a message up at its sixth return, and hands it to its dead-letter
+    queue without losing it on the way; naive is a plain classic queue.
     https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
     """
+    if delivery is Delivery.NAIVE:
+        return {"x-queue-type": "classic"}
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
@@ -68,15 +75,39 @@ def queue_arguments(queue: str) -> dict[str, Any]:
 def declare_topology(channel: Channel) -> None:
     """Declares all queues of the lab and where their dead letters go; doing it again changes nothing.
 
-    The queue `celery` is bound to Celery's own topic exchange by Celery; here it is only declared,
-    with the very arguments that `celery_app` uses.
+    Celery's queues are bound to exchanges of its own by Celery; here they are only declared, with the
+    very arguments that `celery_app` uses.
     """
     channel.exchange_declare(exchange=DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
+    channel.exchange_declare(exchange=CONTROL_EXCHANGE, exchange_type="fanout", durable=True)
     for queue in QUEUES:
         dead = dead_letter_queue(queue)
         channel.queue_declare(queue=dead, durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind(queue=dead, exchange=DEAD_LETTER_EXCHANGE, routing_key=dead)
-        channel.queue_declare(queue=queue, durable=True, arguments=queue_arguments(queue))
+        for delivery in Delivery:
+            channel.queue_declare(
+                queue=delivery.queue(queue), durable=True, arguments=queue_arguments(queue, delivery)
+            )
+
+
+def declare_retry_queue(channel: Channel, queue: str, retries: int) -> str:
+    """Declares and names the queue in which a message waits for its retry number `retries` (from 0).
+
+    Nobody consumes it: a message that has waited goes back to `queue` as its dead letter. There is one
+    such queue for each length of wait, since a queue expires messages at its head only.
+    https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats
+    """
+    name = f"{queue}.retry.{tier(retries)}s"
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-message-ttl": tier(retries) * 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+    channel.queue_declare(queue=name, durable=True, arguments=arguments)
+    return name
 
 
 def delivery_count(headers: dict[str, Any] | None, redelivered: bool) -> int:

@@ -12,12 +12,16 @@ _WORDS = {
         "started": "Начало обработки задачи %d",
         "finished": "Задача %d завершена успешно",
         "failed": "Задача %d завершена с ошибкой: %s",
+        "retrying": "Задача %d не удалась: %s; повтор через %.1f с",
+        "cancelled": "Задача %d отменена",
         "skipped": "Задача %d пропущена: она уже завершена или отменена",
     },
     "en": {
         "started": "Started task %d",
         "finished": "Finished task %d",
         "failed": "Task %d failed: %s",
+        "retrying": "Task %d failed: %s; again in %.1f s",
+        "cancelled": "Task %d was cancelled",
         "skipped": "Skipped task %d: it has ended already or is cancelled",
     },
 }
@@ -45,6 +49,12 @@ class JobLog:
 
     def skipped(self, num: int) -> None:
         self._logger.info(_WORDS[self.language]["skipped"], num)
+
+    def cancelled(self, num: int) -> None:
+        self._logger.info(_WORDS[self.language]["cancelled"], num)
+
+    def retrying(self, num: int, error: BaseException, seconds: float) -> None:
+        self._logger.warning(_WORDS[self.language]["retrying"], num, error, seconds)
 
     def failed(self, num: int, error: BaseException) -> None:
         self._logger.error(_WORDS[self.language]["failed"], num, error)

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from lab.callback_client import CallbackClient, Unreachable, to_json
 from lab.clock import now_us, to_iso
-from lab.job import Job, Report
+from lab.context import Report
+from lab.job import Job
 from lab.spool import Spool
 from lab.status import StatusUpdate, TaskStatus, Verdict
 

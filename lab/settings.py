@@ -3,10 +3,13 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+
+from lab import exposure
+from lab.delivery import Delivery
 
 DEFAULT_RMQ_URL = "amqp://student:qwerty@localhost:5672/"
 
@@ -23,6 +26,7 @@ class Settings:
     rmq_url: str
     api_url: str
     host: str
+    publish: str
     port: int
     var: Path
     database_url: str
@@ -32,22 +36,27 @@ class Settings:
     secret_key: str | None
     sync_max_seconds: float
     log_language: str
+    delivery: Delivery
+    submissions_per_minute: int
+    user: str | None
+    password: str | None = field(repr=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
         """Settings from `env` (the process's own environment where none is given).
 
         Raises:
-            SettingsError: a value is not of its form.
+            SettingsError: a value is not of its form, or the API would stand open to other machines.
         """
         get = _Reader(os.environ if env is None else env)
         port = get.integer("PORT", 8080, 0, 65535)
         var = Path(get.text("LAB_VAR", "var")).resolve()
         rmq_url = get.url("RMQ_URL", DEFAULT_RMQ_URL, "amqp", "amqps")
-        return cls(
+        settings = cls(
             rmq_url=rmq_url,
             api_url=get.url("API_URL", f"http://localhost:{port}/update_task_status_api/", "http", "https"),
             host=get.text("LAB_HOST", "127.0.0.1"),
+            publish=get.text("LAB_PUBLISH", ""),
             port=port,
             var=var,
             database_url=get.text("DATABASE_URL", f"sqlite:///{var}/lab.sqlite3"),
@@ -57,7 +66,31 @@ class Settings:
             secret_key=get.text("LAB_SECRET_KEY", "") or None,
             sync_max_seconds=get.number("LAB_SYNC_MAX_SECONDS", 60.0, 0.0, 3600.0),
             log_language=get.choice("LAB_LOG_LANGUAGE", "ru", "ru", "en"),
+            delivery=Delivery(get.choice("DELIVERY", "safe", "safe", "naive")),
+            submissions_per_minute=get.integer("LAB_SUBMISSIONS_PER_MINUTE", 600, 0, 1_000_000),
+            user=get.text("LAB_USER", "") or None,
+            password=get.text("LAB_PASSWORD", "") or None,
         )
+        settings._check_exposure()
+        return settings
+
+    def _check_exposure(self) -> None:
+        if (self.user is None) is not (self.password is None):
+            missing = "LAB_PASSWORD" if self.password is None else "LAB_USER"
+            raise SettingsError(f"{missing} is not set: a login takes both LAB_USER and LAB_PASSWORD")
+        name, address = ("LAB_PUBLISH", self.publish) if self.publish else ("LAB_HOST", self.host)
+        if exposure.is_loopback(address):
+            return
+        todo = [] if self.user else ["set LAB_USER and LAB_PASSWORD"]
+        if any(exposure.has_default_login(url) for url in (self.rmq_url, self.celery_broker_url)):
+            todo.append(
+                "give the broker a password of its own (RMQ_PASSWORD, or in RMQ_URL and CELERY_BROKER_URL)"
+            )
+        if todo:
+            raise SettingsError(
+                f"{name} is {address!r}, which other machines reach:"
+                f" {' and '.join(todo)}, or set {name} to 127.0.0.1"
+            )
 
     def with_(self, **changes: object) -> Self:
         """A copy with `changes`; for tests and for tools that start a second lab."""

@@ -2,11 +2,13 @@
 it are skipped with the reason on a laptop, and fail in CI."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 import harness.node
@@ -14,6 +16,7 @@ import harness.postgres
 from api import LabAPI, create_app
 from api.database import create_engine
 from api.migrate import migrate
+from api.models import metadata
 from api.services import Services
 from harness.lab import Lab
 from harness.node import RabbitNode
@@ -58,19 +61,33 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "lab.sqlite3"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database that tests take turns with."""
+    url = create_database(postgres_url)
+    _migrate(url)
+    yield url
+    drop_database(url, postgres_url)
+
+
 @pytest.fixture(params=_DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated, empty database, once of each kind."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/lab.sqlite3"
-        _migrate(url)
-        yield url
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "lab.sqlite3")
+        yield f"sqlite:///{tmp_path}/lab.sqlite3"
         return
-    server = request.getfixturevalue("postgres_url")
-    url = create_database(server)
-    _migrate(url)
+    url = request.getfixturevalue("postgres_database")
+    _empty(url)
     yield url
-    drop_database(url, server)
 
 
 @pytest.fixture
@@ -144,3 +161,13 @@ def _migrate(url: str) -> None:
         migrate(engine)
     finally:
         engine.dispose()
+
+
+def _empty(url: str) -> None:
+    """Takes everything out of the PostgreSQL database at `url` and sets its counters back."""
+    engine = create_engine(url)
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "counters")
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+        connection.execute(sa.text("UPDATE counters SET value = 0"))
+    engine.dispose()

@@ -10,6 +10,7 @@ MAY_IMPORT = {
     "lab": set(),
     "celery_app": {"lab"},
     "celery_tasks": {"lab", "celery_app"},
+    "celery_consumer": set(),
     "consumer": {"lab"},
     "transports": {"lab", "celery_app"},
     "api": {"lab", "transports"},
@@ -21,7 +22,16 @@ FORBIDDEN = {
     "consumer": {"flask", "sqlalchemy", "celery", "kombu"},
     "transports": {"flask", "sqlalchemy"},
 }
-SQL_ROOMS = {"models.py", "database.py", "store.py", "queries.py", "outbox.py", "migrate.py"}
+SQL_ROOMS = {
+    "models.py",
+    "database.py",
+    "store.py",
+    "queries.py",
+    "moves.py",
+    "outbox.py",
+    "dead_letters.py",
+    "migrate.py",
+}
 
 
 def _files(room: str) -> list[Path]:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from lab.job import Job, Report
+from lab.context import Report
+from lab.delivery import Delivery
+from lab.job import Job
 from lab.settings import Settings
 
-ReportFor = Callable[[Job], Report]
+ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,16 @@ class Transport(ABC):
         self._report_for = report_for
 
     @abstractmethod
-    def submit(self, jobs: Sequence[Job]) -> Submission:
-        """Hands `jobs` over, in order. Never raises for a broker that is away: the answer says so."""
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
+        """Hands `jobs` over, in order. Never raises for a broker that is away: the answer says so.
+
+        A safe message counts as submitted once the broker has confirmed that it has it; a naive one
+        once it was written to the connection.
+        """
+
+    def cancel(self, task_ids: Sequence[str]) -> None:  # noqa: B027 - nothing runs elsewhere
+        """Tells the workers to stop these tasks. Does nothing where the broker is away: the workers hear
+        of a cancellation from the API as well, with their next report."""
 
     def keep_alive(self) -> None:  # noqa: B027 - most need nothing
         """Called about once a second while there is nothing to submit."""

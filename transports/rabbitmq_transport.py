@@ -1,5 +1,6 @@
 """Submits jobs as plain AMQP messages, for the hand-written consumer."""
 
+import json
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -7,15 +8,15 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from lab import amqp
+from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from transports.base import ReportFor, Submission, Transport
 
-PERSISTENT = pika.DeliveryMode.Persistent.value
-
 
 class RabbitMQTransport(Transport):
-    """pika straight to the broker, each message confirmed and mandatory.
+    """pika straight to the broker. Safe messages are persistent, mandatory and confirmed, naive ones are
+    none of it.
 
     https://www.rabbitmq.com/docs/confirms, https://www.rabbitmq.com/docs/publishers#unroutable
     """
@@ -27,30 +28,40 @@ class RabbitMQTransport(Transport):
     def __init__(self, settings: Settings, report_for: ReportFor) -> None:
         super().__init__(settings, report_for)
         self._connection: pika.BlockingConnection | None = None
-        self._channel: BlockingChannel | None = None
+        self._channels: dict[Delivery, BlockingChannel] = {}
 
-    def submit(self, jobs: Sequence[Job]) -> Submission:
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
         confirmed: set[str] = set()
+        safe = delivery is Delivery.SAFE
         try:
-            channel = self._open_channel()
+            channel = self._channel(delivery)
             for job in jobs:
                 channel.basic_publish(
                     exchange="",
-                    routing_key=amqp.RABBITMQ_QUEUE,
+                    routing_key=delivery.queue(amqp.RABBITMQ_QUEUE),
                     body=job.model_dump_json().encode(),
                     properties=pika.BasicProperties(
                         content_type="application/json",
-                        delivery_mode=PERSISTENT,
+                        delivery_mode=pika.DeliveryMode.Persistent.value if safe else None,
                         message_id=job.task_id,
                         type=job.kind,
                     ),
-                    mandatory=True,
+                    mandatory=safe,
                 )
                 confirmed.add(job.task_id)
         except amqp.ERRORS as error:
             self.close()
             return Submission(frozenset(confirmed), f"{type(error).__name__}: {error}")
         return Submission(frozenset(confirmed))
+
+    def cancel(self, task_ids: Sequence[str]) -> None:
+        try:
+            channel = self._channel(Delivery.SAFE)
+            for task_id in task_ids:
+                order = json.dumps({"command": "cancel", "task_id": task_id})
+                channel.basic_publish(amqp.CONTROL_EXCHANGE, "", order.encode())
+        except amqp.ERRORS:
+            self.close()
 
     def keep_alive(self) -> None:
         """Answers the broker's heartbeats; a connection that has died is noticed here, not by a task."""
@@ -61,20 +72,24 @@ class RabbitMQTransport(Transport):
                 self.close()
 
     def close(self) -> None:
-        connection, self._connection, self._channel = self._connection, None, None
+        connection, self._connection, self._channels = self._connection, None, {}
         if connection is not None and connection.is_open:
             try:
                 connection.close()
             except amqp.ERRORS:
                 return
 
-    def _open_channel(self) -> BlockingChannel:
-        if self._channel is None or not self._channel.is_open:
+    def _channel(self, delivery: Delivery) -> BlockingChannel:
+        channel = self._channels.get(delivery)
+        if channel is not None and channel.is_open:
+            return channel
+        if self._connection is None or not self._connection.is_open:
             self.close()
             self._connection = pika.BlockingConnection(
                 amqp.parameters(self._settings.rmq_url, "transport-lab publisher")
             )
-            self._channel = self._connection.channel()
-            amqp.declare_topology(self._channel)
-            self._channel.confirm_delivery()
-        return self._channel
+        channel = self._channels[delivery] = self._connection.channel()
+        amqp.declare_topology(channel)
+        if delivery is Delivery.SAFE:
+            channel.confirm_delivery()
+        return channel

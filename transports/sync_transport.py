@@ -1,9 +1,11 @@
 """Runs jobs in the request itself: the yardstick for the other methods."""
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar
 
-from lab.job import Job, Skipped, run_job
+from lab.delivery import Delivery
+from lab.job import Job, Retry, Skipped, run_job
 from lab.logs import JobLog
 from transports.base import Submission, Transport
 
@@ -15,13 +17,24 @@ class SyncTransport(Transport):
     label: ClassVar[str] = "Sync"
     in_request: ClassVar[bool] = True
 
-    def submit(self, jobs: Sequence[Job]) -> Submission:
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:  # noqa: ARG002
         log = JobLog("Sync request", self._settings.log_language)
         for job in jobs:
-            try:
-                run_job(job, self._report_for(job), log)
-            except Skipped:
-                continue
-            except Exception:  # noqa: S112 - the job's own failure is reported and logged by run_job
-                continue
+            self._run(job, log)
         return Submission(frozenset(job.task_id for job in jobs))
+
+    def _run(self, job: Job, log: JobLog) -> None:
+        """Runs `job`, again and again as its retries allow: the request waits for all of it."""
+        attempt = 1
+        while True:
+            try:
+                run_job(job, self._report_for(job, attempt), log, attempt)
+                return
+            except Retry as retry:
+                time.sleep(retry.seconds)
+                attempt += 1
+                job = job.model_copy(update={"retries": job.retries + 1})
+            except Skipped:
+                return
+            except Exception:  # the job's own failure: run_job has reported and logged it
+                return

@@ -124,7 +124,7 @@ def test_a_message_that_is_no_job_becomes_a_dead_letter_and_the_worker_goes_on(o
         _put(own_lab, body)
     task = own_lab.submit("rabbitmq", 0)[0]["id"]
     own_lab.wait_for([task])
-    _wait_for_depth(own_lab, amqp.dead_letter_queue(amqp.RABBITMQ_QUEUE), 4)
+    own_lab.wait_for_letters(4)
     assert worker.terminate(timeout=20) == 0
 
 

@@ -1,4 +1,6 @@
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from api.outbox import Outbox
 from api.relay import Relay
 from api.store import NewTask, Store
+from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from lab.token import verify
@@ -21,17 +24,23 @@ class Double(Transport):
     label: ClassVar[str] = "Double"
 
     def __init__(self) -> None:
-        super().__init__(Settings.from_env({}), lambda job: pytest.fail("no report here"))
+        super().__init__(Settings.from_env({}), lambda job, attempt: pytest.fail("no report here"))
         self.got: list[Job] = []
+        self.deliveries: set[Delivery] = set()
+        self.told: list[str] = []
         self.up = True
         self.confirm = 1000
 
-    def submit(self, jobs: Sequence[Job]) -> Submission:
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
         if not self.up:
             return Submission(error="away")
         taken = jobs[: self.confirm]
+        self.deliveries |= {delivery}
         self.got += taken
         return Submission(frozenset(job.task_id for job in taken), None if len(taken) == len(jobs) else "cut")
+
+    def cancel(self, task_ids: Sequence[str]) -> None:
+        self.told += task_ids
 
 
 @pytest.fixture
@@ -88,3 +97,25 @@ def test_its_threads_publish_when_woken_and_give_back_what_is_left_at_the_end(st
     other = Relay(outbox, [transport], b"secret")
     assert other.publish(transport) is None
     assert len(transport.got) == 1
+
+
+def test_each_task_goes_by_its_own_mode_of_delivery(store: Store) -> None:
+    transport, outbox = Double(), Outbox(store)
+    relay = Relay(outbox, [transport], b"secret")
+    store.add(TIMED, relay=relay.name)
+    store.add(replace(TIMED, delivery=Delivery.NAIVE), relay=relay.name)
+    relay.publish(transport)
+    assert transport.deliveries == {Delivery.SAFE, Delivery.NAIVE}
+
+
+def test_workers_are_told_of_cancellations_by_the_relays_thread(store: Store) -> None:
+    transport = Double()
+    relay = Relay(Outbox(store), [transport], b"secret")
+    relay.start()
+    relay.cancel("double", "x")
+    deadline = time.monotonic() + 5
+    while not transport.told:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    relay.stop()
+    assert transport.told == ["x"]

@@ -1,8 +1,9 @@
 import pytest
 from pika.spec import BasicProperties
 
-from consumer.handler import Handler, Settlement
-from lab.job import Job, Report
+from consumer.handler import ACK, REQUEUE, Action, Handler, Settlement
+from lab.context import Report
+from lab.job import Job
 from lab.logs import JobLog
 from lab.reporter import ReportFailed
 from lab.status import TaskStatus, Verdict
@@ -28,32 +29,34 @@ class Reports:
         return report
 
 
-def handle(reports: Reports, body: bytes, redelivered: bool = False, **headers: int) -> Settlement:
+def handle(reports: Reports, body: bytes, redelivered: bool = False, **headers: int) -> Settlement | None:
     properties = BasicProperties(headers={name.replace("_", "-"): value for name, value in headers.items()})
-    return Handler(reports, JobLog("test", "en"))(body, properties, redelivered)
+    handler = Handler(reports, JobLog("test", "en"))
+    run = handler.read(body, properties, redelivered)
+    return None if run is None else handler.run(run)
 
 
 def test_a_job_is_acknowledged_after_its_end_was_reported() -> None:
     reports = Reports()
-    assert handle(reports, JOB.model_dump_json().encode()) is Settlement.ACK
+    assert handle(reports, JOB.model_dump_json().encode()) is ACK
     assert reports.seen == [(TaskStatus.IN_PROGRESS, 1), (TaskStatus.DONE, 1)]
 
 
 def test_a_failed_job_is_acknowledged_too() -> None:
     reports = Reports()
     bad = JOB.model_copy(update={"kind": "make_tea"})
-    assert handle(reports, bad.model_dump_json().encode()) is Settlement.ACK
+    assert handle(reports, bad.model_dump_json().encode()) is ACK
     assert reports.seen[-1][0] is TaskStatus.FAILED
 
 
 def test_a_job_whose_end_nobody_takes_goes_back_to_the_queue() -> None:
     reports = Reports(fail_on=TaskStatus.DONE)
-    assert handle(reports, JOB.model_dump_json().encode()) is Settlement.REQUEUE
+    assert handle(reports, JOB.model_dump_json().encode()) is REQUEUE
 
 
 def test_a_job_that_is_not_to_run_is_acknowledged() -> None:
     reports = Reports(Verdict(task_id="x", status=TaskStatus.DONE))
-    assert handle(reports, JOB.model_dump_json().encode()) is Settlement.ACK
+    assert handle(reports, JOB.model_dump_json().encode()) is ACK
     assert reports.seen == [(TaskStatus.IN_PROGRESS, 1)]
 
 
@@ -77,9 +80,9 @@ def test_a_message_that_came_before_is_a_later_attempt() -> None:
         b'{"task_id": "x", "num": 7, "kind": "__import__(1)"}',
     ],
 )
-def test_a_message_that_is_no_job_is_rejected(body: bytes) -> None:
+def test_a_message_that_holds_no_job_is_not_run(body: bytes) -> None:
     reports = Reports()
-    assert handle(reports, body) is Settlement.REJECT
+    assert handle(reports, body) is None
     assert reports.seen == []
 
 
@@ -91,3 +94,28 @@ def test_arrival_start_and_end_are_logged_with_the_number(caplog: pytest.LogCapt
         "Started task 7",
         "Finished task 7",
     ]
+
+
+def test_a_job_that_failed_for_now_is_published_again_before_its_message_is_acknowledged() -> None:
+    reports = Reports()
+    flaky = Job(task_id="x", num=7, kind="flaky_task", params={"timeout": 0.0, "times": 5}, retries=1)
+    settlement = handle(reports, flaky.model_dump_json().encode(), redelivered=True, x_delivery_count=2)
+    assert settlement is not None
+    assert settlement.action is Action.RETRY
+    assert settlement.again is not None
+    assert (settlement.again.attempt, settlement.again.retries) == (4, 2)
+    assert 1.0 <= settlement.seconds <= 2.0
+    assert reports.seen[-1] == (TaskStatus.RETRYING, 3)
+
+
+def test_a_job_without_retries_left_fails() -> None:
+    reports = Reports()
+    failing = Job(task_id="x", num=7, kind="failing_task", params={"timeout": 0.0}, retries=3)
+    assert handle(reports, failing.model_dump_json().encode()) is ACK
+    assert reports.seen[-1] == (TaskStatus.FAILED, 1)
+
+
+def test_a_cancelled_job_is_reported_so_and_acknowledged() -> None:
+    reports = Reports(Verdict(task_id="x", status=TaskStatus.IN_PROGRESS, cancel=True))
+    assert handle(reports, JOB.model_dump_json().encode()) is ACK
+    assert reports.seen == [(TaskStatus.IN_PROGRESS, 1), (TaskStatus.CANCELLED, 1)]

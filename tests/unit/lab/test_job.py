@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from lab.job import Context, Job, Skipped, UnknownKind, process_data, run_job
+from lab.context import Cancelled, Context, TimeLimitExceeded
+from lab.job import Job, Retry, Skipped, UnknownKind, run_job
+from lab.kinds import process_data
 from lab.logs import JobLog
 from lab.status import TaskStatus, Verdict
 
@@ -80,7 +82,7 @@ def test_an_unknown_kind_and_wrong_parameters_fail_the_job() -> None:
 
 def test_process_data_agrees_with_the_standard_library() -> None:
     numbers = [3.5, -1, 0, 12, 12]
-    result = process_data(Context(1, lambda share: None), numbers)
+    result = process_data(Context(1), numbers)
     assert result == {
         "count": 5,
         "sum": 26.5,
@@ -103,3 +105,46 @@ def test_start_and_end_are_logged_in_the_words_of_the_guide(caplog: pytest.LogCa
         ("Celery Worker celery", "Начало обработки задачи 7"),
         ("Celery Worker celery", "Задача 7 завершена успешно"),
     ]
+
+
+def test_a_job_that_failed_for_now_is_retried_after_a_growing_jittered_wait() -> None:
+    for retries, low, high in ((0, 0.5, 1.0), (2, 2.0, 4.0)):
+        notebook = Notebook()
+        flaky = job(kind="flaky_task", params={"timeout": 0.0, "times": 9}, retries=retries)
+        with pytest.raises(Retry) as caught:
+            run_job(flaky, notebook, LOG, retries + 1)
+        assert low <= caught.value.seconds <= high
+        assert notebook.lines[-1][0] is TaskStatus.RETRYING
+
+
+def test_the_last_retry_fails_for_good() -> None:
+    notebook = Notebook()
+    with pytest.raises(Exception, match="always fails"):
+        run_job(job(kind="failing_task", retries=3), notebook, LOG)
+    assert notebook.lines[-1][0] is TaskStatus.FAILED
+
+
+def test_a_flaky_job_succeeds_once_it_has_failed_often_enough() -> None:
+    result = run_job(job(kind="flaky_task", params={"timeout": 0.0, "times": 2}), Notebook(), LOG, 3)
+    assert result["attempt"] == 3
+
+
+def test_a_job_stops_at_its_next_report_when_it_is_cancelled() -> None:
+    class Cancelling(Notebook):
+        def __call__(self, status: TaskStatus, **fields: Any) -> Verdict:
+            super().__call__(status, **fields)
+            return Verdict(task_id="x", cancel=bool(fields.get("progress")))
+
+    notebook = Cancelling()
+    begin = time.monotonic()
+    with pytest.raises(Cancelled):
+        run_job(job(params={"timeout": 30.0}), notebook, LOG)
+    assert time.monotonic() - begin < 5
+    assert notebook.lines[-1][0] is TaskStatus.CANCELLED
+
+
+def test_a_job_over_its_time_limit_fails() -> None:
+    notebook = Notebook()
+    with pytest.raises(TimeLimitExceeded):
+        run_job(job(params={"timeout": 30.0}, time_limit=0.6), notebook, LOG)
+    assert notebook.lines[-1][0] is TaskStatus.FAILED

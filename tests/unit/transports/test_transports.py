@@ -1,6 +1,7 @@
 import pytest
 
 import transports
+from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from lab.status import TaskStatus, Verdict
@@ -10,7 +11,7 @@ NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
 JOB = Job(task_id="x", num=7, params={"timeout": 0.0}, token="t")
 
 
-def no_report(job: Job) -> None:  # type: ignore[empty-body]
+def no_report(job: Job, attempt: int) -> None:  # type: ignore[empty-body]
     """For transports that report from elsewhere."""
 
 
@@ -20,11 +21,13 @@ def test_a_transport_carries_the_name_that_it_stands_under(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["celery", "rabbitmq"])
-def test_a_broker_that_is_away_is_answered_not_raised(name: str) -> None:
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_broker_that_is_away_is_answered_not_raised(name: str, delivery: Delivery) -> None:
     transport = transports.create_transport(name, NOWHERE, no_report)  # type: ignore[arg-type]
-    submission = transport.submit([JOB])
+    submission = transport.submit([JOB], delivery)
     assert submission.confirmed == frozenset()
     assert submission.error
+    transport.cancel(["x"])
     transport.close()
 
 
@@ -36,7 +39,7 @@ def test_an_unknown_method_is_a_key_error() -> None:
 def test_sync_runs_all_jobs_whatever_becomes_of_one() -> None:
     seen: list[tuple[int, TaskStatus]] = []
 
-    def report_for(job: Job):  # type: ignore[no-untyped-def]
+    def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
         def report(status: TaskStatus, **_: object) -> Verdict:
             seen.append((job.num, status))
             return Verdict(task_id=job.task_id)

@@ -1,0 +1,84 @@
+"""Dead letters in the store: kept until somebody sends them again or discards them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from api.database import writing
+from api.models import dead_letters
+from api.queries import Row
+from api.store import Store
+from lab.clock import now_us
+from lab.status import StatusUpdate, TaskStatus
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that its queue gave up: `queue` is where it died, `reason` why (`rejected`,
+    `delivery_limit`, `expired`), `task_id` what it names itself, if anything."""
+
+    queue: str
+    reason: str
+    task_id: str | None
+    body: bytes
+    properties: dict[str, Any]
+
+
+class DeadLetters:
+    """The dead letters of `store`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, letter: Letter) -> None:
+        """Records `letter`; a task of its name that has not ended is FAILED with its reason."""
+        row = self._store.get(letter.task_id) if letter.task_id else None
+        with writing(self._store.engine) as connection:
+            connection.execute(
+                dead_letters.insert().values(
+                    queue=letter.queue,
+                    reason=letter.reason,
+                    task_id=letter.task_id,
+                    task_known=row is not None,
+                    body=letter.body,
+                    properties=letter.properties,
+                    at_us=now_us(),
+                )
+            )
+        if row is not None:
+            why = {
+                "delivery_limit": "its message came back too often: the job may kill its worker",
+                "rejected": "its message could not be read",
+            }.get(letter.reason, f"its message died: {letter.reason}")
+            attempt = max(1, row["attempt"])
+            update = StatusUpdate(
+                task_id=row["id"], status=TaskStatus.FAILED, attempt=attempt, error=f"dead letter: {why}"
+            )
+            self._store.apply([update])
+
+    def page(self, limit: int, before: int | None = None) -> list[Row]:
+        """The newest letters, at most `limit`, older than the letter `before`."""
+        query = sa.select(dead_letters).order_by(dead_letters.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(dead_letters.c.id < before)
+        with self._store.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._store.engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(dead_letters)).scalar_one())
+
+    def get(self, letter_id: int) -> Row | None:
+        """One letter, or None."""
+        query = sa.select(dead_letters).where(dead_letters.c.id == letter_id)
+        with self._store.engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else dict(row)
+
+    def discard(self, letter_id: int) -> bool:
+        """Forgets one letter; False where there is none."""
+        with writing(self._store.engine) as connection:
+            gone = connection.execute(dead_letters.delete().where(dead_letters.c.id == letter_id))
+            return gone.rowcount == 1

@@ -1,0 +1,114 @@
+"""Takes dead letters from the broker into the store, where they can be looked at without being consumed."""
+
+import logging
+import random
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.spec import Basic, BasicProperties
+from pydantic_core import from_json
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.dead_letters import DeadLetters, Letter
+from lab import amqp
+
+LONGEST_WAIT_SECONDS: Final = 5.0
+BODY_BYTES: Final = 1_000_000
+
+logger = logging.getLogger(__name__)
+
+
+class LetterCollector:
+    """One thread that consumes the dead-letter queues; a letter is acknowledged once the store has it."""
+
+    def __init__(self, url: str, letters: DeadLetters) -> None:
+        self._url = url
+        self._letters = letters
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="dead letters", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        wait = 0.2
+        while not self._ending.is_set():
+            try:
+                connection = pika.BlockingConnection(amqp.parameters(self._url, "transport-lab dead letters"))
+                wait = 0.2
+                self._consume(connection)
+            except (*amqp.ERRORS, SQLAlchemyError) as error:
+                logger.debug("dead letters wait: %s", error)
+            except Exception:
+                logger.exception("dead letters")
+            self._ending.wait(wait * random.uniform(0.5, 1.5))
+            wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    def _consume(self, connection: pika.BlockingConnection) -> None:
+        try:
+            channel = connection.channel()
+            amqp.declare_topology(channel)
+            channel.basic_qos(prefetch_count=50)
+            for queue in amqp.QUEUES:
+                channel.basic_consume(amqp.dead_letter_queue(queue), self._on_message)
+            while not self._ending.is_set() and channel.is_open:
+                connection.process_data_events(time_limit=0.5)
+        finally:
+            if connection.is_open:
+                connection.close()
+
+    def _on_message(
+        self, channel: BlockingChannel, method: Basic.Deliver, properties: BasicProperties, body: bytes
+    ) -> None:
+        self._letters.keep(read_letter(properties, body))
+        channel.basic_ack(method.delivery_tag)
+
+
+def read_letter(properties: BasicProperties, body: bytes) -> Letter:
+    """What a dead letter says of itself: https://www.rabbitmq.com/docs/dlx#effects"""
+    headers = properties.headers or {}
+    deaths = headers.get("x-death") or [{}]
+    return Letter(
+        queue=str(headers.get("x-first-death-queue") or deaths[0].get("queue", "")),
+        reason=str(headers.get("x-first-death-reason") or deaths[0].get("reason", "unknown")),
+        task_id=_task_id(properties, headers, body),
+        body=body[:BODY_BYTES],
+        properties=_plain({name: value for name, value in vars(properties).items() if value is not None}),
+    )
+
+
+def _task_id(properties: BasicProperties, headers: Mapping[str, Any], body: bytes) -> str | None:
+    """Celery names the task in a header, the hand-written transport in the message id and the body."""
+    named = headers.get("id") or properties.message_id
+    if not named:
+        try:
+            content = from_json(body)
+        except ValueError:
+            return None
+        named = content.get("task_id") if isinstance(content, dict) else None
+    return named[:64] if isinstance(named, str) else None
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON can hold it."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)

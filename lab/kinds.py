@@ -1,0 +1,78 @@
+"""The kinds of jobs, each a plain function of its context and its parameters."""
+
+import math
+import os
+import signal
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from lab.context import Context, TemporaryError
+
+
+def process_task(context: Context, timeout: float) -> dict[str, Any]:
+    """Waits `timeout` seconds."""
+    context.wait(timeout)
+    return {"status": "success", "task_num": context.num}
+
+
+def process_data(context: Context, numbers: list[float]) -> dict[str, Any]:
+    """Count, sum, smallest, largest, mean and standard deviation (of the population, as numpy's
+    default) of `numbers`.
+
+    Raises:
+        ValueError: `numbers` is empty, or one of them is not a finite number.
+    """
+    if not numbers or not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+        raise ValueError("process_data takes a list of at least one finite number")
+    context.progress(0.5)
+    return {
+        "count": len(numbers),
+        "sum": math.fsum(numbers),
+        "min": min(numbers),
+        "max": max(numbers),
+        "mean": statistics.fmean(numbers),
+        "stdev": statistics.pstdev(numbers),
+    }
+
+
+def flaky_task(context: Context, timeout: float, times: int) -> dict[str, Any]:
+    """Waits `timeout` seconds and fails in the first `times` attempts, then succeeds.
+
+    Raises:
+        TemporaryError: in those attempts.
+    """
+    context.wait(timeout)
+    if context.attempt <= times:
+        raise TemporaryError(f"attempt {context.attempt} of {times} that fail")
+    return {"status": "success", "task_num": context.num, "attempt": context.attempt}
+
+
+def failing_task(context: Context, timeout: float) -> dict[str, Any]:
+    """Waits `timeout` seconds and fails, every time.
+
+    Raises:
+        TemporaryError: always.
+    """
+    context.wait(timeout)
+    raise TemporaryError("this job always fails")
+
+
+def hanging_task(context: Context, timeout: float) -> dict[str, Any]:
+    """Waits `timeout` seconds without ever looking up: it tells no progress and hears of no cancellation."""
+    time.sleep(timeout)
+    return {"status": "success", "task_num": context.num}
+
+
+def killer_task(context: Context, timeout: float) -> dict[str, Any]:
+    """Waits `timeout` seconds and kills the process that runs it, as running out of memory would."""
+    context.wait(timeout)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("unreachable")
+
+
+KINDS: dict[str, Callable[..., dict[str, Any]]] = {
+    work.__name__: work
+    for work in (process_task, process_data, flaky_task, failing_task, hanging_task, killer_task)
+}
