@@ -53,7 +53,8 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[s
     request = task.request
     headers = request.headers or {}
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
-    attempt = headers.get("lab_attempt", 1) + delivery_count(headers, redelivered)
+    deliveries = delivery_count(headers, redelivered)
+    attempt = headers.get("lab_attempt", 1) + deliveries
     job = Job(
         task_id=request.id,
         num=num,
@@ -63,16 +64,17 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[s
         retries=request.retries,
         max_retries=headers.get("lab_max_retries", 3),
     )
-    report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, must_ask=attempt > 1)
+    again = redelivered or deliveries > 0
+    report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
     try:
         return run_job(job, report, JobLog(f"Celery Worker {worker_id}", settings.log_language), attempt)
     except (Skipped, Cancelled):
         raise Ignore from None
     except Retry as retry:
-        again = {**_own(headers), "lab_attempt": attempt + 1}
+        carried = {**_own(headers), "lab_attempt": attempt + 1}
         # On quorum queues a countdown is whole seconds, at least one.
         seconds = max(1, round(retry.seconds))
-        raise task.retry(exc=retry.__cause__, countdown=seconds, headers=again) from retry
+        raise task.retry(exc=retry.__cause__, countdown=seconds, headers=carried) from retry
     except ReportFailed as error:
         raise Reject(str(error), requeue=True) from error
 

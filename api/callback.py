@@ -114,5 +114,8 @@ def _id_of(item: Any) -> str:
 
 
 def _answer(verdicts: list[Verdict]) -> Response:
-    results = [verdict.model_dump(mode="json", exclude_none=True) for verdict in verdicts]
+    results = [
+        verdict.model_dump(mode="json", exclude_none=True, exclude=None if verdict.skip else {"skip"})
+        for verdict in verdicts
+    ]
     return current_app.response_class(json.dumps({"results": results}), 200, content_type="application/json")

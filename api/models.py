@@ -38,6 +38,7 @@ tasks = sa.Table(
     sa.Column("time_limit", sa.Float),
     sa.Column("cancel_us", Whole),
     sa.Column("retry_of", sa.String(36)),
+    sa.Column("run", sa.String(64)),
     sa.Index(None, "method", "num"),
     sa.Index(None, "status", "num"),
     sa.Index(None, "method", "status", "num"),

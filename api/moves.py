@@ -10,7 +10,7 @@ from lab.clock import to_us
 from lab.status import StatusUpdate, TaskStatus, may_follow
 
 MUTABLE: Final = (
-    "status", "attempt", "progress", "worker", "error", "result", "started_us", "finished_us", "change_id",
+    "status", "attempt", "progress", "worker", "error", "result", "started_us", "finished_us", "change_id", "run",
 )  # fmt: skip
 READ: Final = (
     tasks.c.num,
@@ -39,8 +39,9 @@ def move(row: Row, update: StatusUpdate) -> tuple[bool, bool]:
         row["worker"] = update.worker or row["worker"]
         row["error"] = update.error
         row["progress"] = 1.0 if update.status is TaskStatus.DONE else update.progress or 0.0
-        if update.status is TaskStatus.IN_PROGRESS and row["started_us"] is None:
-            row["started_us"] = at
+        if update.status is TaskStatus.IN_PROGRESS:
+            row["run"] = update.run or None
+            row["started_us"] = at if row["started_us"] is None else row["started_us"]
         if update.status.final:
             row["finished_us"], row["result"] = at, update.result
         return True, True
@@ -49,6 +50,16 @@ def move(row: Row, update: StatusUpdate) -> tuple[bool, bool]:
         row["progress"] = update.progress
         return False, True
     return False, False
+
+
+def is_copy(row: Row, update: StatusUpdate) -> bool:
+    """Whether `update`, which moved nothing, asks for a message that is a copy of one being worked on.
+
+    A copy is delivered for the first time, yet its task has been begun by another run. A message that was
+    delivered before is never called a copy: it may be the last one left of its task.
+    """
+    asks = update.status is TaskStatus.IN_PROGRESS and not update.progress
+    return asks and update.first and bool(update.run) and row["run"] != update.run
 
 
 def event(

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from api.database import writing
 from api.models import counters, outbox, submissions, task_counts, task_events, tasks
-from api.moves import READ, UPDATE, event, move, mutable
+from api.moves import READ, UPDATE, event, is_copy, move, mutable
 from api.queries import Queries, Query, Row
 from lab.clock import now_us, to_us
 from lab.delivery import Delivery
@@ -116,6 +116,7 @@ class Store(Queries):
                     "time_limit": new.time_limit,
                     "cancel_us": None,
                     "retry_of": new.retry_of,
+                    "run": None,
                 }
                 for i in range(count)
             ]
@@ -178,8 +179,9 @@ class Store(Queries):
                     )
                 status = TaskStatus(row["status"])
                 cancel = row["cancel_us"] is not None and not status.final
+                skip = not applied and not status.final and is_copy(row, update)
                 verdicts.append(
-                    Verdict(task_id=update.task_id, applied=applied, status=status, cancel=cancel)
+                    Verdict(task_id=update.task_id, applied=applied, status=status, cancel=cancel, skip=skip)
                 )
             if changed:
                 change = self._next(connection, "change", len(changed))

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     reporter = Reporter(settings.api_url, Spool(settings.spool))
     reporter.start()
     handler = Handler(
-        lambda job, attempt: reporter.for_job(job, name, attempt, must_ask=attempt > 1),
+        lambda job, attempt, again: reporter.for_job(job, name, attempt, redelivered=again),
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None

@@ -16,7 +16,7 @@ from lab.reporter import ReportFailed
 
 logger = logging.getLogger(__name__)
 
-ReportForAttempt = Callable[[Job, int], Report]
+ReportForDelivery = Callable[[Job, int, bool], Report]
 
 
 class Action(Enum):
@@ -54,11 +54,12 @@ class Handler:
     """Runs the jobs that messages carry; may be shared by threads.
 
     Args:
-        report_for: gives the report function of a job's attempt (from 1).
+        report_for: gives the report function of a job, its attempt (from 1), and whether its message was
+            delivered before.
         log: where each job's start and end go.
     """
 
-    def __init__(self, report_for: ReportForAttempt, log: JobLog) -> None:
+    def __init__(self, report_for: ReportForDelivery, log: JobLog) -> None:
         self._report_for = report_for
         self._log = log
 
@@ -72,7 +73,7 @@ class Handler:
             return None
         logger.info(RECEIVED, {"name": job.kind, "id": job.task_id, "args": job.arguments()})
         attempt = job.attempt + amqp.delivery_count(properties.headers, redelivered)
-        return Run(job, attempt, self._report_for(job, attempt))
+        return Run(job, attempt, self._report_for(job, attempt, redelivered or attempt > job.attempt))
 
     def run(self, run: Run) -> Settlement:
         """Runs the job to its end. One whose end could not be reported goes back to the queue."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from consumer.handler import ACK, REQUEUE, Handler, Run, Settlement
+from consumer.handler import ACK, REQUEUE, Action, Handler, Run, Settlement
 from lab.reporter import ReportFailed
 from lab.status import TaskStatus
 
@@ -18,10 +18,13 @@ LIMIT_GRACE_SECONDS: Final = 1.0
 logger = logging.getLogger(__name__)
 
 
+Settle = Callable[[Settlement], None]
+
+
 @dataclass
 class _Work:
     run: Run
-    settle: Callable[[Settlement], None]
+    settles: list[Settle]
     wanted: Callable[[], bool]
     began: float = 0.0
     cancelled_at: float | None = None
@@ -33,6 +36,20 @@ class _Work:
         with self.lock:
             first, self.over = not self.over, True
             return first
+
+    def adopt(self, settle: Settle) -> bool:
+        """Has another message of this work settled at its end; False where that has come already."""
+        with self.lock:
+            if not self.over:
+                self.settles.append(settle)
+            return not self.over
+
+    def settle(self, settlement: Settlement) -> None:
+        """Settles all its messages alike, save that a retry is published once."""
+        *others, last = self.settles
+        for settle in others:
+            settle(ACK if settlement.action is Action.RETRY else settlement)
+        last(settlement)
 
 
 class Runner:
@@ -55,12 +72,15 @@ class Runner:
         for _ in range(concurrency):
             self._add_thread()
 
-    def submit(
-        self, run: Run, settle: Callable[[Settlement], None], wanted: Callable[[], bool] = lambda: True
-    ) -> None:
+    def submit(self, run: Run, settle: Settle, wanted: Callable[[], bool] = lambda: True) -> None:
         """Has `run` run as soon as a thread is free, if it is still `wanted` then; `settle` is called from
-        another thread."""
-        self._waiting.put(_Work(run, settle, wanted))
+        another thread. A job that runs here already is not begun again: after a lost connection the
+        broker delivers its message once more."""
+        for work in list(self._works.values()):
+            if work.run.job.task_id == run.job.task_id and work.adopt(settle):
+                logger.warning("task %d runs here already", run.job.num)
+                return
+        self._waiting.put(_Work(run, [settle], wanted))
 
     def give_up_overdue(self) -> None:
         """Gives up jobs that have not ended after their cancellation or their time limit. Call it often."""

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import secrets
 import threading
 import time
 from datetime import datetime
@@ -92,14 +93,16 @@ class Reporter:
         with self._news:
             self._ensure_thread()
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, must_ask: bool = False) -> Report:
+    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1).
 
         IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, save where
-        `must_ask` is set: a message that came before may be of a job that has ended, and waits for the
-        answer. Progress is sent in the background, the newest of each task. A final status returns once
-        the API has taken it or it lies in the spool, and raises ReportFailed where neither is to be had.
+        its message was `redelivered`: that may be of a job that has ended, and waits for the answer.
+        Progress is sent in the background, the newest of each task. A final status returns once the API
+        has taken it or it lies in the spool, and raises ReportFailed where neither is to be had.
         """
+
+        run = secrets.token_hex(8)
 
         def report(
             status: TaskStatus,
@@ -118,11 +121,13 @@ class Reporter:
                 progress=progress,
                 result=result,
                 error=error,
+                run=run,
+                first=not redelivered,
             )
             if status is TaskStatus.IN_PROGRESS and progress:
                 return self._note_progress(update)
             if status is TaskStatus.IN_PROGRESS:
-                return self._ask(update, must_ask)
+                return self._ask(update, redelivered)
             return self.settle(update)
 
         return report

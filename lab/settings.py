@@ -33,7 +33,7 @@ class Settings:
     celery_broker_url: str
     result_backend: str
     management_url: str
-    secret_key: str | None
+    secret_key: str | None = field(repr=False)
     sync_max_seconds: float
     log_language: str
     delivery: Delivery

@@ -62,6 +62,8 @@ class StatusUpdate(BaseModel):
     progress: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     error: Annotated[str, Field(max_length=10_000)] | None = None
     result: Any = None
+    run: Annotated[str, Field(max_length=64, description="names one run of the job")] = ""
+    first: Annotated[bool, Field(description="its message was not delivered before")] = False
 
     @field_validator("worker", "error")
     @classmethod
@@ -78,7 +80,8 @@ class StatusUpdate(BaseModel):
 
 
 class Verdict(BaseModel):
-    """The API's answer to one update: whether it moved the task, and where the task stands now."""
+    """The API's answer to one update: whether it moved the task, where the task stands now, whether it
+    is to be cancelled, and whether the asker's message is a copy of one that is being worked on."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -86,10 +89,11 @@ class Verdict(BaseModel):
     applied: bool = False
     status: TaskStatus | None = None
     cancel: bool = False
+    skip: bool = False
     error: str | None = None
 
     @property
     def run(self) -> bool:
-        """Whether the job should run: yes, unless the task has already come to its end or is to be
-        cancelled. A task that the API does not know still runs."""
-        return not self.cancel and not (self.status is not None and self.status.final)
+        """Whether the job should run: yes, unless the task has already come to its end, is to be
+        cancelled, or is being run by somebody else. A task that the API does not know still runs."""
+        return not self.cancel and not self.skip and not (self.status is not None and self.status.final)

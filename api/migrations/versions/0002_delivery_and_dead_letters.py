@@ -18,6 +18,7 @@ def upgrade() -> None:
         tasks.add_column(sa.Column("time_limit", sa.Float))
         tasks.add_column(sa.Column("cancel_us", Whole))
         tasks.add_column(sa.Column("retry_of", sa.String(36)))
+        tasks.add_column(sa.Column("run", sa.String(64)))
     op.create_table(
         "dead_letters",
         sa.Column("id", Whole, autoincrement=True, nullable=False),
@@ -36,5 +37,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("dead_letters")
     with op.batch_alter_table("tasks") as tasks:
-        for column in ("delivery", "max_retries", "time_limit", "cancel_us", "retry_of"):
+        for column in ("delivery", "max_retries", "time_limit", "cancel_us", "retry_of", "run"):
             tasks.drop_column(column)

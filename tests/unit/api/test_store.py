@@ -167,3 +167,32 @@ def test_changes_since_a_moment_show_each_task_once_as_it_stands(store: Store) -
         (first, "IN_PROGRESS"),
         (second, "DONE"),
     ]
+
+
+def asks(task: str, run: str, attempt: int = 1, *, first: bool = True) -> StatusUpdate:
+    return update(task, "IN_PROGRESS", progress=0.0, run=run, attempt=attempt, first=first)
+
+
+def test_a_copy_of_a_message_that_is_worked_on_is_told_to_skip(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    assert [answer.run for answer in store.apply([asks(task, "a"), asks(task, "b")])] == [True, False]
+
+
+def test_whoever_asks_again_about_its_own_run_goes_on(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    assert [answer.run for answer in store.apply([asks(task, "a"), asks(task, "a")])] == [True, True]
+
+
+def test_a_message_that_was_delivered_before_is_never_called_a_copy(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    store.apply([asks(task, "a")])
+    assert store.apply([asks(task, "b", first=False)])[0].run
+    assert store.apply([asks(task, "c", 2, first=False)])[0].run
+
+
+def test_a_retry_is_no_copy_and_its_own_copy_is(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    store.apply([asks(task, "a"), update(task, "RETRYING", error="once")])
+    assert not store.apply([asks(task, "copy of the first")])[0].run
+    assert store.apply([asks(task, "b", 2)])[0].run
+    assert not store.apply([asks(task, "copy of the second", 2)])[0].run

@@ -19,7 +19,9 @@ class Reports:
         self._verdict = verdict or Verdict(task_id="x")
         self._fail_on = fail_on
 
-    def __call__(self, job: Job, attempt: int) -> Report:
+    def __call__(self, job: Job, attempt: int, redelivered: bool) -> Report:
+        self.redelivered = redelivered
+
         def report(status: TaskStatus, **_: object) -> Verdict:
             if status is self._fail_on:
                 raise ReportFailed("away")
@@ -119,3 +121,17 @@ def test_a_cancelled_job_is_reported_so_and_acknowledged() -> None:
     reports = Reports(Verdict(task_id="x", status=TaskStatus.IN_PROGRESS, cancel=True))
     assert handle(reports, JOB.model_dump_json().encode()) is ACK
     assert reports.seen == [(TaskStatus.IN_PROGRESS, 1), (TaskStatus.CANCELLED, 1)]
+
+
+def test_a_report_knows_whether_its_message_came_before() -> None:
+    reports = Reports()
+    handle(reports, JOB.model_dump_json().encode())
+    assert not reports.redelivered
+    handle(reports, JOB.model_dump_json().encode(), redelivered=True)
+    assert reports.redelivered
+
+
+def test_a_copy_of_a_message_that_is_worked_on_is_acknowledged_and_not_run() -> None:
+    reports = Reports(Verdict(task_id="x", status=TaskStatus.IN_PROGRESS, skip=True))
+    assert handle(reports, JOB.model_dump_json().encode()) is ACK
+    assert reports.seen == [(TaskStatus.IN_PROGRESS, 1)]

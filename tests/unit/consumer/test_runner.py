@@ -29,7 +29,7 @@ class Notes:
 
 
 def runner(concurrency: int, cancelled: set[str]) -> Runner:
-    handler = Handler(lambda job, attempt: pytest.fail("not here"), JobLog("test", "en"))
+    handler = Handler(lambda job, attempt, again: pytest.fail("not here"), JobLog("test", "en"))
     return Runner(handler, concurrency, cancelled.__contains__)
 
 
@@ -82,3 +82,15 @@ def test_a_message_that_is_not_wanted_any_more_is_not_run() -> None:
     running.submit(stale.run, stale.settle, lambda: False)
     assert not stale.done.wait(0.3)
     assert stale.statuses == []
+
+
+def test_a_message_of_a_job_that_runs_here_already_is_settled_with_it_and_not_run_again() -> None:
+    running, first = runner(2, set()), hanging("same", 0.6)
+    again = hanging("same", 0.6)
+    running.submit(first.run, first.settle)
+    time.sleep(0.2)
+    running.submit(again.run, again.settle)
+    assert first.done.wait(5)
+    assert again.done.wait(1)
+    assert again.settled == first.settled == [ACK]
+    assert again.statuses == []

@@ -153,7 +153,7 @@ def test_while_the_api_is_known_to_be_away_nobody_waits_for_it(tmp_path: Path) -
 
 def test_a_message_that_came_before_waits_for_the_answer(api: Api) -> None:
     api.answers, api.status = [503] * 4, "DONE"
-    report = Reporter(api.url, ask_seconds=0.01).for_job(JOB, "w", 2, must_ask=True)
+    report = Reporter(api.url, ask_seconds=0.01).for_job(JOB, "w", 2, redelivered=True)
     assert not report(TaskStatus.IN_PROGRESS, progress=0.0).run
 
 

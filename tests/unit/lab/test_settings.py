@@ -46,6 +46,63 @@ def test_a_setting_of_the_wrong_form_is_refused_by_name(name: str, value: str) -
         Settings.from_env({name: value})
 
 
+LOGIN = {"LAB_USER": "anna", "LAB_PASSWORD": "a good word"}
+OWN_BROKER = {"RMQ_URL": "amqp://anna:secret@broker:5672/"}
+
+
+@pytest.mark.parametrize("name", LOGIN)
+def test_half_a_login_is_refused(name: str) -> None:
+    other = next(iter(LOGIN.keys() - {name}))
+    with pytest.raises(SettingsError, match=f"^{other} is not set"):
+        Settings.from_env({name: "x"})
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1", "[2001:db8::1]", "lab.example", "*"])
+@pytest.mark.parametrize("name", ["LAB_HOST", "LAB_PUBLISH"])
+def test_a_lab_that_other_machines_reach_needs_a_login_and_a_brokers_password_of_its_own(
+    name: str, address: str
+) -> None:
+    here = {name: address}
+    with pytest.raises(SettingsError, match=f"^{name} .*LAB_USER and LAB_PASSWORD and .*RMQ_PASSWORD"):
+        Settings.from_env(here)
+    with pytest.raises(SettingsError, match="give the broker a password of its own"):
+        Settings.from_env(here | LOGIN)
+    with pytest.raises(SettingsError, match="set LAB_USER and LAB_PASSWORD, or"):
+        Settings.from_env(here | OWN_BROKER)
+    assert Settings.from_env(here | LOGIN | OWN_BROKER).user == "anna"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://student:qwerty@b/",
+        "amqps://anna:qwerty@b/",
+        "amqp://guest:guest@b/",
+        "amqp://b/",
+        "amqp://a:%71werty@b/",
+    ],
+)
+@pytest.mark.parametrize("name", ["RMQ_URL", "CELERY_BROKER_URL"])
+def test_a_password_that_everybody_knows_is_refused_beyond_this_machine(name: str, url: str) -> None:
+    with pytest.raises(SettingsError, match="RMQ_PASSWORD"):
+        Settings.from_env(LOGIN | OWN_BROKER | {"LAB_HOST": "0.0.0.0", name: url})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.53", "::1", "[::1]", "localhost"])
+def test_loopback_needs_neither(address: str) -> None:
+    assert Settings.from_env({"LAB_HOST": address}).user is None
+
+
+def test_a_container_that_is_published_on_loopback_may_listen_everywhere() -> None:
+    settings = Settings.from_env({"LAB_HOST": "0.0.0.0", "LAB_PUBLISH": "127.0.0.1"})
+    assert settings.host == "0.0.0.0"
+
+
+def test_the_password_is_not_shown_with_the_settings() -> None:
+    shown = repr(Settings.from_env({**LOGIN, "LAB_SECRET_KEY": "another word"}))
+    assert "word" not in shown.replace("password", "")
+
+
 def test_the_secret_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     settings = Settings.from_env({"LAB_VAR": str(tmp_path / "new")})
     first = settings.secret()
