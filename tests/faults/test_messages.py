@@ -1,0 +1,105 @@
+"""Messages that come again, and messages that are none."""
+
+import pickle
+import time
+from collections.abc import Iterator
+
+import pytest
+from pika import BasicProperties
+from pika.adapters.blocking_connection import BlockingChannel
+
+from harness.ledger import read_logs
+from harness.node import RabbitNode
+from harness.processes import tail
+from tests.faults.stage import MakeStage, Stage
+
+MALFORMED = {
+    "empty": b"",
+    "cut off": b'[[1, 0.1, "celery"], {}, ',
+    "no object": b"null",
+    "of a wrong shape": b'{"task_id": 5, "num": "one"}',
+    "no UTF-8": b'{"task_id": "\xff\xfe"}',
+    "pickled": pickle.dumps(["harmless"]),
+    "nested a thousandfold": b"[" * 1000 + b"]" * 1000,
+}
+
+
+def _take_all(channel: BlockingChannel, queue: str) -> Iterator[tuple[BasicProperties, bytes]]:
+    while True:
+        method, properties, body = channel.basic_get(queue, auto_ack=True)
+        if method is None:
+            return
+        yield properties, body
+
+
+def test_the_same_message_ten_times_is_one_job(stage: Stage) -> None:
+    tasks = stage.submit(seconds=(0.05,))
+    stage.wait_until_published()
+    with stage.channel() as channel:
+        channel.confirm_delivery()
+        messages = list(_take_all(channel, stage.queue))
+        assert len(messages) == len(tasks)
+        for properties, body in messages:
+            for _ in range(10):
+                channel.basic_publish("", stage.queue, body, properties, mandatory=True)
+    stage.worker(concurrency=4)
+    verdict = stage.assert_nothing_lost()
+    assert not verdict.overlapped, str(verdict)
+    entries = read_logs(worker.log for worker in stage.lab.workers)
+    assert len([entry for entry in entries if entry.kind == "finished"]) == len(tasks)
+
+
+def test_seven_kinds_of_malformed_body_become_dead_letters_and_hold_up_nobody(stage: Stage) -> None:
+    worker = stage.worker()
+    # What makes a message a Celery task are its headers; without them it is refused on sight.
+    headers = {
+        "lang": "py",
+        "task": "process_task",
+        "id": "x",
+        "root_id": "x",
+        "parent_id": None,
+        "retries": 0,
+    }
+    properties = BasicProperties(
+        content_type="application/json", content_encoding="utf-8", delivery_mode=2, headers=headers
+    )
+    with stage.channel() as channel:
+        channel.confirm_delivery()
+        for body in MALFORMED.values():
+            channel.basic_publish("", stage.queue, body, properties, mandatory=True)
+    stage.submit()
+    stage.ledger.settle(timeout=40, quiet=8)
+    assert worker.running, tail(worker.log)
+    stage.assert_nothing_lost()
+    assert sorted(_dead_bodies(stage, len(MALFORMED))) == sorted(MALFORMED.values())
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [None, {"task": "no_such_task", "id": "x"}, {"task": "process_task"}],
+    ids=["no headers", "an unknown task", "no id"],
+)
+def test_a_message_that_is_no_celery_task_becomes_a_dead_letter(
+    make_stage: MakeStage, fault_node: RabbitNode, headers: dict[str, str] | None
+) -> None:
+    stage = make_stage(fault_node, "celery")
+    worker = stage.worker()
+    properties = BasicProperties(content_type="application/json", content_encoding="utf-8", headers=headers)
+    with stage.channel() as channel:
+        channel.basic_publish("", stage.queue, b'[[1, 0.1, "celery"], {}, {}]', properties)
+    stage.submit(10)
+    stage.ledger.settle(timeout=40, quiet=8)
+    assert worker.running, tail(worker.log)
+    stage.assert_nothing_lost()
+    assert _dead_bodies(stage, 1) == [b'[[1, 0.1, "celery"], {}, {}]']
+
+
+def _dead_bodies(stage: Stage, count: int) -> list[bytes]:
+    """The bodies of the dead letters, once there are `count`, or after ten seconds."""
+    deadline = time.monotonic() + 10
+    while len(letters := stage.dead_letters()) < count and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [
+        bytes.fromhex(str(letter["body_hex"])) if letter["body"] is None else str(letter["body"]).encode()
+        for letter in letters
+    ]
