@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench venv dev rabbitmq test-packages clean
+.PHONY: help up test test-faults check bench venv dev rabbitmq test-packages clean
 
 PO := $(wildcard translations/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
@@ -16,9 +16,13 @@ up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground
 test: dev test-packages ## run all tests; ARGS="-k name" passes options to pytest
 	@exec .venv/bin/python -m pytest $(ARGS)
 
-check: dev ## linter, formatter check, types
+test-faults: dev test-packages ## run the long fault tests as well: half an hour and more
+	@exec .venv/bin/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
+
+check: dev ## linter, formatter check, types, known vulnerabilities of the pinned packages
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+	@.venv/bin/python tools/audit requirements.txt
 	@exec .venv/bin/mypy
 
 bench: venv rabbitmq ## the benchmark suite: a table here, JSON beside it

@@ -8,7 +8,7 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from api import callback, docs, events, health, i18n, letters, pages, problems, tasks
+from api import callback, docs, events, health, i18n, letters, pages, problems, security, tasks
 from api.dead_letters import DeadLetters
 from api.events import Feed
 from api.letter_collector import LetterCollector
@@ -63,15 +63,13 @@ def create_app(settings: Settings) -> LabAPI:
         doc_ui=False,
         validation_error_callback=problems.on_validation_error,
     )
-    app.config.update(
-        SECRET_KEY=settings.secret(),
-        MAX_CONTENT_LENGTH=MOST_BODY_BYTES,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
+    app.config.update(MAX_CONTENT_LENGTH=MOST_BODY_BYTES)
     app.extensions["lab"] = _create_services(settings)
     problems.init_app(app)
     i18n.init_app(app)
-    for blueprint in (tasks.tasks, letters.letters, callback.callback, health.health):
+    apis = (tasks.tasks, letters.letters, callback.callback, health.health)
+    security.init_app(app, settings, apis)
+    for blueprint in apis:
         app.register_api(blueprint)
     for page in (pages.pages, events.events, docs.docs):
         app.register_blueprint(page)

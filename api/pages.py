@@ -20,20 +20,26 @@ from flask import (
 )
 from flask.blueprints import BlueprintSetupState
 from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response as AnyResponse
 
-from api import i18n, wording
+from api import i18n, letter_pages, security, wording
+from api.action_pages import actions, wants_json
+from api.paths import own_path
 from api.present import event_json, task_json
-from api.schemas import MAX_COUNT, Invalid, parse_form
+from api.schemas import MAX_COUNT, MAX_TIMES, Invalid, parse_form
 from api.services import services
 from api.store import KeyReused, Query
 from api.submit import BrokerAway, ReceiveRefused
 from api.wording import gettext
+from lab.context import MAX_TIME_LIMIT
 from lab.job import MAX_NUMBERS, MAX_TIMEOUT
 from lab.status import TaskStatus
 from transports import TRANSPORTS
 
 pages = Blueprint("pages", __name__)
+pages.register_blueprint(actions)
+pages.register_blueprint(letter_pages.letters)
 
 PAGE_SIZE: Final = 25
 LONGEST_SEARCH: Final = 64
@@ -88,14 +94,6 @@ def serve_bootstrap(state: BlueprintSetupState) -> None:
     Bootstrap5(state.app)
 
 
-@pages.before_request
-def refuse_foreign_forms() -> None:
-    """Another site's page must not send jobs in the name of whoever has it open."""
-    site = request.headers.get("Sec-Fetch-Site", "none")
-    if request.method == "POST" and site not in ("same-origin", "none"):
-        abort(403)
-
-
 @pages.after_request
 def speak_language(response: Response) -> Response:
     """Caches keep the languages apart, and ask again before they show a page."""
@@ -103,6 +101,15 @@ def speak_language(response: Response) -> Response:
     response.vary.update(["Accept-Language", "Cookie"])
     response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
+
+
+@pages.errorhandler(CSRFError)
+def keep_what_was_typed(error: CSRFError) -> AnyResponse:
+    """A form whose page is too old comes back as it was typed, to be sent again."""
+    method = request.form.get("method", "")
+    if request.endpoint != "pages.submit" or method not in TRANSPORTS:
+        return security.on_stale_form(error)
+    return make_response(_page({method: Typed(request.form, {"form": security.stale_form()})}), 400)
 
 
 @pages.get("/")
@@ -127,7 +134,7 @@ def submit() -> AnyResponse:
     typed, key = Typed(request.form), request.form.get("key", "")
     once = f"form:{key}" if KEY.fullmatch(key) else None
     try:
-        rows = services().submitter.submit(parse_form(request.form), once)
+        rows = services().submitter.submit(parse_form(_meant(request.form)), once)
     except Invalid as error:
         for problem in error.problems:
             name = str(problem["field"]).partition(".")[0]
@@ -155,7 +162,7 @@ def receive() -> AnyResponse:
         text, ok, status = gettext("The broker does not answer. Nothing was received."), False, 503
     except ReceiveRefused as refusal:
         text, ok, status = gettext("Not received: %(reason)s.", reason=str(refusal)), False, 409
-    if request.accept_mimetypes.best == "application/json":
+    if wants_json():
         answer = jsonify(message=text, ok=ok, task=task_json(row) if row else None)
         answer.status_code = status
         return answer
@@ -173,8 +180,19 @@ def task(task_id: str) -> AnyResponse:
         return make_response(render_template("error.html", code=404, name="", task_id=task_id), 404)
     found = task_json(row)
     history = [event_json(event) for event in store.history(row["num"])]
-    config = _config(last_change, {"taskId": row["id"], "status": row["status"], "attempt": row["attempt"]})
-    return make_response(render_template("task.html", task=found, history=history, config=config))
+    this = {"taskId": row["id"], "status": row["status"], "attempt": row["attempt"]}
+    return make_response(
+        render_template(
+            "task.html",
+            task=found,
+            history=history,
+            cancellation=wording.cancellation(found),
+            time_limit=row["time_limit"],
+            goes_on=wording.goes_on(found, history),
+            first=store.get(row["retry_of"]) if row["retry_of"] else None,
+            config=_config(last_change, {**this, "cancelled": found["cancel_requested_at"] is not None}),
+        )
+    )
 
 
 @pages.get("/lang/<code>")
@@ -182,8 +200,10 @@ def switch_language(code: str) -> AnyResponse:
     """Keeps the language in a cookie for a year and goes back to `next`, a path of this site."""
     if code not in i18n.LANGUAGES:
         abort(404)
-    response = redirect(_own_path(request.args.get("next", "")))
-    response.set_cookie(i18n.COOKIE, code, max_age=31_536_000, samesite="Lax", httponly=True)
+    response = redirect(own_path(request.args.get("next", "")))
+    response.set_cookie(
+        i18n.COOKIE, code, max_age=31_536_000, samesite="Lax", httponly=True, secure=request.is_secure
+    )
     return response
 
 
@@ -195,6 +215,7 @@ def offer() -> dict[str, Any]:
         "meanings": wording.meanings(),
         "health": services().watch.snapshot(),
         "waiting_text": wording.waiting,
+        "letters_count": letter_pages.count(),
         "here": request.full_path.rstrip("?") if request.method == "GET" else url_for("pages.index"),
     }
 
@@ -216,7 +237,14 @@ def _page(typed: dict[str, Typed]) -> str:
         any_tasks=bool(rows) or any((counts if not chosen.method else store.counts()).values()),
         typed={name: typed.get(name, Typed()) for name in TRANSPORTS},
         new_key=lambda: secrets.token_urlsafe(16),
-        limits={"timeout": MAX_TIMEOUT, "count": MAX_COUNT, "numbers": MAX_NUMBERS},
+        limits={
+            "timeout": MAX_TIMEOUT,
+            "count": MAX_COUNT,
+            "numbers": MAX_NUMBERS,
+            "times": MAX_TIMES,
+            "time_limit": MAX_TIME_LIMIT,
+        },
+        default_delivery=services().settings.delivery.value,
         config=_config(
             last_change,
             {
@@ -237,6 +265,8 @@ def _config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
         "tasksUrl": url_for("tasks.page"),
         "taskUrl": url_for("pages.task", task_id="ID"),
         "receiveUrl": url_for("pages.receive"),
+        "cancelUrl": url_for("pages.actions.cancel", task_id="ID"),
+        "retryUrl": url_for("pages.actions.retry", task_id="ID"),
         "labels": wording.LABELS,
         "meanings": wording.meanings(),
         "strings": wording.for_scripts(_most_seconds()),
@@ -249,7 +279,6 @@ def _most_seconds() -> float:
     return services().settings.sync_max_seconds
 
 
-def _own_path(target: str) -> str:
-    """`target` if it is a path of this site, else the front page: no link may lead readers away."""
-    own = target.isprintable() and re.fullmatch(r"/(?![/\\])[^\s\\]*", target)
-    return target if own else url_for("pages.index")
+def _meant(form: Mapping[str, str]) -> dict[str, str]:
+    """`form` without the time limit, unless it was there to be seen: only one job of the forms has it."""
+    return {name: form[name] for name in form if name != "time_limit" or form.get("kind") == "hanging_task"}

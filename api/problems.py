@@ -1,14 +1,57 @@
 """Errors of the JSON routes as problem documents (RFC 9457)."""
 
-from typing import Any
+from typing import Any, Self
 
 from flask import Flask, Response, current_app, json, render_template, request
+from flask_babel import gettext
 from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from api.schemas import Invalid, faults
 
-JSON_PREFIXES = ("/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/openapi.json")
+JSON_PREFIXES = (
+    "/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json",
+)  # fmt: skip
+
+
+class Refusal(HTTPException):
+    """An error whose `description` is a sentence for whoever asked, in their language."""
+
+    def __init__(self, code: int, description: str, retry_after: int | None = None) -> None:
+        super().__init__(description)
+        self.code = code
+        self.retry_after = retry_after
+
+    @classmethod
+    def too_many(cls, wait: int) -> Self:
+        """There were so many requests that the next one is taken in `wait` seconds."""
+        text = gettext("Too many requests from one address. Wait %(n)s s and send again.", n=wait)
+        return cls(429, text, wait)
+
+    def get_headers(self, *_: Any, **__: Any) -> list[tuple[str, str]]:
+        return [] if self.retry_after is None else [("Retry-After", str(self.retry_after))]
+
+
+def wants_document() -> bool:
+    """Whether a program asks: on a JSON route, or a page's script on another one."""
+    accepts_json = request.accept_mimetypes.best == "application/json"
+    return accepts_json or request.path.startswith(JSON_PREFIXES)
+
+
+def refuse(error: HTTPException) -> Response:
+    """The answer that says what is wrong: a problem document to programs, a page to people."""
+    code, name = error.code or 500, error.name
+    if wants_document():
+        response = problem(code, name, error.description or name)
+    else:
+        text = error.description if isinstance(error, Refusal) else ""
+        page = render_template("error.html", code=code, name=name, text=text)
+        response = current_app.make_response((page, code))
+    for header, value in error.get_headers():
+        if header.lower() in ("allow", "retry-after"):
+            response.headers[header] = value
+    return response
 
 
 def problem(status: int, title: str, detail: str, errors: list[dict[str, Any]] | None = None) -> Response:
@@ -41,15 +84,12 @@ def init_app(app: Flask) -> None:
     def on_http_error(error: HTTPException) -> Response:
         if error.response is not None:
             return error.response  # type: ignore[return-value]
-        code, name = error.code or 500, error.name
-        if request.path.startswith(JSON_PREFIXES):
-            response = problem(code, name, error.description or name)
-        else:
-            response = current_app.make_response((render_template("error.html", code=code, name=name), code))
-        for header, value in error.get_headers():
-            if header.lower() in ("allow", "retry-after"):
-                response.headers[header] = value
-        return response
+        return refuse(error)
+
+    @app.errorhandler(DBAPIError)
+    def on_store_error(error: DBAPIError) -> Response:
+        current_app.logger.error("%s %s: the store: %s", request.method, request.path, error.orig)
+        return refuse(Refusal(503, gettext("The store does not answer. Nothing was changed; try again."), 5))
 
     @app.errorhandler(Exception)
     def on_bug(error: Exception) -> Response:

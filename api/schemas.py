@@ -13,6 +13,7 @@ from lab.job import MAX_NUMBERS, MAX_RETRIES, Number, Timeout
 from lab.status import TaskStatus, Verdict
 
 MAX_COUNT = 10_000
+MAX_TIMES = 100
 MAX_LIMIT = 200
 MAX_UPDATES = 1_000
 
@@ -52,7 +53,9 @@ class TaskRequest(BaseModel):
         list[Number] | None,
         Field(min_length=1, max_length=MAX_NUMBERS, description="the numbers for process_data"),
     ] = None
-    times: Annotated[int | None, Field(ge=0, le=100, description="how often flaky_task fails first")] = None
+    times: Annotated[
+        int | None, Field(ge=0, le=MAX_TIMES, description="how often flaky_task fails first")
+    ] = None
     count: Annotated[int, Field(ge=1, le=MAX_COUNT, description="how many equal tasks")] = 1
     delivery: Annotated[
         Literal["safe", "naive"] | None, Field(description="how the message is handled; by default DELIVERY")

@@ -9,6 +9,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.dead_letters import DeadLetters
 from api.outbox import Outbox
 from api.store import Store
 from lab import amqp
@@ -29,6 +30,7 @@ class Watch:
         self._settings = settings
         self._store = store
         self._outbox = outbox
+        self._letters = DeadLetters(store)
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
@@ -43,6 +45,7 @@ class Watch:
             "queues": [{"name": queue, "ready": None} for queue in amqp.QUEUES],
             "naive_workers": {"celery": None, "rabbitmq": None},
             "waiting": 0,
+            "dead_letters": 0,
             "management_url": settings.management_url,
         }
 
@@ -81,10 +84,11 @@ class Watch:
             self._drop()
 
     def _look(self) -> dict[str, Any]:
-        store_up, waiting = True, 0
+        store_up, waiting, letters = True, 0, 0
         try:
             self._store.ping()
             waiting = self._outbox.waiting()
+            letters = self._letters.count()
         except SQLAlchemyError as error:
             logger.warning("the store does not answer: %s", error)
             store_up = False
@@ -106,6 +110,7 @@ class Watch:
                 "rabbitmq": consumers.get(Delivery.NAIVE.queue(amqp.RABBITMQ_QUEUE)),
             },
             "waiting": waiting,
+            "dead_letters": letters,
             "management_url": self._settings.management_url,
         }
 

@@ -1,12 +1,17 @@
 """What the pages say from Python, and what their scripts say: in the reader's language."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import flask_babel
 
-from api.i18n import number, plural_forms
-from api.schemas import MAX_COUNT
+from api.i18n import clock, number, plural_forms
+from api.schemas import MAX_COUNT, MAX_TIMES
+from lab.backoff import tier
+from lab.clock import to_iso, to_us
+from lab.context import MAX_TIME_LIMIT
+from lab.delivery import Delivery
 from lab.job import MAX_NUMBERS, MAX_TIMEOUT
 from lab.status import TaskStatus
 from transports import TRANSPORTS, transport_class
@@ -42,6 +47,84 @@ def sent(method: str, nums: Sequence[int]) -> str:
     return say(len(nums), n=number(len(nums)), first=nums[0], last=nums[-1])
 
 
+def cancelled(num: int, status: str) -> str:
+    """What is said of a task whose cancellation was just taken."""
+    if status == TaskStatus.CANCELLED:
+        return gettext("Cancelled: task #%(num)s.", num=num)
+    return gettext("The cancellation of task #%(num)s is requested.", num=num)
+
+
+def ended(num: int, status: str) -> str:
+    """Why a task cannot be cancelled."""
+    return gettext("Task #%(num)s has ended before: %(status)s.", num=num, status=status)
+
+
+def sent_again(old: int, new: int) -> str:
+    """What is said of a task just sent once more."""
+    return gettext("Task #%(old)s is sent once more, as task #%(new)s.", old=old, new=new)
+
+
+def not_sent_again(num: int, status: str) -> str:
+    """Why a task cannot be sent once more."""
+    return gettext(
+        "Task #%(num)s is %(status)s: only what FAILED or was CANCELLED is sent once more.",
+        num=num,
+        status=status,
+    )
+
+
+def cancellation(task: Mapping[str, Any]) -> str:
+    """How the cancellation of `task` (as the JSON API shows it) came out; nothing where none was asked for."""
+    if task["cancel_requested_at"] is None:
+        return ""
+    names = {"at": clock(task["cancel_requested_at"])}
+    if task["finished_at"] is None:
+        return gettext(
+            "Cancellation requested at %(at)s UTC. Its worker is told, and may finish first.", **names
+        )
+    names["end"] = clock(task["finished_at"])
+    if task["status"] != TaskStatus.CANCELLED:
+        return gettext(
+            "Cancellation requested at %(at)s UTC, but it finished first, at %(end)s UTC.", **names
+        )
+    if task["started_at"] is None:
+        return gettext("Cancellation requested at %(at)s UTC, before it began: it was not run.", **names)
+    return gettext("Cancellation requested at %(at)s UTC, stopped at %(end)s UTC.", **names)
+
+
+def goes_on(task: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
+    """When a task that is RETRYING is tried again; nothing for any other, or where nobody will."""
+    told = [event["at"] for event in history if event["status"] == TaskStatus.RETRYING]
+    naive_by_hand = (task["method"], task["delivery"]) == ("rabbitmq", Delivery.NAIVE)
+    if task["status"] != TaskStatus.RETRYING or not told or naive_by_hand:
+        return ""
+    latest = to_us(datetime.fromisoformat(told[-1])) + tier(len(told) - 1) * 1_000_000
+    return gettext("Tried again by %(at)s UTC, where a worker is free.", at=clock(to_iso(latest)))
+
+
+def reason(code: str) -> str:
+    """Why a message became a dead letter."""
+    reasons = {
+        "rejected": gettext("could not be read"),
+        "delivery_limit": gettext("came back too often"),
+        "expired": gettext("waited too long"),
+    }
+    return reasons.get(code, code)
+
+
+def size(length: int, *, cut: bool) -> str:
+    """So many bytes; `cut` where there were more."""
+    text = ngettext("%(n)s byte", "%(n)s bytes", length, n=number(length))
+    return gettext("%(size)s or more", size=text) if cut else text
+
+
+def requeued(letter_id: int, queue: str, as_task: bool) -> str:
+    """What is said of a dead letter just sent again, as a new task or to its `queue`."""
+    if as_task:
+        return gettext("Letter %(id)s: its task is sent once more.", id=letter_id)
+    return gettext("Letter %(id)s went back to the queue %(queue)s.", id=letter_id, queue=queue)
+
+
 def fault(problem: Mapping[str, Any], most_seconds: float) -> str:
     """One entry of `Invalid.problems`; `most_seconds` is what one request may run jobs for."""
     name = str(problem["field"]).partition(".")[0]
@@ -70,6 +153,12 @@ def for_scripts(most_seconds: float) -> dict[str, Any]:
         "new": plural_forms(lambda n: ngettext("%(n)s new task", "%(n)s new tasks", n, n="{n}")),
         "waiting": plural_forms(lambda n: waiting(n, "{n}")),
         "errors": _bounds(most_seconds),
+        "attempt": gettext("attempt %(n)s", n="{n}"),
+        "cancelRequested": gettext("cancellation requested"),
+        "act": {
+            "cancel": [gettext("Cancel"), gettext("Cancel task #%(num)s", num="{num}")],
+            "retry": [gettext("Send once more"), gettext("Send once more: task #%(num)s", num="{num}")],
+        },
     }
 
 
@@ -101,6 +190,8 @@ def _bounds(most_seconds: float) -> dict[str, str]:
     return {
         "timeout": gettext("A number of seconds from 0 to %(most)s.", most=number(MAX_TIMEOUT)),
         "count": gettext("A whole number from 1 to %(most)s.", most=number(MAX_COUNT)),
+        "times": gettext("A whole number from 0 to %(most)s.", most=number(MAX_TIMES)),
+        "time_limit": gettext("A number of seconds above 0, at most %(most)s.", most=number(MAX_TIME_LIMIT)),
         "numbers": gettext("1 to %(most)s numbers, separated by spaces or commas.", most=number(MAX_NUMBERS)),
         "total_seconds": gettext(
             "One request may run for %(most)s seconds in all: fewer seconds, or fewer tasks.",

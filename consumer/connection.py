@@ -157,10 +157,12 @@ class Consumer:
     def _settle(self, session: _Session, tag: int, settlement: Settlement) -> None:
         """Runs on the connection's own thread."""
         session.unsettled -= 1
-        if self._delivery is Delivery.NAIVE or not session.channel.is_open:
+        if not session.channel.is_open:
             return
         if settlement.again is not None:
             self._publish_again(session, settlement.again, settlement.seconds)
+        if self._delivery is Delivery.NAIVE:
+            return  # the broker forgot the message when it sent it
         if settlement.action in (Action.ACK, Action.RETRY):
             session.channel.basic_ack(tag)
         else:

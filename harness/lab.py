@@ -18,6 +18,7 @@ from harness.processes import ManagedProcess, ProcessError
 ROOT = Path(__file__).resolve().parent.parent
 _FOREIGN = (
     "RMQ_URL", "API_URL", "PORT", "DATABASE_URL", "CELERY_BROKER_URL", "RESULT_BACKEND", "DELIVERY", "SMTP_URL",
+    "LAB_HOST", "LAB_PUBLISH", "LAB_USER", "LAB_PASSWORD",
 )  # fmt: skip
 
 
@@ -48,6 +49,7 @@ class Lab:
             "PORT": str(self.port),
             "API_URL": f"{self.url}/update_task_status_api/",
             "LAB_MANAGEMENT_URL": management_url,
+            "LAB_SUBMISSIONS_PER_MINUTE": "0",
             "PYTHONUNBUFFERED": "1",
             **({"DATABASE_URL": database_url} if database_url else {}),
             **(env or {}),

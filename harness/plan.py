@@ -39,6 +39,8 @@ class Plan:
     management_port: int
     env: dict[str, str]
     notes: list[str]
+    broker_user: str = rabbit_files.USER
+    broker_password: str = rabbit_files.PASSWORD
 
     @property
     def logs(self) -> Path:
@@ -117,6 +119,8 @@ def make_plan(env: Mapping[str, str], var: Path) -> Plan:
         management_port=numbers.get("LAB_RABBITMQ_MANAGEMENT_PORT", 0),
         env={},
         notes=notes,
+        broker_user=env.get("RMQ_USER") or rabbit_files.USER,
+        broker_password=env.get("RMQ_PASSWORD") or rabbit_files.PASSWORD,
     )
     plan.env.update(_program_environment(env, plan))
     Settings.from_env(plan.env)
@@ -126,6 +130,7 @@ def make_plan(env: Mapping[str, str], var: Path) -> Plan:
 def _program_environment(env: Mapping[str, str], plan: Plan) -> dict[str, str]:
     here = {
         "LAB_HOST": plan.host,
+        "LAB_PUBLISH": "",  # for containers: here the API is reached where it listens
         "PORT": str(plan.port),
         "LAB_VAR": str(plan.var),
         "API_URL": env.get("API_URL") or f"{plan.page}update_task_status_api/",
@@ -134,7 +139,7 @@ def _program_environment(env: Mapping[str, str], plan: Plan) -> dict[str, str]:
         MARK: str(plan.var),
     }
     if plan.own_broker:
-        here["RMQ_URL"] = rabbit_files.url(plan.amqp_port)
+        here["RMQ_URL"] = rabbit_files.url(plan.amqp_port, plan.broker_user, plan.broker_password)
         here["LAB_MANAGEMENT_URL"] = f"http://127.0.0.1:{plan.management_port}/"
     return rabbit_files.without_foreign(env) | here
 

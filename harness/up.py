@@ -20,7 +20,7 @@ from harness.plan import MARK, ROOT, Plan, PlanError, lock, make_plan, var_folde
 from harness.ports import PortError
 from harness.processes import ManagedProcess, tail
 from harness.programs import WORKERS, broker_programs, lab_programs
-from harness.rabbit_files import PASSWORD, USER
+from harness.rabbit_files import PASSWORD
 from harness.stopping import StopRequest
 from harness.supervision import ProgramState, Supervisor
 from lab.settings import SettingsError
@@ -64,7 +64,13 @@ class Run:
         self.plan = plan
         self.stop = stop
         self.node = (
-            RabbitNode(plan.var / "rmq", amqp_port=plan.amqp_port, management_port=plan.management_port)
+            RabbitNode(
+                plan.var / "rmq",
+                amqp_port=plan.amqp_port,
+                management_port=plan.management_port,
+                user=plan.broker_user,
+                password=plan.broker_password,
+            )
             if plan.own_broker
             else None
         )
@@ -175,7 +181,10 @@ class Run:
         say("Transport Lab is up.", GREEN)
         say(f"  The page             {plan.page}", BOLD)
         if self.node:
-            say(f"  RabbitMQ management  {self.node.management_url}  (user {USER}, password {PASSWORD})")
+            known = plan.broker_password == PASSWORD
+            password = PASSWORD if known else "that of RMQ_PASSWORD"
+            login = f"user {plan.broker_user}, password {password}"
+            say(f"  RabbitMQ management  {self.node.management_url}  ({login})")
         say(f"  Logs                 {plan.logs}/")
         say("  Ctrl-C ends all of it.")
 

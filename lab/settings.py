@@ -67,7 +67,7 @@ class Settings:
             sync_max_seconds=get.number("LAB_SYNC_MAX_SECONDS", 60.0, 0.0, 3600.0),
             log_language=get.choice("LAB_LOG_LANGUAGE", "ru", "ru", "en"),
             delivery=Delivery(get.choice("DELIVERY", "safe", "safe", "naive")),
-            submissions_per_minute=get.integer("LAB_SUBMISSIONS_PER_MINUTE", 600, 0, 1_000_000),
+            submissions_per_minute=get.integer("LAB_SUBMISSIONS_PER_MINUTE", 6000, 0, 1_000_000),
             user=get.text("LAB_USER", "") or None,
             password=get.text("LAB_PASSWORD", "") or None,
         )

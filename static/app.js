@@ -1,4 +1,5 @@
 // The front page: forms, live table, state of the lab. Each part is a file of its own under js/.
+import * as act from "./js/act.js";
 import * as forms from "./js/forms.js";
 import { showHealth, showStream } from "./js/health.js";
 import { follow } from "./js/stream.js";
@@ -6,6 +7,7 @@ import * as table from "./js/table.js";
 
 table.start();
 forms.start(table.apply);
+act.start((task) => table.apply([task]));
 follow({
   tasks({ tasks, counts }) {
     table.apply(tasks);

@@ -1,30 +1,45 @@
 // The page of one task: follows it until it has ended.
+import * as act from "./js/act.js";
 import { config } from "./js/config.js";
 import { showHealth, showStream } from "./js/health.js";
 import { follow } from "./js/stream.js";
 
 const place = document.getElementById("task");
-let { status, attempt } = config;
+let { status, attempt, cancelled } = config;
 
 let asked = 0;
 
 async function reload() {
   const mine = ++asked;
   const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  const text = answer.ok ? await answer.text() : null;
+  const text = answer.ok && !answer.redirected ? await answer.text() : null;
   if (!text || mine !== asked) return;
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("task");
   place.dataset.status = fresh.dataset.status;
+  const focused = place.contains(document.activeElement);
+  // What was said stays, and so does the place that says it.
+  fresh.querySelector("[data-note]").replaceWith(place.querySelector("[data-note]"));
   place.replaceChildren(...fresh.childNodes);
+  act.start(onAct);
+  if (focused) (place.querySelector(".act") ?? place.querySelector("h1")).focus();
 }
+
+function onAct(task, done) {
+  if (done === "retry") location.assign(config.taskUrl.replace("ID", encodeURIComponent(task.id)));
+  else reload().catch(() => undefined);
+}
+
+act.start(onAct);
 
 follow({
   tasks({ tasks }) {
     const task = tasks.find(({ id }) => id === config.taskId);
     if (!task) return;
-    if (task.status !== status || task.attempt !== attempt) {
+    const asked = task.cancel_requested_at !== null;
+    if (task.status !== status || task.attempt !== attempt || asked !== cancelled) {
       ({ status, attempt } = task);
+      cancelled = asked;
       reload().catch(() => undefined);
     } else {
       place.querySelector("progress").value = task.progress;

@@ -108,6 +108,7 @@ def app(settings: Settings) -> Iterator[LabAPI]:
     """The application, without its background threads."""
     made = create_app(settings)
     made.testing = True
+    made.config["WTF_CSRF_ENABLED"] = False  # tests/unit/api/test_security.py turns it on
     yield made
     parts: Services = made.extensions["lab"]
     parts.stop()

@@ -46,10 +46,13 @@ class TaskForm {
   }
 
   read() {
-    const { method, kind, timeout, count, numbers } = this.form.elements;
+    const { method, kind, timeout, count, numbers, times, time_limit: limit, delivery } = this.form.elements;
     const wanted = { method: method.value, kind: kind.value, count: typed(count) };
-    if (kind.value === "process_task") wanted.timeout = typed(timeout);
-    else wanted.numbers = list(numbers.value);
+    if (kind.value === "process_data") wanted.numbers = list(numbers.value);
+    else wanted.timeout = typed(timeout);
+    if (kind.value === "flaky_task") wanted.times = typed(times);
+    if (kind.value === "hanging_task") wanted.time_limit = typed(limit);
+    if (delivery) wanted.delivery = delivery.value;
     return wanted;
   }
 
@@ -69,6 +72,7 @@ class TaskForm {
       else {
         place.textContent = strings.errors[key] ?? fault.message;
         this.form.elements[name].setAttribute("aria-invalid", "true");
+        if (place.closest("details")) place.closest("details").open = true;
       }
     }
     if (!problem.errors?.length) strange.push(problem.detail ?? problem.title);
@@ -89,9 +93,10 @@ async function receiveOne(form, onTasks) {
   const done = busy(button);
   say(form, strings.receiving);
   try {
-    const answer = await fetch(config.receiveUrl, { method: "POST", headers: { Accept: "application/json" } });
-    const { message, ok, task } = await answer.json();
-    say(form, message, ok ? "" : "error");
+    const body = new URLSearchParams(new FormData(form));
+    const answer = await fetch(config.receiveUrl, { method: "POST", headers: { Accept: "application/json" }, body });
+    const { message, detail, ok, task } = await answer.json();
+    say(form, message ?? detail, ok ? "" : "error");
     if (task) onTasks([task]);
   } catch {
     say(form, strings.unreachable, "error");

@@ -10,6 +10,10 @@ export function showHealth(health) {
   setChip("broker", health.broker.up);
   setChip("celery", health.workers.celery, true);
   setChip("rabbitmq", health.workers.rabbitmq, true);
+  for (const [method, n] of Object.entries(health.naive_workers)) showNaive(method, n);
+  const letters = document.getElementById("letters-count");
+  letters.hidden = !health.dead_letters;
+  letters.textContent = number(health.dead_letters);
   for (const queue of health.queues) {
     const place = strip.querySelector(`[data-queue="${CSS.escape(queue.name)}"]`);
     if (place) place.textContent = queue.ready === null ? "–" : number(queue.ready);
@@ -17,6 +21,14 @@ export function showHealth(health) {
   const waiting = document.getElementById("waiting");
   waiting.hidden = !health.waiting || health.broker.up === true;
   waiting.textContent = plural(strings.waiting, health.waiting, { n: number(health.waiting) });
+}
+
+// Naive workers are shown where there are any; the forms say so where there are none.
+function showNaive(method, n) {
+  setChip(`naive-${method}`, n, true);
+  strip.querySelector(`[data-chip="naive-${method}"]`).hidden = !n;
+  const form = document.getElementById(`form-${method}`);
+  if (form) form.dataset.naive = n === null ? "unknown" : n ? "some" : "none";
 }
 
 export function showStream(live) {
@@ -39,7 +51,7 @@ function set(chip, state, text, word = text) {
   const before = chip.dataset.state;
   chip.dataset.state = state;
   chip.querySelector("use").setAttribute("href", `#i-${state}`);
-  if (before !== "unknown") {
+  if (before !== "unknown" && !chip.hidden) {
     announcer.textContent = [chip.querySelector(".chip-name")?.textContent, word].filter(Boolean).join(": ");
   }
 }

@@ -1,5 +1,5 @@
 // One row of the table: made from the page's template, filled from a task of the JSON API.
-import { config } from "./config.js";
+import { config, fill, strings } from "./config.js";
 import { duration, running, seconds } from "./format.js";
 
 const RANK = { PENDING: 0, IN_PROGRESS: 1, RETRYING: 2, DONE: 3, FAILED: 3, CANCELLED: 3 };
@@ -36,6 +36,7 @@ export function makeRow(template, task) {
   const badge = row.querySelector(".badge-method");
   badge.dataset.method = row.dataset.method = task.method;
   badge.textContent = config.labels[task.method] ?? task.method;
+  row.querySelector('[data-tag="naive"]').hidden = task.delivery !== "naive";
   fillRow(row, task);
   return row;
 }
@@ -45,11 +46,41 @@ export function fillRow(row, task) {
   received.set(row, performance.now());
   if (row.dataset.status !== task.status) row.dataset.status = task.status;
   fillStatus(row.querySelector(".badge-status"), task.status);
-  row.querySelector("progress").value = task.progress;
+  row.toggleAttribute("data-cancel", task.cancel_requested_at !== null);
+  const more = row.querySelector(".more");
+  more.textContent = more.title = moreOf(task);
+  const progress = row.querySelector("progress");
+  progress.value = task.progress;
+  progress.hidden = Boolean(task.error);
+  const error = row.querySelector(".row-error");
+  error.textContent = error.title = task.error ?? "";
+  fillAct(row.querySelector(".act"), task);
   const worker = cell(row, "worker").firstElementChild;
   worker.textContent = task.worker ?? "–";
   worker.title = task.worker ?? "";
   showTimes(row);
+}
+
+// The second line of a status, as templates/_row.html writes it.
+function moreOf(task) {
+  if (task.cancel_requested_at && !ended(task.status)) return strings.cancelRequested;
+  return task.attempt > 1 ? fill(strings.attempt, { n: task.attempt }) : "";
+}
+
+function fillAct(button, task) {
+  const again = task.status === "FAILED" || task.status === "CANCELLED";
+  const act = again ? "retry" : task.status === "DONE" || task.cancel_requested_at ? "" : "cancel";
+  if (button.dataset.act === act && button.formAction.includes(task.id)) return;
+  const [word, name] = strings.act[act || "cancel"];
+  const focused = document.activeElement === button;
+  button.dataset.act = act;
+  button.hidden = !act;
+  button.formAction = (again ? config.retryUrl : config.cancelUrl).replace("ID", encodeURIComponent(task.id));
+  button.title = word;
+  button.setAttribute("aria-label", fill(name, { num: task.num }));
+  button.querySelector(".act-word").textContent = word;
+  button.querySelector("use").setAttribute("href", `#a-${act || "cancel"}`);
+  if (focused && !act) cell(button.closest("tr"), "num").querySelector("a").focus();
 }
 
 export function fillStatus(badge, status) {

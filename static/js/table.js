@@ -67,7 +67,7 @@ export function refreshSoon() {
     }
     meanwhile = [];
     const text = await fetch(location.href, { headers: { Accept: "text/html" } })
-      .then((answer) => (answer.ok ? answer.text() : null))
+      .then((answer) => (answer.ok && !answer.redirected ? answer.text() : null))
       .catch(() => null);
     if (text) swap(new DOMParser().parseFromString(text, "text/html"));
     const missed = meanwhile;

@@ -264,6 +264,7 @@ def test_going_back_and_sending_the_same_form_again_sends_nothing_twice(visitor:
     page = visitor.open(java_script_enabled=False)
     key = page.locator("#form-celery [name=key]").input_value()
     fields = {
+        "csrf_token": page.locator("#form-celery [name=csrf_token]").input_value(),
         "method": "celery",
         "kind": "process_task",
         "timeout": "0.05",

@@ -22,7 +22,17 @@ from harness.ports import free_port
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).resolve().parents[2]
-OWN = ("RMQ_URL", "DATABASE_URL", "CELERY_BROKER_URL", "RESULT_BACKEND", "API_URL", "LAB_HOST")
+OWN = (
+    "RMQ_URL",
+    "DATABASE_URL",
+    "CELERY_BROKER_URL",
+    "RESULT_BACKEND",
+    "API_URL",
+    "LAB_HOST",
+    "LAB_USER",
+    "LAB_PASSWORD",
+    "RMQ_PASSWORD",
+)
 UP = [sys.executable, "-m", "harness", "up"]
 
 

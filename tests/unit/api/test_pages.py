@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from api import create_app
 from api.pages import PAGE_SIZE
 from api.services import Services
 from api.store import NewTask, Row
+from lab.delivery import Delivery
+from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus
 
 EVIL = '"><script>alert(1)</script>'
@@ -38,7 +41,8 @@ def rows_of(page: str) -> list[dict[str, str]]:
 
 def text_of(page: str) -> str:
     """What is to be read on a page, in one line."""
-    plain = re.sub(r"(?s)<(script|template|svg).*?</\1>|<[^>]+>", " ", page)
+    seen = re.sub(r"(?s)<(span|button|li)[^>]* hidden>.*?</\1>", " ", page)
+    plain = re.sub(r"(?s)<(script|template|svg).*?</\1>|<[^>]+>", " ", seen)
     return re.sub(r"\s+", " ", html.unescape(plain))
 
 
@@ -465,3 +469,86 @@ def test_the_header_tells_what_is_known_of_the_lab(client: FlaskClient, parts: S
     assert re.search(r'data-chip="broker" data-state="down"', page)
     assert "2 tasks wait for it" in text_of(page)
     assert parts.settings.management_url in page
+
+
+def form_of(page: str, method: str) -> str:
+    form = page[page.index(f'id="form-{method}"') :]
+    return form[: form.index("</form>")]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_form_offers_the_jobs_that_fail_where_they_can_be_run(client: FlaskClient, method: str) -> None:
+    form = form_of(client.get("/").text, method)
+    kinds = re.findall(r'name="kind" value="(\w+)"', form)
+    in_request = ["process_task", "process_data", "flaky_task", "failing_task"]
+    queued = [*in_request, "hanging_task", "killer_task"]
+    assert kinds == (in_request if method == "sync" else queued)
+    deliveries = re.findall(r'name="delivery" value="(\w+)" id="[^"]*" (checked)?', form)
+    assert deliveries == ([] if method == "sync" else [("safe", "checked"), ("naive", "")])
+
+
+def test_the_delivery_that_is_set_is_the_one_that_is_chosen(settings: Settings) -> None:
+    app = create_app(settings.with_(delivery=Delivery.NAIVE))
+    form = form_of(app.test_client().get("/").text, "celery")
+    assert re.search(r'value="naive" id="celery-naive" checked', form)
+    assert '<details class="kind" >' in form
+    app.extensions["lab"].stop()
+
+
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"kind": "flaky_task", "times": "3", "time_limit": "2"}, {"params": {"timeout": 0.0, "times": 3}}),
+        ({"kind": "hanging_task", "time_limit": "1,5"}, {"time_limit": 1.5}),
+        ({"kind": "hanging_task", "time_limit": ""}, {"time_limit": None}),
+        ({"kind": "process_task", "time_limit": "2", "times": "2"}, {"time_limit": None}),
+        ({"kind": "killer_task", "delivery": "naive"}, {"delivery": "naive"}),
+    ],
+)
+def test_a_form_takes_what_its_job_needs_and_leaves_the_rest(
+    client: FlaskClient, parts: Services, fields: dict[str, str], kept: dict[str, Any]
+) -> None:
+    answer = client.post("/submit", data={"method": "celery", "timeout": "0", "count": "1", **fields})
+    assert answer.status_code == 303
+    row = parts.store.get(rows_of(client.get("/").text)[0]["task-id"])
+    assert row
+    assert {name: row[name] for name in kept} == kept
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "message"),
+    [
+        ({"kind": "flaky_task", "times": "101"}, "times", "A whole number from 0 to 100."),
+        ({"kind": "flaky_task", "times": ""}, "times", "A whole number from 0 to 100."),
+        ({"kind": "hanging_task", "time_limit": "0"}, "time_limit", "A number of seconds above 0, at most 7,200."),
+        ({"kind": "hanging_task", "time_limit": "x"}, "time_limit", "A number of seconds above 0, at most 7,200."),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_chooser_is_named_there_and_the_chooser_open(
+    client: FlaskClient, fields: dict[str, str], field: str, message: str
+) -> None:
+    answer = client.post(
+        "/submit", data={"method": "rabbitmq", "timeout": "0", "delivery": "naive", **fields}
+    )
+    assert answer.status_code == 422
+    form = form_of(answer.text, "rabbitmq")
+    assert f'id="rabbitmq-{field}-error" data-error="{field}">{message}<' in form
+    assert '<details class="kind" open>' in form
+    assert re.search(rf'value="{fields["kind"]}" id="[^"]+" checked', form)
+    assert 'id="rabbitmq-naive" checked' in form
+
+
+@pytest.mark.parametrize(("workers", "state"), [(None, "unknown"), (0, "none"), (2, "some")])
+def test_forms_and_header_know_of_naive_workers(
+    client: FlaskClient, parts: Services, monkeypatch: pytest.MonkeyPatch, workers: int | None, state: str
+) -> None:
+    picture = {**parts.watch.snapshot(), "naive_workers": {"celery": workers, "rabbitmq": 0}}
+    monkeypatch.setattr(parts.watch, "snapshot", lambda: picture)
+    page = client.get("/").text
+    assert f'data-naive="{state}"' in page[page.index('id="form-celery"') :].partition(">")[0]
+    assert "DELIVERY=naive celery -A celery_app worker -n naive@%h" in form_of(page, "celery")
+    assert "DELIVERY=naive python -m consumer -n naive@%h" in form_of(page, "rabbitmq")
+    chip = re.search(r'<li class="chip" data-chip="naive-celery"[^>]*>', page)
+    assert chip
+    assert chip[0].endswith(" hidden>") == (not workers)
+    assert ("Naive Celery workers 2" in text_of(page)) == (workers == 2)

@@ -8,6 +8,8 @@ from harness.plan import MARK, PlanError, lock, make_plan, var_folder
 from harness.ports import PortError, free_port
 from lab.settings import Settings, SettingsError
 
+CLOSED = {"LAB_USER": "anna", "LAB_PASSWORD": "secret", "RMQ_USER": "anna", "RMQ_PASSWORD": "p@ss"}
+
 
 def free_ports() -> dict[str, str]:
     names = ("PORT", "LAB_RABBITMQ_PORT", "LAB_RABBITMQ_MANAGEMENT_PORT")
@@ -57,10 +59,27 @@ def test_every_program_carries_the_labs_mark_and_finds_its_python_first(tmp_path
 
 @pytest.mark.parametrize(("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")])
 def test_a_lab_on_every_address_is_reached_over_loopback(tmp_path: Path, host: str, shown: str) -> None:
-    env = free_ports() | {"LAB_HOST": host}
+    env = free_ports() | CLOSED | {"LAB_HOST": host}
     plan = make_plan(env, tmp_path)
     assert plan.env["LAB_HOST"] == host
     assert plan.page == f"http://{shown}:{env['PORT']}/"
+
+
+def test_a_lab_that_stands_open_to_other_machines_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"set LAB_USER and LAB_PASSWORD and .*RMQ_PASSWORD"):
+        make_plan(free_ports() | {"LAB_HOST": "0.0.0.0"}, tmp_path)
+
+
+def test_what_a_container_is_published_on_does_not_count_here(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="LAB_HOST"):
+        make_plan(free_ports() | {"LAB_HOST": "0.0.0.0", "LAB_PUBLISH": "127.0.0.1"}, tmp_path)
+
+
+def test_the_node_has_the_login_that_was_set(tmp_path: Path) -> None:
+    env = free_ports() | CLOSED
+    plan = make_plan(env, tmp_path)
+    assert plan.env["RMQ_URL"] == f"amqp://anna:p%40ss@127.0.0.1:{env['LAB_RABBITMQ_PORT']}/"
+    assert (plan.broker_user, plan.broker_password) == ("anna", "p@ss")
 
 
 def test_one_port_for_two_parts_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """The scripts below tools/ and the Makefile, as far as they go without installing anything."""
 
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import sys
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +85,53 @@ def test_make_alone_lists_what_it_can_do() -> None:
     assert done.returncode == 0
     for target in ("up", "test", "check", "bench", "clean"):
         assert f"\n  make {target} " in done.stdout
+
+
+def audit() -> Any:
+    """tools/audit as a module."""
+    loader = SourceFileLoader("audit", str(ROOT / "tools" / "audit"))
+    spec = importlib.util.spec_from_loader("audit", loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+SOUND: dict[str, Any] = {"name": "flask", "version": "1", "vulns": []}
+UNKNOWN: dict[str, Any] = {"name": "pika", "skip_reason": "Dependency not found on PyPI"}
+HOLE: dict[str, Any] = {"name": "x", "version": "2", "vulns": [{"id": "CVE-1", "fix_versions": ["3"]}]}
+
+
+@pytest.mark.parametrize(
+    ("packages", "pip_audit", "code", "told"),
+    [
+        ([SOUND], 0, 0, "no known vulnerability in 1 packages"),
+        ([SOUND, UNKNOWN], 0, 0, "unknown to the advisory service: pika"),
+        ([UNKNOWN], 0, 0, "not audited: the advisory service does not answer"),
+        ([SOUND, HOLE], 1, 1, "x 2: CVE-1, fixed in 3"),
+        ([HOLE, UNKNOWN], 1, 1, "x 2: CVE-1, fixed in 3"),
+        ([SOUND], 1, 1, "no known"),
+    ],
+)
+def test_an_audit_ends_as_what_was_found(
+    packages: list[dict[str, Any]], pip_audit: int, code: int, told: str
+) -> None:
+    found, lines = audit().verdict(pip_audit, json.dumps({"dependencies": packages}), "")
+    assert found == code
+    assert told in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("requests.exceptions.ConnectionError: HTTPSConnectionPool", 0),
+        ("pip_audit._service.interface.ConnectionError: Could not connect to PyPI", 0),
+        ("requests.exceptions.ReadTimeout", 0),
+        ("ERROR: requirement file has an invalid specifier", 1),
+        ("No module named pip_audit", 1),
+    ],
+)
+def test_only_a_silent_service_is_forgiven(error: str, code: int) -> None:
+    found, lines = audit().verdict(1, "", error)
+    assert found == code
+    assert lines[0].startswith("not audited: ")

@@ -1,0 +1,32 @@
+from flask.testing import FlaskClient
+
+from api.models import metadata
+from api.services import Services
+
+
+def _break_the_store(parts: Services) -> None:
+    with parts.store.engine.begin() as connection:
+        metadata.drop_all(connection)
+
+
+def _mend_the_store(parts: Services) -> None:
+    with parts.store.engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.exec_driver_sql("INSERT INTO counters (name, value) VALUES ('num', 0), ('change', 0)")
+
+
+def test_a_store_that_fails_is_answered_with_503_and_when_to_come_back(
+    client: FlaskClient, parts: Services
+) -> None:
+    _break_the_store(parts)
+    try:
+        answer = client.post("/api/tasks", json={"method": "celery", "timeout": 1})
+        assert answer.status_code == 503
+        assert answer.content_type == "application/problem+json"
+        assert int(answer.headers["Retry-After"]) > 0
+        assert client.get("/").status_code == 503
+        callback = client.post("/update_task_status_api/", json={"task_id": "x", "status": "DONE"})
+        assert callback.status_code == 503
+    finally:
+        _mend_the_store(parts)
+    assert client.post("/api/tasks", json={"method": "celery", "timeout": 1}).status_code == 202
