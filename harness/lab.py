@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
@@ -158,6 +159,14 @@ class Lab:
             if left:
                 time.sleep(0.1)
         return seen
+
+    def receive(self) -> requests.Response:
+        """Presses "receive by hand" as a browser would: with the token that the page gave."""
+        session = requests.Session()
+        page = session.get(f"{self.url}/", timeout=30)
+        token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', page.text)
+        form = {"csrf_token": token.group(1) if token else ""}
+        return session.post(f"{self.url}/receive", data=form, timeout=90)
 
     def wait_for_letters(self, count: int, timeout: float = 30.0) -> list[dict[str, Any]]:
         """Waits until the store holds `count` dead letters, and returns them; raises TimeoutError."""

@@ -143,11 +143,11 @@ def test_it_waits_for_a_broker_that_is_down_and_comes_back_to_it(
 
 
 def test_one_message_can_be_received_by_hand(own_lab: Lab) -> None:
-    empty = own_lab.session.post(f"{own_lab.url}/receive", timeout=30)
+    empty = own_lab.receive()
     assert empty.ok
     task = own_lab.submit("rabbitmq", 0.2)[0]["id"]
     _wait_for_depth(own_lab, amqp.RABBITMQ_QUEUE, 1)
-    received = own_lab.session.post(f"{own_lab.url}/receive", timeout=30)
+    received = own_lab.receive()
     assert received.ok
     told = own_lab.task(task)
     assert told["status"] == "DONE"
@@ -158,7 +158,7 @@ def test_one_message_can_be_received_by_hand(own_lab: Lab) -> None:
 def test_receiving_by_hand_leaves_a_job_that_is_too_long_in_the_queue(own_lab: Lab) -> None:
     task = own_lab.submit("rabbitmq", 3600)[0]["id"]
     _wait_for_depth(own_lab, amqp.RABBITMQ_QUEUE, 1)
-    assert own_lab.session.post(f"{own_lab.url}/receive", timeout=30).status_code < 500
+    assert own_lab.receive().status_code < 500
     assert own_lab.task(task)["status"] == "PENDING"
     _wait_for_depth(own_lab, amqp.RABBITMQ_QUEUE, 1)
 
@@ -166,7 +166,7 @@ def test_receiving_by_hand_leaves_a_job_that_is_too_long_in_the_queue(own_lab: L
 def test_two_who_receive_at_once_never_get_the_same_message(own_lab: Lab) -> None:
     tasks = [task["id"] for task in own_lab.submit("rabbitmq", 0.2, count=2)]
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: own_lab.session.post(f"{own_lab.url}/receive", timeout=30), range(4)))
+        list(pool.map(lambda _: own_lab.receive(), range(4)))
     for task in tasks:
         assert [event["status"] for event in own_lab.task(task)["events"]].count("DONE") <= 1
 
