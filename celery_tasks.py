@@ -9,6 +9,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject
 from celery.signals import task_revoked, worker_ready
 
+import celery_consumer  # noqa: F401 - named in the settings; the command `celery` finds only what is imported
 from celery_app import celery_app, settings
 from lab.amqp import delivery_count
 from lab.context import Cancelled

@@ -97,10 +97,13 @@ class Lab:
 
     def start_celery(self, concurrency: int = 3, name: str = "celery") -> ManagedProcess:
         """Starts a Celery worker `name`@host and waits until it is ready."""
-        worker = self.process(
-            name, "-m", "celery", "-A", "celery_app", "worker", "--loglevel=info",
-            f"--concurrency={concurrency}", "-n", f"{name}@%h",
-        )  # fmt: skip
+        # The command itself, as people type it: `python -m celery` would find modules that it does not.
+        command = Path(sys.executable).with_name("celery")
+        options = ["--loglevel=info", f"--concurrency={concurrency}", "-n", f"{name}@%h"]
+        log = self.base / "log" / f"{name}.log"
+        worker = ManagedProcess(
+            [str(command), "-A", "celery_app", "worker", *options], env=self.env, log=log, cwd=ROOT
+        )
         self.workers.append(worker)
         worker.start().wait_for_log("ready.", timeout=60)
         return worker
