@@ -39,10 +39,45 @@ tasks = sa.Table(
     sa.Column("cancel_us", Whole),
     sa.Column("retry_of", sa.String(36)),
     sa.Column("run", sa.String(64)),
+    sa.Column("group_id", sa.String(36)),
     sa.Index(None, "method", "num"),
     sa.Index(None, "status", "num"),
     sa.Index(None, "method", "status", "num"),
     sa.Index(None, "change_id"),
+    sa.Index(None, "group_id", "num"),
+)
+
+task_groups = sa.Table(
+    "task_groups",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("method", sa.String(16), nullable=False),
+    sa.Column("operation", sa.JSON(none_as_null=True)),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Index(None, "created_us"),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("format", sa.String(8), nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("bytes", Whole, nullable=False),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Index(None, "created_us"),
+)
+
+control_picture = sa.Table(
+    "control_picture",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("picture", sa.JSON(none_as_null=True)),
+    sa.Column("at_us", Whole, nullable=False),
+    sa.Column("lease_until_us", Whole, nullable=False),
 )
 
 task_events = sa.Table(

@@ -33,11 +33,17 @@ class Settings:
     celery_broker_url: str
     result_backend: str
     management_url: str
+    management_api_url: str
     secret_key: str | None = field(repr=False)
     sync_max_seconds: float
     log_language: str
     delivery: Delivery
     submissions_per_minute: int
+    image_seconds: tuple[float, float]
+    image_hours: float
+    image_megapixels: float
+    upload_megabytes: float
+    upload_count: int
     user: str | None
     password: str | None = field(repr=False)
 
@@ -51,6 +57,7 @@ class Settings:
         get = _Reader(os.environ if env is None else env)
         port = get.integer("PORT", 8080, 0, 65535)
         var = Path(get.text("LAB_VAR", "var")).resolve()
+        management_url = get.text("LAB_MANAGEMENT_URL", "http://localhost:15672/")
         rmq_url = get.url("RMQ_URL", DEFAULT_RMQ_URL, "amqp", "amqps")
         settings = cls(
             rmq_url=rmq_url,
@@ -62,12 +69,18 @@ class Settings:
             database_url=get.text("DATABASE_URL", f"sqlite:///{var}/lab.sqlite3"),
             celery_broker_url=get.text("CELERY_BROKER_URL", rmq_url),
             result_backend=get.text("RESULT_BACKEND", f"db+sqlite:///{var}/results.sqlite3"),
-            management_url=get.text("LAB_MANAGEMENT_URL", "http://localhost:15672/"),
+            management_url=management_url,
+            management_api_url=get.url("LAB_MANAGEMENT_API_URL", management_url, "http", "https"),
             secret_key=get.text("LAB_SECRET_KEY", "") or None,
             sync_max_seconds=get.number("LAB_SYNC_MAX_SECONDS", 60.0, 0.0, 3600.0),
             log_language=get.choice("LAB_LOG_LANGUAGE", "ru", "ru", "en"),
             delivery=Delivery(get.choice("DELIVERY", "safe", "safe", "naive")),
             submissions_per_minute=get.integer("LAB_SUBMISSIONS_PER_MINUTE", 6000, 0, 1_000_000),
+            image_seconds=get.span("LAB_IMAGE_SECONDS", "5-15", 0.0, 3600.0),
+            image_hours=get.number("LAB_IMAGE_HOURS", 24.0, 0.01, 87_600.0),
+            image_megapixels=get.number("LAB_IMAGE_MEGAPIXELS", 64.0, 0.01, 1_000.0),
+            upload_megabytes=get.number("LAB_UPLOAD_MEGABYTES", 50.0, 0.01, 10_000.0),
+            upload_count=get.integer("LAB_UPLOAD_COUNT", 100, 1, 500),
             user=get.text("LAB_USER", "") or None,
             password=get.text("LAB_PASSWORD", "") or None,
         )
@@ -95,6 +108,11 @@ class Settings:
     def with_(self, **changes: object) -> Self:
         """A copy with `changes`; for tests and for tools that start a second lab."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    @property
+    def images(self) -> Path:
+        """Where the API keeps uploaded images and their results."""
+        return self.var / "images"
 
     @property
     def spool(self) -> Path:
@@ -141,6 +159,20 @@ class _Reader:
         if not low <= number <= high:
             raise SettingsError(f"{name} is {value!r}; it takes a number from {low:g} to {high:g}")
         return number
+
+    def span(self, name: str, default: str, low: float, high: float) -> tuple[float, float]:
+        """A number, or two with a hyphen between them, the smaller one first."""
+        first, _, last = self.text(name, default).partition("-")
+        try:
+            span = float(first), float(last or first)
+        except ValueError:
+            span = float("nan"), float("nan")
+        if not low <= span[0] <= span[1] <= high:
+            raise SettingsError(
+                f"{name} is {self.text(name, default)!r}; it takes a number from {low:g} to {high:g}, or two"
+                " such as 5-15"
+            )
+        return span
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         number = self.number(name, default, low, high)

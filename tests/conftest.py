@@ -167,8 +167,9 @@ def _migrate(url: str) -> None:
 def _empty(url: str) -> None:
     """Takes everything out of the PostgreSQL database at `url` and sets its counters back."""
     engine = create_engine(url)
-    names = ", ".join(table.name for table in metadata.sorted_tables if table.name != "counters")
+    names = ", ".join(table.name for table in metadata.sorted_tables if table.name not in ("counters", "control_picture"))
     with engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         connection.execute(sa.text("UPDATE counters SET value = 0"))
+        connection.execute(sa.text("UPDATE control_picture SET picture = NULL, at_us = 0, lease_until_us = 0"))
     engine.dispose()
