@@ -52,4 +52,4 @@ rabbitmq:
 
 # On a laptop that cannot have them the tests that need them are skipped, with the reason; in CI they fail.
 test-packages:
-	@tools/install-packages rabbitmq-server chromium postgresql || [ -z "$$CI" ]
+	@tools/install-packages rabbitmq-server chromium postgresql redis-server || [ -z "$$CI" ]

@@ -1,4 +1,4 @@
-"""The Celery instance and its configuration: `celery -A celery_app worker`.
+"""The Celery instance and its configuration: `celery -A celery_app worker`, `celery -A celery_app beat`.
 
 Each setting is explained in https://docs.celeryq.dev/en/stable/userguide/configuration.html
 """
@@ -9,12 +9,20 @@ from typing import Any, Final
 
 import celery.app.trace
 from celery import Celery
+from celery.schedules import BaseSchedule, crontab, schedule
 from celery.signals import after_setup_logger, after_setup_task_logger
 from kombu import Exchange, Queue
 
-from lab.amqp import CELERY_QUEUE, HEARTBEAT_SECONDS, queue_arguments
+from lab.amqp import (
+    CELERY_QUEUE,
+    HEARTBEAT_SECONDS,
+    priority_arguments,
+    priority_queue,
+    queue_arguments,
+)
 from lab.delivery import Delivery
 from lab.logs import DATE_FORMAT, LOG_FORMAT, RECEIVED
+from lab.schedule import ENTRIES, Every, Rule
 from lab.settings import Settings
 
 _SQLITE = "db+sqlite:///"
@@ -38,6 +46,7 @@ def create_celery(settings: Settings, delivery: Delivery) -> Celery:
     worker starts."""
     if settings.result_backend.startswith(_SQLITE):
         Path(settings.result_backend.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+    settings.var.mkdir(parents=True, exist_ok=True)  # beat keeps its times there
     over_amqp = settings.celery_broker_url.startswith("amqp")
     app = Celery(
         "tasks",
@@ -51,11 +60,16 @@ def create_celery(settings: Settings, delivery: Delivery) -> Celery:
         task_serializer="json",
         result_serializer="json",
         task_track_started=True,
+        result_chord_join_timeout=60.0,  # for all results of a chord together
         task_default_queue=queue,
         # Countdowns on quorum queues need a topic exchange.
         task_default_exchange_type="topic" if delivery is Delivery.SAFE else "direct",
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        timezone=settings.timezone.key,
+        enable_utc=True,
+        beat_schedule={name: _beat_entry(name, entry.rule) for name, entry in ENTRIES.items()},
+        beat_schedule_filename=str(settings.var / "beat"),
     )
     app.conf.task_queues = [
         Queue(
@@ -67,8 +81,34 @@ def create_celery(settings: Settings, delivery: Delivery) -> Celery:
     ]
     if delivery is Delivery.SAFE:
         app.conf.update(SAFE)
+        if over_amqp:
+            app.conf.task_queues.append(_priority_queue())
         app.conf.broker_transport_options = CONFIRMED if over_amqp else {"visibility_timeout": 2 * 3600}
     return app
+
+
+def _priority_queue() -> Queue:
+    """The queue for tasks with a priority, as `celery_priority` fetches from it."""
+    name = priority_queue(CELERY_QUEUE)
+    arguments = priority_arguments(CELERY_QUEUE)
+    return Queue(name, Exchange(name, type="topic"), routing_key=name, queue_arguments=arguments)
+
+
+def _beat_entry(name: str, rule: Rule) -> dict[str, Any]:
+    """What beat sends when `rule` says so: a word to the API, which decides (`beat_due` in celery_tasks.py).
+
+    Beat forgets what it could not publish, so it tries until the broker is there again. A word of
+    what is due every minute is of no use five minutes later.
+    """
+    options: dict[str, Any] = {"retry": True, "retry_policy": {"max_retries": None, "interval_max": 5.0}}
+    when: BaseSchedule
+    if isinstance(rule, Every):
+        when = schedule(rule.seconds, relative=True)
+        options["expires"] = 5 * rule.seconds
+    else:
+        weekday = "*" if rule.weekday is None else rule.weekday % 7
+        when = crontab(hour=rule.hour, minute=rule.minute, day_of_week=weekday)
+    return {"task": "beat_due", "args": (name,), "schedule": when, "options": options}
 
 
 @after_setup_logger.connect
@@ -81,3 +121,6 @@ def _same_log_lines_as_the_consumer(logger: logging.Logger, **_: Any) -> None:
 celery.app.trace.LOG_RECEIVED = RECEIVED
 settings = Settings.from_env()
 celery_app = create_celery(settings, settings.delivery)
+if settings.delivery is Delivery.SAFE:
+    # A worker whose result backend is away waits for it; as it comes, Celery drops the task instead.
+    celery_app.conf.result_backend_always_retry = True

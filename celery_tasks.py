@@ -1,28 +1,46 @@
 """The lab's Celery tasks: thin wrappers around `lab.job.run_job`."""
 
 import os
+import random
 import threading
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from celery import Task
+from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject
 from celery.signals import task_revoked, worker_ready
 
 import celery_consumer  # noqa: F401 - named in the settings; the command `celery` finds only what is imported
+import celery_control  # noqa: F401 - has the workers answer the control page
 from celery_app import celery_app, settings
+from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
 from lab.amqp import delivery_count
-from lab.context import Cancelled
+from lab.clock import now_us, to_iso
+from lab.context import MAX_TIME_LIMIT, Cancelled, Report, TemporaryError
+from lab.files import TaskFiles
 from lab.job import Job, Retry, Skipped, run_job
 from lab.kinds import KINDS
 from lab.logs import JobLog
+from lab.mail import Mailer
+from lab.options import Options
 from lab.reporter import Reporter, ReportFailed
+from lab.signatures import bind
 from lab.spool import Spool
-from lab.status import TaskStatus
+from lab.status import TaskStatus, Verdict
+from lab.task_api import TaskAPI, tell_due
+
+# A chord on a database polls its tasks each second; this is where it ends at last.
+celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
+HARD_LIMIT_SECONDS = 5.0
+
+
+class NeverRun(Exception):
+    """A task of a workflow was not run, since the workflow has ended."""
 
 
 @celery_app.task(bind=True, name="process_task", max_retries=None)
-def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "celery") -> dict[str, Any]:
+def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "celery") -> Any:
     """Waits `timeout` seconds under the number `task_num`, reporting its progress.
 
     From a shell: `process_task.delay(1, 5).get(timeout=30)`.
@@ -31,26 +49,103 @@ def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "ce
 
 
 @celery_app.task(bind=True, name="process_data", max_retries=None)
-def process_data(
-    self: Task, numbers: list[float], task_num: int = 0, worker_id: str = "celery"
-) -> dict[str, Any]:
+def process_data(self: Task, numbers: list[float], task_num: int = 0, worker_id: str = "celery") -> Any:
     """Count, sum, min, max, mean and standard deviation of `numbers`."""
     return _run(self, task_num, {"numbers": numbers}, worker_id)
 
 
-def _add_task(kind: str) -> None:
-    @celery_app.task(bind=True, name=kind, max_retries=None)
-    def task(self: Task, task_num: int = 0, worker_id: str = "celery", **params: Any) -> dict[str, Any]:
-        return _run(self, task_num, params, worker_id)
+@celery_app.task(bind=True, name="process_image", max_retries=None)
+def process_image(
+    self: Task,
+    image_id: str,
+    seconds: float | None = None,
+    operation: dict[str, Any] | None = None,
+    task_num: int = 0,
+    worker_id: str = "celery",
+) -> Any:
+    """Does `operation` to an uploaded image; without one it waits, by default LAB_IMAGE_SECONDS.
+
+    From a shell: `group(process_image.s(name) for name in ("a.jpg", "b.jpg")).apply_async()`.
+    """
+    params: dict[str, Any] = {"image_id": image_id, "operation": operation, "seconds": seconds}
+    if operation is None and seconds is None:
+        params["seconds"] = random.uniform(*settings.image_seconds)
+    return _run(self, task_num, params, worker_id)
+
+
+def _task_of(kind: str) -> Any:
+    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,))
+    def task(self: Task, *args: Any, task_num: int = 0, worker_id: str = "celery", **params: Any) -> Any:
+        return _run(self, task_num, bind(KINDS[kind], args, params), worker_id)
 
     task.__doc__ = KINDS[kind].__doc__
+    return task
 
 
-for _kind in KINDS.keys() - {"process_task", "process_data"}:
-    _add_task(_kind)
+_tasks = {
+    kind: _task_of(kind) for kind in KINDS.keys() - {"process_task", "process_data", "process_image", "dmap"}
+}
+add, multiply = _tasks["add"], _tasks["multiply"]
 
 
-def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[str, Any]:
+@celery_app.task(bind=True, name="dmap", max_retries=None, throws=(NeverRun,))
+def dmap(self: Task, items: list[Any], task_num: int = 0, worker_id: str = "celery") -> Any:
+    """Replaces itself by a group of one task for each of `items`, which the API has made and named."""
+    _run(self, task_num, {"items": items}, worker_id)
+    try:
+        headers = self.request.headers or {}
+        api = TaskAPI(settings.api_url, self.request.id, headers.get("lab_token", ""))
+        made = api.post("nodes", {"items": items})["nodes"]
+        nodes = [_node(Job.model_validate(node["job"])) for node in made]
+        return self.replace(group(nodes)) if nodes else []
+    except (Ignore, Reject):
+        raise
+    except Exception as error:  # it is reported as done: all that may happen now is that it comes again
+        raise Reject(str(error), requeue=True) from error
+
+
+def _node(job: Job) -> Signature:
+    """The immutable signature of a workflow's node."""
+    return celery_app.signature(
+        job.kind,
+        kwargs={**job.params, "task_num": job.num},
+        immutable=True,
+        task_id=job.task_id,
+        headers={"lab_token": job.token, "lab_max_retries": job.max_retries},
+        soft_time_limit=job.time_limit,
+        time_limit=job.time_limit + HARD_LIMIT_SECONDS,
+        argsrepr=job.arguments(),
+        mandatory=True,
+    )
+
+
+class FailedBefore(Exception):
+    """The task failed when it was run; its message came once more."""
+
+
+@celery_app.task(name="send_errback")
+def send_errback(request: Any, error: BaseException, traceback: Any, following: dict[str, Any]) -> None:  # noqa: ARG001
+    """An errback as Celery calls it, in the process that saw the task fail: sends the task `following`, a
+    signature, with the text of the error as its first argument."""
+    text = str(error) if isinstance(error, FailedBefore) else f"{type(error).__name__}: {error}"
+    celery_app.signature(following).apply_async((text,))
+
+
+@celery_app.task(
+    name="beat_due",
+    ignore_result=True,
+    autoretry_for=(OSError, TemporaryError),
+    retry_backoff=2,
+    retry_backoff_max=300,
+    max_retries=40,
+)
+def beat_due(entry: str) -> Any:
+    """Beat's word that `entry` of the schedule is due. The API makes a task of it, once for each due time;
+    while it is away its worker tries again, for about an hour and a half."""
+    return tell_due(settings.api_url, entry)
+
+
+def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     request = task.request
     headers = request.headers or {}
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
@@ -64,20 +159,64 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> dict[s
         token=headers.get("lab_token", ""),
         retries=request.retries,
         max_retries=headers.get("lab_max_retries", 3),
+        options=Options.model_validate({"retry": headers.get("lab_retry")}),
     )
     again = redelivered or deliveries > 0
     report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
+    if not request.ignore_result:
+        report = _keeping_progress(task, report)
+    log = JobLog(f"Celery Worker {worker_id}", settings.log_language)
     try:
-        return run_job(job, report, JobLog(f"Celery Worker {worker_id}", settings.log_language), attempt)
-    except (Skipped, Cancelled):
-        raise Ignore from None
+        return run_job(
+            job,
+            report,
+            log,
+            attempt,
+            TaskFiles(settings.api_url, job.task_id, job.token),
+            api=TaskAPI(settings.api_url, job.task_id, job.token),
+            mailer=Mailer(settings.smtp_url, settings.report_to) if settings.smtp_url else None,
+            places=settings.places,
+        )
+    except Skipped as skipped:
+        return _end_again(request, skipped.verdict)
+    except Cancelled:
+        return _end_again(request, Verdict(task_id=job.task_id, status=TaskStatus.CANCELLED))
     except Retry as retry:
         carried = {**_own(headers), "lab_attempt": attempt + 1}
-        # On quorum queues a countdown is whole seconds, at least one.
-        seconds = max(1, round(retry.seconds))
+        # A quorum queue's delay takes whole seconds, and the worker waits for the rest; none takes less.
+        seconds = retry.seconds if retry.seconds >= 1 else 0
+        if not seconds:
+            carried["eta"] = to_iso(now_us() + round(retry.seconds * 1e6))
         raise task.retry(exc=retry.__cause__, countdown=seconds, headers=carried) from retry
     except ReportFailed as error:
         raise Reject(str(error), requeue=True) from error
+
+
+def _end_again(request: Any, verdict: Verdict) -> Any:
+    """What a task that comes again after its end returns or raises: as then, for what follows it may not have
+    been sent before its worker died; a chord that waits for it must hear of its end. Nothing where nothing follows."""
+    if verdict.status is TaskStatus.DONE and (request.callbacks or request.chain or request.chord):
+        return verdict.result
+    if verdict.status is TaskStatus.FAILED and request.errbacks:
+        raise FailedBefore(str(verdict.result))
+    ended = verdict.cancel or (verdict.status is not None and verdict.status.final)
+    if ended and (request.chain or request.chord):
+        raise NeverRun(f"task {verdict.task_id} was cancelled")
+    raise Ignore
+
+
+def _keeping_progress(task: Task, report: Report) -> Report:
+    """`report`, which also keeps the progress, 0 to 100, in the result backend as the state PROCESSING."""
+
+    def told(
+        status: TaskStatus, *, progress: float | None = None, result: Any = None, error: str | None = None
+    ) -> Verdict:
+        if status is TaskStatus.IN_PROGRESS and progress:
+            with suppress(Exception):  # a backend that is away is no reason for the job to fail
+                task.update_state(state="PROCESSING", meta={"progress": round(100 * progress)})
+        return report(status, progress=progress, result=result, error=error)
+
+    return told
 
 
 def _own(headers: dict[str, Any]) -> dict[str, Any]:
@@ -91,13 +230,14 @@ def _send_what_a_killed_worker_left(**_: Any) -> None:
 
 
 @task_revoked.connect
-def _report_cancelled(request: Any, **_: Any) -> None:
-    """A revoked task tells so from the worker's main process: its own process is gone, or never ran it."""
+def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
+    """A revoked or expired task tells so from the worker's main process: its own process is gone, or never ran it."""
     headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
     job = Job(task_id=request.id, num=0, token=headers.get("lab_token") or "")
     attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
     report = _reporter(os.getpid()).for_job(job, request.hostname, attempt)
-    threading.Thread(target=report, args=(TaskStatus.CANCELLED,), daemon=True).start()
+    why = {"error": "expired" if expired else None}
+    threading.Thread(target=report, args=(TaskStatus.CANCELLED,), kwargs=why, daemon=True).start()
 
 
 @cache

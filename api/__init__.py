@@ -1,25 +1,50 @@
 """The Flask application: pages, JSON API, status callback, events."""
 
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import pydantic_core
-from flask import Request, request
+from flask import Request, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from api import callback, docs, events, health, i18n, letters, pages, problems, security, tasks
+from api import callback, docs, events, health, i18n, letters, pages, problems, security, task_result, tasks
+from api.control.collector import ControlCollector
+from api.control.look import Look
+from api.control.store import Pictures
 from api.dead_letters import DeadLetters
 from api.events import Feed
+from api.groups import routes as group_routes
+from api.groups import seed
+from api.groups.service import Groups
+from api.groups.store import GroupRows
+from api.images import routes as image_routes
+from api.images.files import ImageFiles
+from api.images.intake import Intake
+from api.images.store import UploadRows
+from api.images.sweeper import Sweeper
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
+from api.schedule import routes as schedule_routes
+from api.schedule import workers as schedule_workers
+from api.schedule.service import Schedule
 from api.services import Services
+from api.side import routes as side_routes
+from api.side.service import SideBySide
+from api.side.stage import Parts
 from api.store import Store
 from api.submit import Submitter, store_reports
 from api.watch import Watch
+from api.workflows import routes as workflow_routes
+from api.workflows import workers as workflow_workers
+from api.workflows.queries import WorkflowRows
+from api.workflows.service import WorkflowService
 from lab.settings import Settings
 from transports import TRANSPORTS, create_transport, transport_class
+from transports.celery_group import CeleryGroups
+from transports.celery_result import CeleryResults
+from transports.control import CONTROLS, create_control
 
 MOST_BODY_BYTES = 2 * 1024 * 1024
 
@@ -34,7 +59,11 @@ class StrictJSON(DefaultJSONProvider):
 
 
 class LabRequest(Request):
-    """Says what is wrong with a body that is no JSON."""
+    """Says what is wrong with a body that is no JSON, and keeps uploaded files off the memory."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        parts: Services = current_app.extensions["lab"]
+        return parts.image_files.incoming()
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         if e is None:
@@ -67,7 +96,13 @@ def create_app(settings: Settings) -> LabAPI:
     app.extensions["lab"] = _create_services(settings)
     problems.init_app(app)
     i18n.init_app(app)
-    apis = (tasks.tasks, letters.letters, callback.callback, health.health)
+    apis = (
+        tasks.tasks, task_result.task_result, image_routes.images, group_routes.groups, seed.seed,
+        letters.letters, callback.callback, health.health,
+        schedule_routes.schedule, schedule_workers.workers,
+        workflow_routes.workflows, workflow_workers.workers,
+        side_routes.side,
+    )  # fmt: skip
     security.init_app(app, settings, apis)
     for blueprint in apis:
         app.register_api(blueprint)
@@ -81,6 +116,8 @@ def create_app(settings: Settings) -> LabAPI:
         is_json_route = request.method == "POST" and request.path.startswith("/api/")
         if is_json_route and not request.content_length and request.view_args:
             return  # an action on one thing, such as a cancellation, needs no body
+        if request.endpoint == "images.upload":
+            return  # takes files
         if is_json_route and not isinstance(request.get_json(), dict):
             raise BadRequest("the body must be a JSON object")
 
@@ -93,20 +130,38 @@ def _create_services(settings: Settings) -> Services:
     outbox = Outbox(store)
     reports = store_reports(store, "api")
     brokered = [name for name in TRANSPORTS if not transport_class(name).in_request]
-    relay = Relay(outbox, [create_transport(name, settings, reports) for name in brokered], secret)
+    workflow_rows = WorkflowRows(store.engine)
+    relay = Relay(
+        outbox, [create_transport(name, settings, reports) for name in brokered], secret, workflow_rows
+    )
+    workflows = WorkflowService(settings, store, relay, workflow_rows)
+    store.follower = workflows.following
     watch = Watch(settings, store, outbox)
     dead_letters = DeadLetters(store)
+    submitter = Submitter(
+        settings, store, relay, create_transport("sync", settings, reports), secret, dead_letters
+    )
+    controls = {name: create_control(name, settings) for name in CONTROLS}
+    uploads, files = UploadRows(store.engine), ImageFiles(settings.images)
     return Services(
         settings=settings,
         secret=secret,
         store=store,
         outbox=outbox,
         relay=relay,
-        submitter=Submitter(
-            settings, store, relay, create_transport("sync", settings, reports), secret, dead_letters
-        ),
+        submitter=submitter,
         watch=watch,
         feed=Feed(store, watch),
         dead_letters=dead_letters,
         collector=LetterCollector(settings.rmq_url, dead_letters),
+        uploads=uploads,
+        image_files=files,
+        intake=Intake(settings, files, uploads),
+        sweeper=Sweeper(settings.image_hours, files, uploads),
+        groups=Groups(settings, GroupRows(store.engine), submitter, uploads, files, CeleryGroups(settings)),
+        control=ControlCollector(Pictures(store.engine), Look(settings, controls)),
+        workflows=workflows,
+        schedule=Schedule(settings, store, relay),
+        side=SideBySide(Parts(settings, secret, store, outbox, dead_letters, workflow_rows)),
+        results=CeleryResults(settings),
     )

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.database import writing
+from api.links import DEAD_LETTER
 from api.models import dead_letters
 from api.queries import Row
 from api.store import Store
@@ -32,8 +33,16 @@ class DeadLetters:
         self._store = store
 
     def keep(self, letter: Letter) -> None:
-        """Records `letter`; a task of its name that has not ended is FAILED with its reason."""
+        """Records `letter`; a task of its name that has not ended is FAILED with its reason. The message of
+        a task that expired is no letter: it ends the task CANCELLED."""
         row = self._store.get(letter.task_id) if letter.task_id else None
+        if row is not None and letter.reason == "expired":
+            attempt = max(1, row["attempt"])
+            expired = StatusUpdate(
+                task_id=row["id"], status=TaskStatus.CANCELLED, attempt=attempt, error="expired"
+            )
+            self._store.apply([expired])
+            return
         with writing(self._store.engine) as connection:
             connection.execute(
                 dead_letters.insert().values(
@@ -53,7 +62,7 @@ class DeadLetters:
             }.get(letter.reason, f"its message died: {letter.reason}")
             attempt = max(1, row["attempt"])
             update = StatusUpdate(
-                task_id=row["id"], status=TaskStatus.FAILED, attempt=attempt, error=f"dead letter: {why}"
+                task_id=row["id"], status=TaskStatus.FAILED, attempt=attempt, error=DEAD_LETTER + why
             )
             self._store.apply([update])
 

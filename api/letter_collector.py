@@ -79,10 +79,11 @@ class LetterCollector:
 def read_letter(properties: BasicProperties, body: bytes) -> Letter:
     """What a dead letter says of itself: https://www.rabbitmq.com/docs/dlx#effects"""
     headers = properties.headers or {}
-    deaths = headers.get("x-death") or [{}]
+    # The newest comes first; earlier ones are of the queues in which it waited for its time.
+    death = (headers.get("x-death") or [{}])[0]
     return Letter(
-        queue=str(headers.get("x-first-death-queue") or deaths[0].get("queue", "")),
-        reason=str(headers.get("x-first-death-reason") or deaths[0].get("reason", "unknown")),
+        queue=str(death.get("queue") or headers.get("x-first-death-queue", "")),
+        reason=str(death.get("reason") or headers.get("x-first-death-reason", "unknown")),
         task_id=_task_id(properties, headers, body),
         body=body[:BODY_BYTES],
         properties=_plain({name: value for name, value in vars(properties).items() if value is not None}),

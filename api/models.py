@@ -40,11 +40,41 @@ tasks = sa.Table(
     sa.Column("retry_of", sa.String(36)),
     sa.Column("run", sa.String(64)),
     sa.Column("group_id", sa.String(36)),
+    sa.Column("options", sa.JSON(none_as_null=True)),
+    sa.Column("workflow_id", sa.String(36)),
+    sa.Column("node", sa.String(64)),
     sa.Index(None, "method", "num"),
     sa.Index(None, "status", "num"),
     sa.Index(None, "method", "status", "num"),
     sa.Index(None, "change_id"),
     sa.Index(None, "group_id", "num"),
+    sa.Index(None, "workflow_id", "num"),
+    sa.Index(None, "finished_us"),
+)
+
+workflows = sa.Table(
+    "workflows",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("pattern", sa.String(32), nullable=False),
+    sa.Column("method", sa.String(16), nullable=False),
+    sa.Column("params", sa.JSON, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.Text),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Column("finished_us", Whole),
+    sa.Column("deadline_us", Whole, nullable=False),
+    sa.Index(None, "created_us"),
+    sa.Index(None, "status", "deadline_us"),
+)
+
+samples = sa.Table(
+    "samples",
+    metadata,
+    sa.Column("num", Whole, primary_key=True, autoincrement=False),
+    sa.Column("path", sa.Text, nullable=False),
 )
 
 task_groups = sa.Table(
@@ -111,6 +141,7 @@ submissions = sa.Table(
     sa.Column("first_num", Whole, nullable=False),
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("created_us", Whole, nullable=False),
+    sa.Index(None, "created_us"),
 )
 
 counters = sa.Table(
@@ -126,6 +157,35 @@ task_counts = sa.Table(
     sa.Column("method", sa.String(16), primary_key=True),
     sa.Column("status", sa.String(12), primary_key=True),
     sa.Column("n", Whole, nullable=False),
+)
+
+schedule_runs = sa.Table(
+    "schedule_runs",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, autoincrement=True),
+    sa.Column("entry", sa.String(64), nullable=False),
+    sa.Column("due_us", Whole),  # none: run by hand
+    sa.Column("task_id", sa.String(36), nullable=False),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.UniqueConstraint("entry", "due_us"),
+    sa.Index(None, "entry", "id"),
+    sa.Index(None, "created_us"),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", Whole, primary_key=True, autoincrement=True),
+    sa.Column("task_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("since_us", Whole, nullable=False),
+    sa.Column("until_us", Whole, nullable=False),
+    sa.Column("figures", sa.JSON, nullable=False),
+    sa.Column("mail", sa.String(8)),  # sending, sent, failed; none: never tried
+    sa.Column("mail_error", sa.Text),
+    sa.Column("mail_us", Whole),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Index(None, "created_us"),
+    sqlite_autoincrement=True,  # an address must never lead to another report
 )
 
 dead_letters = sa.Table(

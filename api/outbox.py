@@ -22,7 +22,7 @@ class Outbox:
 
     def claim(self, owner: str, method: str, limit: int) -> list[dict[str, Any]]:
         """Up to `limit` waiting tasks of `method`, oldest first, leased to `owner` for 15 seconds: its own, and
-        those whose lease has run out."""
+        those whose lease has run out. Where the last one is of a group, the rest of it comes too."""
         now = now_us()
         with self._engine.connect() as connection:
             mine = outbox.c.method == method
@@ -36,6 +36,7 @@ class Outbox:
             )
             if not nums:
                 return []
+            nums += self._rest_of_group(connection, nums[-1], free)
             connection.execute(
                 outbox.update()
                 .where(outbox.c.num.in_(nums))
@@ -43,6 +44,17 @@ class Outbox:
             )
             query = sa.select(tasks).where(tasks.c.num.in_(nums)).order_by(tasks.c.num)
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _rest_of_group(self, connection: sa.Connection, last: int, free: sa.ColumnElement[bool]) -> list[int]:
+        """The waiting tasks after number `last` that are of its group: a group is published as a whole."""
+        its_group = sa.select(tasks.c.group_id).where(tasks.c.num == last).scalar_subquery()
+        query = (
+            sa.select(outbox.c.num)
+            .join(tasks, tasks.c.num == outbox.c.num)
+            .where(free, outbox.c.num > last, tasks.c.group_id == its_group)
+            .order_by(outbox.c.num)
+        )
+        return list(connection.scalars(query))
 
     def published(self, nums: Collection[int]) -> None:
         """Takes tasks out: the broker has confirmed them."""

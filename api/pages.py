@@ -25,21 +25,36 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api import i18n, letter_pages, security, wording
 from api.action_pages import actions, wants_json
+from api.control.pages import control
+from api.images.pages import images
+from api.images.routes import kept_files
+from api.job_request import MAX_TIMES
+from api.page_config import most_seconds, page_config
 from api.paths import own_path
 from api.present import event_json, task_json
-from api.schemas import MAX_COUNT, MAX_TIMES, Invalid, parse_form
+from api.schedule.pages import schedule
+from api.schemas import MAX_COUNT, Invalid
 from api.services import services
+from api.side.pages import side
 from api.store import KeyReused, Query
 from api.submit import BrokerAway, ReceiveRefused
+from api.task_form import functions, parse_form
 from api.wording import gettext
+from api.workflows.pages import workflows
 from lab.context import MAX_TIME_LIMIT
 from lab.job import MAX_NUMBERS, MAX_TIMEOUT
+from lab.options import MAX_COUNTDOWN
 from lab.status import TaskStatus
 from transports import TRANSPORTS
 
 pages = Blueprint("pages", __name__)
 pages.register_blueprint(actions)
 pages.register_blueprint(letter_pages.letters)
+pages.register_blueprint(images)
+pages.register_blueprint(control)
+pages.register_blueprint(schedule)
+pages.register_blueprint(side)
+pages.register_blueprint(workflows)
 
 PAGE_SIZE: Final = 25
 LONGEST_SEARCH: Final = 64
@@ -138,7 +153,7 @@ def submit() -> AnyResponse:
     except Invalid as error:
         for problem in error.problems:
             name = str(problem["field"]).partition(".")[0]
-            typed.errors.setdefault(name, wording.fault(problem, _most_seconds()))
+            typed.errors.setdefault(name, wording.fault(problem, most_seconds()))
         return make_response(_page({method: typed}), 422)
     except KeyReused:
         typed.errors = {"form": gettext("This form was sent before, with other values. Send it again?")}
@@ -188,9 +203,10 @@ def task(task_id: str) -> AnyResponse:
             history=history,
             cancellation=wording.cancellation(found),
             time_limit=row["time_limit"],
+            picture=bool(kept_files([row["id"]], "preview")),
             goes_on=wording.goes_on(found, history),
             first=store.get(row["retry_of"]) if row["retry_of"] else None,
-            config=_config(last_change, {**this, "cancelled": found["cancel_requested_at"] is not None}),
+            config=page_config(last_change, {**this, "cancelled": found["cancel_requested_at"] is not None}),
         )
     )
 
@@ -243,9 +259,11 @@ def _page(typed: dict[str, Typed]) -> str:
             "numbers": MAX_NUMBERS,
             "times": MAX_TIMES,
             "time_limit": MAX_TIME_LIMIT,
+            "countdown": MAX_COUNTDOWN,
         },
+        functions=functions(),
         default_delivery=services().settings.delivery.value,
-        config=_config(
+        config=page_config(
             last_change,
             {
                 "filter": {"method": chosen.method, "status": chosen.status, "q": chosen.q.lower()},
@@ -255,28 +273,6 @@ def _page(typed: dict[str, Typed]) -> str:
             },
         ),
     )
-
-
-def _config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "language": i18n.language(),
-        "lastChange": last_change,
-        "eventsUrl": url_for("events.stream"),
-        "tasksUrl": url_for("tasks.page"),
-        "taskUrl": url_for("pages.task", task_id="ID"),
-        "receiveUrl": url_for("pages.receive"),
-        "cancelUrl": url_for("pages.actions.cancel", task_id="ID"),
-        "retryUrl": url_for("pages.actions.retry", task_id="ID"),
-        "labels": wording.LABELS,
-        "meanings": wording.meanings(),
-        "strings": wording.for_scripts(_most_seconds()),
-        **more,
-    }
-
-
-def _most_seconds() -> float:
-    """How many seconds one request may run jobs for."""
-    return services().settings.sync_max_seconds
 
 
 def _meant(form: Mapping[str, str]) -> dict[str, str]:

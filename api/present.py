@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.options import options_json
 from api.store import Row
 from lab.clock import now_us, to_iso
 
@@ -28,6 +29,10 @@ def task_json(row: Row) -> dict[str, Any]:
         "error": row["error"],
         "result": row["result"],
         "retry_of": row["retry_of"],
+        "group_id": row["group_id"],
+        "workflow_id": row["workflow_id"],
+        "node": row["node"],
+        "options": options_json(row["options"]),
         "cancel_requested_at": _iso(row["cancel_us"]),
         "created_at": to_iso(created),
         "published_at": _iso(row["published_us"]),

@@ -6,12 +6,14 @@ from flask import Flask, Response, current_app, json, render_template, request
 from flask_babel import gettext
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
 
 from api.schemas import Invalid, faults
 
+KEY_LENGTH = 200
 JSON_PREFIXES = (
     "/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json",
+    "/process_images", "/status/", "/cancel/", "/task/",
 )  # fmt: skip
 
 
@@ -54,11 +56,15 @@ def refuse(error: HTTPException) -> Response:
     return response
 
 
-def problem(status: int, title: str, detail: str, errors: list[dict[str, Any]] | None = None) -> Response:
-    """A problem document. `detail` is a sentence that says what to do; `errors` names fields."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+def problem(
+    status: int, title: str, detail: str, errors: list[dict[str, Any]] | None = None, **more: Any
+) -> Response:
+    """A problem document. `detail` is a sentence that says what to do; `errors` names fields; `more` are
+    members of its own."""
+    body: dict[str, Any] = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     if errors:
         body["errors"] = errors
+    body.update(more)
     return Response(json.dumps(body), status, content_type="application/problem+json")
 
 
@@ -66,6 +72,19 @@ def invalid(errors: list[dict[str, Any]], status: int = 422) -> Response:
     """The answer to a request whose fields are at fault."""
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
     return problem(status, "The request is not valid", detail, errors)
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """The key that the header Idempotency-Key holds, told apart from those of forms; None without one.
+
+    Raises:
+        BadRequest: it is no key.
+    """
+    if header is None:
+        return None
+    if not (0 < len(header) <= KEY_LENGTH and header.isascii() and header.isprintable()):
+        raise BadRequest(f"Idempotency-Key takes 1 to {KEY_LENGTH} printable ASCII characters")
+    return f"api:{header}"
 
 
 def on_validation_error(error: ValidationError) -> Response:

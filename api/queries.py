@@ -1,5 +1,6 @@
 """Reading the store: one task, pages of them, counts, and what has changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from api.models import counters, task_counts, task_events, tasks
 from lab.status import TaskStatus
 
 Row = dict[str, Any]
+_CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,15 @@ class Queries:
         with self.engine.connect() as connection:
             row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).mappings().first()
         return None if row is None else dict(row)
+
+    def get_all(self, task_ids: Sequence[str]) -> list[Row]:
+        """The tasks with these ids that there are, oldest first."""
+        rows: list[Row] = []
+        with self.engine.connect() as connection:
+            for start in range(0, len(task_ids), _CHUNK):
+                query = sa.select(tasks).where(tasks.c.id.in_(task_ids[start : start + _CHUNK]))
+                rows += [dict(row) for row in connection.execute(query).mappings()]
+        return sorted(rows, key=lambda row: row["num"])
 
     def history(self, num: int) -> list[Row]:
         """All status changes of the task with number `num`, in the order they were taken."""

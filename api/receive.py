@@ -3,7 +3,7 @@
 https://www.rabbitmq.com/docs/consumers#polling says why a consumer is better; the lab shows it.
 """
 
-import contextlib
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,9 +11,14 @@ import pika
 from pydantic import ValidationError
 
 from lab import amqp
-from lab.job import Job, run_job
+from lab.amqp_job import publish
+from lab.clock import now_us
+from lab.context import Cancelled, Report
+from lab.job import Job, Skipped, error_text, run_job
 from lab.logs import JobLog
 from lab.settings import Settings
+from lab.status import TaskStatus
+from lab.steps import STEPS
 from transports import ReportFor
 
 HEARTBEAT_MARGIN_SECONDS: Final = 60
@@ -38,8 +43,8 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
 
     Raises:
         BrokerAway: the broker does not answer.
-        ReceiveRefused: the job takes longer than a request may (it is handed back), or the message is
-            none (it is rejected, which makes it a dead letter).
+        ReceiveRefused: the job takes longer than a request may, or is a workflow's (it is handed back), or
+            the message is none (it is rejected, which makes it a dead letter).
     """
     # The job runs on the connection's own thread, so its heartbeat must outlast the longest job.
     heartbeat = int(settings.sync_max_seconds) + HEARTBEAT_MARGIN_SECONDS
@@ -58,6 +63,12 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
             except ValidationError as error:
                 channel.basic_reject(method.delivery_tag, requeue=False)
                 raise ReceiveRefused("the message is no job; it is among the dead letters now") from error
+            if job.kind in STEPS:
+                channel.basic_reject(method.delivery_tag, requeue=True)
+                raise ReceiveRefused(
+                    f"task {job.num} is part of a workflow, which takes a worker that sends what follows; it"
+                    " went back to the queue"
+                )
             seconds = job.params.get("timeout", 0.0)
             if isinstance(seconds, float | int) and seconds > settings.sync_max_seconds:
                 channel.basic_reject(method.delivery_tag, requeue=True)
@@ -66,10 +77,13 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
                     f" {settings.sync_max_seconds:g}; it went back to the queue"
                 )
             attempt = job.attempt + amqp.delivery_count(properties.headers, method.redelivered)
-            # Nobody waits for a second try in a request: the first failure is the last.
-            last = job.model_copy(update={"max_retries": 0})
-            with contextlib.suppress(Exception):  # reported as FAILED and logged by run_job
-                run_job(last, report_for(job, attempt), log, attempt)
+            channel.confirm_delivery()
+            if amqp.delay_seconds(job.options.seconds_left(now_us())):
+                publish(channel, amqp.RABBITMQ_QUEUE, job)
+                channel.basic_ack(method.delivery_tag)
+                raise ReceiveRefused(f"task {job.num} is to begin later; it waits again")
+            for following in _run(job, report_for(job, attempt), log, attempt):
+                publish(channel, amqp.RABBITMQ_QUEUE, following)
             channel.basic_ack(method.delivery_tag)
             return job
         finally:
@@ -77,6 +91,24 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
                 connection.close()
     except amqp.ERRORS as error:
         raise BrokerAway(f"{type(error).__name__}: {error}") from error
+
+
+def _run(job: Job, report: Report, log: JobLog, attempt: int) -> list[Job]:
+    """Runs `job`, in the last second before its time after that; returns what is to run after it."""
+    time.sleep(job.options.seconds_left(now_us()))
+    if job.options.expired(now_us()):
+        report(TaskStatus.CANCELLED, error="expired")
+        return []
+    # Nobody waits for a second try in a request: the first failure is the last.
+    last = job.model_copy(update={"max_retries": 0})
+    try:
+        return job.after_success(run_job(last, report, log, attempt))
+    except Skipped as skipped:
+        return job.after(skipped.verdict)
+    except Cancelled:
+        return []
+    except Exception as error:  # reported as FAILED and logged by run_job
+        return job.after_failure(error_text(error))
 
 
 def republish(url: str, queue: str, body: bytes, properties: Mapping[str, Any]) -> None:

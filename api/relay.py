@@ -7,14 +7,20 @@ import random
 import secrets
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import links
+from api.options import travelling
 from api.outbox import Outbox
+from api.workflows.queries import WorkflowRows
 from lab.delivery import Delivery
 from lab.job import Job
+from lab.plan import Plan
 from lab.token import sign
 from transports import Transport
 
@@ -28,12 +34,17 @@ logger = logging.getLogger(__name__)
 def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
     """The job that the task in `row` asks for, with its callback token."""
     options = {name: row[name] for name in ("max_retries", "time_limit") if row[name] is not None}
+    if row["options"]:
+        options["options"] = travelling(row["options"])
     return Job(
         task_id=row["id"],
         num=row["num"],
         kind=row["kind"],
         params=row["params"],
         token=sign(secret, row["id"]),
+        group_id=row["group_id"],
+        link=links.job_of((row["options"] or {}).get("callback"), secret),
+        link_error=links.job_of((row["options"] or {}).get("errback"), secret),
         **options,
     )
 
@@ -45,13 +56,23 @@ class Relay:
     outbox's commit, the next relay publishes it again, and the store sees to it that this is harmless.
     """
 
-    def __init__(self, outbox: Outbox, transports: Sequence[Transport], secret: bytes) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        transports: Sequence[Transport],
+        secret: bytes,
+        workflows: WorkflowRows | None = None,
+    ) -> None:
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._outbox = outbox
         self._secret = secret
+        self._workflows = workflows
         self._transports = transports
         self._wakes = {transport.name: threading.Event() for transport in transports}
         self._cancellations: dict[str, queue.SimpleQueue[str]] = {
+            transport.name: queue.SimpleQueue() for transport in transports
+        }
+        self._lost: dict[str, queue.SimpleQueue[str]] = {
             transport.name: queue.SimpleQueue() for transport in transports
         }
         self._ending = threading.Event()
@@ -73,6 +94,12 @@ class Relay:
     def cancel(self, method: str, task_id: str) -> None:
         """Has the workers of `method` told that the task is to be cancelled."""
         self._cancellations[method].put(task_id)
+        self.wake(method)
+
+    def give_up(self, method: str, task_ids: Iterable[str]) -> None:
+        """Has told that these nodes of a workflow will return nothing."""
+        for task_id in task_ids:
+            self._lost[method].put(task_id)
         self.wake(method)
 
     def stop(self, seconds: float = 5.0) -> None:
@@ -98,15 +125,30 @@ class Relay:
         rows = self._outbox.claim(self.name, transport.name, BATCH)
         if not rows:
             return None
-        trouble = None
+        trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
         for delivery in Delivery:
-            jobs = [job_of(row, self._secret) for row in rows if row["delivery"] == delivery]
+            single = (row for row in rows if not row["workflow_id"] and row["delivery"] == delivery)
+            jobs = [job_of(row, self._secret) for row in single]
             if jobs:
                 submission = transport.submit(jobs, delivery)
                 self._outbox.published([row["num"] for row in rows if row["id"] in submission.confirmed])
                 trouble = trouble or submission.error
         if trouble is None and len(rows) == BATCH:
             self.wake(transport.name)
+        return trouble
+
+    def _publish_workflows(self, transport: Transport, rows: Sequence[Mapping[str, Any]]) -> str | None:
+        trouble = None
+        for workflow_id, starts in groupby(rows, key=itemgetter("workflow_id")):
+            workflow = self._workflows.get(workflow_id) if self._workflows else None
+            if self._workflows is None or workflow is None:
+                continue
+            jobs = {row["node"]: job_of(row, self._secret) for row in self._workflows.nodes(workflow_id)}
+            nums = {row["id"]: row["num"] for row in starts}
+            names = [name for name, job in jobs.items() if job.task_id in nums]
+            submission = transport.submit_workflow(Plan.model_validate(workflow["plan"]), jobs, names)
+            self._outbox.published([nums[task_id] for task_id in submission.confirmed])
+            trouble = trouble or submission.error
         return trouble
 
     def _run(self, transport: Transport) -> None:
@@ -136,8 +178,14 @@ class Relay:
         transport.close()
 
     def _tell_cancellations(self, transport: Transport) -> None:
-        waiting, task_ids = self._cancellations[transport.name], []
-        while not waiting.empty():
-            task_ids.append(waiting.get())
-        if task_ids:
+        if task_ids := _all_of(self._cancellations[transport.name]):
             transport.cancel(task_ids)
+        if task_ids := _all_of(self._lost[transport.name]):
+            transport.give_up(task_ids)
+
+
+def _all_of(waiting: queue.SimpleQueue[str]) -> list[str]:
+    found = []
+    while not waiting.empty():
+        found.append(waiting.get())
+    return found

@@ -1,33 +1,24 @@
 """What the JSON API takes and gives: the models that check requests and make /openapi.json."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from api.job_request import FIELDS, MODELS, FollowUp, JobRequest
+from api.links import with_links
+from api.options import BROKERED, TaskOptions
 from api.store import NewTask
 from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
-from lab.job import MAX_NUMBERS, MAX_RETRIES, Number, Timeout
+from lab.job import MAX_RETRIES
 from lab.status import TaskStatus, Verdict
 
 MAX_COUNT = 10_000
-MAX_TIMES = 100
 MAX_LIMIT = 200
 MAX_UPDATES = 1_000
 
 Method = Literal["celery", "rabbitmq", "sync"]
-Kind = Literal["process_task", "process_data", "flaky_task", "failing_task", "hanging_task", "killer_task"]
-# What each kind needs beside the fields that all take.
-PARAMETERS: dict[str, tuple[str, ...]] = {
-    "process_task": ("timeout",),
-    "process_data": ("numbers",),
-    "flaky_task": ("timeout", "times"),
-    "failing_task": ("timeout",),
-    "hanging_task": ("timeout",),
-    "killer_task": ("timeout",),
-}
 NOT_IN_REQUEST = ("hanging_task", "killer_task")
 
 
@@ -40,22 +31,11 @@ class Invalid(ValueError):
         self.problems = problems
 
 
-class TaskRequest(BaseModel):
+class TaskRequest(JobRequest, TaskOptions):
     """Tasks to submit: a timed job needs `timeout`, `process_data` needs `numbers`, `flaky_task` needs
-    `timeout` and `times`."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
+    `timeout` and `times`, a task of your own its parameters."""
 
     method: Method
-    kind: Kind = "process_task"
-    timeout: Annotated[Timeout | None, Field(description="seconds that the job takes")] = None
-    numbers: Annotated[
-        list[Number] | None,
-        Field(min_length=1, max_length=MAX_NUMBERS, description="the numbers for process_data"),
-    ] = None
-    times: Annotated[
-        int | None, Field(ge=0, le=MAX_TIMES, description="how often flaky_task fails first")
-    ] = None
     count: Annotated[int, Field(ge=1, le=MAX_COUNT, description="how many equal tasks")] = 1
     delivery: Annotated[
         Literal["safe", "naive"] | None, Field(description="how the message is handled; by default DELIVERY")
@@ -64,30 +44,57 @@ class TaskRequest(BaseModel):
     time_limit: Annotated[
         float | None, Field(gt=0, le=MAX_TIME_LIMIT, allow_inf_nan=False, description="seconds")
     ] = None
+    callback: Annotated[
+        FollowUp | None, Field(description="runs when the task is DONE; what it lacks is the result")
+    ] = None
+    errback: Annotated[
+        FollowUp | None, Field(description="runs when the task FAILED; what it lacks is the error's text")
+    ] = None
 
     @model_validator(mode="after")
-    def _has_what_its_kind_needs(self) -> Self:
-        needed = PARAMETERS[self.kind]
-        for name in ("timeout", "numbers", "times"):
-            given = getattr(self, name) is not None
-            if name in needed and not given:
-                raise ValueError(f"{name}: {self.kind} needs it")
-            if name not in needed and given:
-                raise ValueError(f"{name}: {self.kind} does not take it")
-        if self.method == "sync" and self.kind in NOT_IN_REQUEST:
+    def _fits_its_method(self) -> Self:
+        if self.method != "sync":
+            return self
+        if self.kind in NOT_IN_REQUEST:
             raise ValueError(f"kind: {self.kind} would take the API's own process with it")
+        for name in BROKERED:
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: sync runs its tasks at once, and nothing else")
         return self
 
-    def new_task(self, delivery: Delivery) -> NewTask:
-        """The task to store; `delivery` counts where the request names none."""
-        return NewTask(
+    def new_tasks(self, delivery: Delivery) -> list[NewTask]:
+        """The task to store, and those that are to follow it; `delivery` counts where the request names none.
+
+        Raises:
+            Invalid: naive delivery knows no priorities.
+        """
+        delivery = Delivery(self.delivery) if self.delivery else delivery
+        if self.priority is not None and delivery is Delivery.NAIVE:
+            message = "takes safe delivery: naive messages have a queue without priorities"
+            raise Invalid([{"field": "priority", "message": message, "code": "delivery"}])
+        task = NewTask(
             self.method,
             self.kind,
-            {name: getattr(self, name) for name in PARAMETERS[self.kind]},
+            self.job_params(),
             self.timeout,
-            Delivery(self.delivery) if self.delivery else delivery,
+            delivery,
             self.max_retries,
             self.time_limit,
+            options=self.asked() or None,
+        )
+        return with_links(task, self._following(self.callback, task), self._following(self.errback, task))
+
+    def _following(self, job: FollowUp | None, task: NewTask) -> NewTask | None:
+        if job is None:
+            return None
+        return NewTask(task.method, job.kind, job.job_params(), job.timeout, task.delivery)
+
+
+_RESERVED = TaskRequest.model_fields.keys() - set(FIELDS)
+for _kind, _model in MODELS.items():
+    if _taken := _RESERVED & _model.model_fields.keys():
+        raise TypeError(
+            f"{_kind}: a parameter cannot be named {_taken.pop()}, requests have a field of that name"
         )
 
 
@@ -138,6 +145,8 @@ class TaskOut(BaseModel):
     error: str | None
     result: Any
     retry_of: str | None
+    group_id: str | None
+    options: dict[str, Any] | None
     cancel_requested_at: str | None
     created_at: str
     published_at: str | None
@@ -197,56 +206,14 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
     for fault in error.errors(include_url=False, include_input=False):
         field = ".".join(str(part) for part in fault["loc"] if part not in _UNION_PARTS)
         message = fault["msg"].removeprefix("Value error, ")
-        if not field and ": " in message:
-            field, _, message = message.partition(": ")
+        if fault["type"] == "value_error" and (named := re.match(r"([a-z_]+): (.+)", message)):
+            field, message = f"{field}.{named[1]}".lstrip("."), named[2]
         entry: dict[str, Any] = {"field": field or "body", "message": message, "code": fault["type"]}
         bound = next((fault["ctx"][key] for key in _BOUNDS if key in fault.get("ctx", {})), None)
         if bound is not None:
             entry["bound"] = bound
         found.append(entry)
     return found
-
-
-def parse_form(form: Mapping[str, str]) -> TaskRequest:
-    """The request that a page's form holds: `method`, `kind`, `timeout`, `numbers` (separated by
-    spaces, commas, semicolons or new lines), `times`, `count`, `delivery`, `time_limit`. An empty field
-    counts as left out, and so does one that the kind does not take.
-
-    Raises:
-        Invalid: a field is not what it should be.
-    """
-    names = (
-        "method",
-        "kind",
-        "timeout",
-        "numbers",
-        "times",
-        "count",
-        "delivery",
-        "max_retries",
-        "time_limit",
-    )
-    fields: dict[str, Any] = {name: form[name].strip() for name in names if form.get(name, "").strip()}
-    takes = PARAMETERS.get(fields.get("kind", "process_task"), ())
-    for name in {"timeout", "numbers", "times"} - set(takes):
-        fields.pop(name, None)
-    for name in fields.keys() & {"timeout", "time_limit"}:
-        fields[name] = _number(fields[name].replace(",", "."))
-    for name in fields.keys() & {"count", "times", "max_retries"}:
-        fields[name] = int(fields[name]) if re.fullmatch(r"\d{1,9}", fields[name]) else fields[name]
-    if "numbers" in fields:
-        fields["numbers"] = [_number(part) for part in re.split(r"[\s,;]+", fields["numbers"]) if part]
-    try:
-        return TaskRequest.model_validate(fields)
-    except ValidationError as error:
-        raise Invalid(faults(error)) from error
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 _BOUNDS = ("le", "ge", "lt", "gt", "max_length", "min_length", "expected")

@@ -30,9 +30,20 @@ OPEN: Final = frozenset(
         "static",
         "bootstrap.static",
         "docs.asset",
+        "images.task_input",
+        "images.task_output",
+        "workflow_workers.file_of",
+        "workflow_workers.paths",
+        "workflow_workers.nodes",
         "login.page",
         "login.enter",
         "pages.switch_language",
+        "schedule.due",
+        "schedule_workers.clean_up",
+        "schedule_workers.health",
+        "schedule_workers.report",
+        "schedule_workers.report_mail",
+        "schedule_workers.report_text",
     }
 )
 HEADERS: Final = {

@@ -4,15 +4,25 @@ from dataclasses import dataclass
 
 from flask import current_app
 
+from api.control.collector import ControlCollector
 from api.dead_letters import DeadLetters
 from api.events import Feed
+from api.groups.service import Groups
+from api.images.files import ImageFiles
+from api.images.intake import Intake
+from api.images.store import UploadRows
+from api.images.sweeper import Sweeper
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
+from api.schedule.service import Schedule
+from api.side.service import SideBySide
 from api.store import Store
 from api.submit import Submitter
 from api.watch import Watch
+from api.workflows.service import WorkflowService
 from lab.settings import Settings
+from transports.celery_result import CeleryResults
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,16 @@ class Services:
     feed: Feed
     dead_letters: DeadLetters
     collector: LetterCollector
+    uploads: UploadRows
+    image_files: ImageFiles
+    intake: Intake
+    sweeper: Sweeper
+    groups: Groups
+    control: ControlCollector
+    workflows: WorkflowService
+    schedule: Schedule
+    side: SideBySide
+    results: CeleryResults
 
     def start(self) -> None:
         """Starts the background threads: relay, broker watch, feed. Call after a fork, not before."""
@@ -36,12 +56,18 @@ class Services:
         self.watch.start()
         self.feed.start()
         self.collector.start()
+        self.sweeper.start()
+        self.control.start()
+        self.workflows.start()
 
     def stop(self) -> None:
         """Ends them, and gives back what they hold."""
         self.feed.stop()
         self.watch.stop()
         self.collector.stop()
+        self.sweeper.stop()
+        self.control.stop()
+        self.workflows.stop()
         self.relay.stop()
         self.store.close()
 

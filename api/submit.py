@@ -1,13 +1,15 @@
 """Taking a task: store it, and have it run by its method."""
 
 import socket
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from api.dead_letters import DeadLetters
+from api.links import follows, once_more
 from api.receive import BrokerAway, ReceiveRefused, receive_one, republish
 from api.relay import Relay, job_of
 from api.schemas import Invalid, TaskRequest
-from api.store import NewTask, Row, Store
+from api.store import Cancellation, NewGroup, NewTask, Row, Store
 from lab.context import Report
 from lab.delivery import Delivery
 from lab.job import Job
@@ -78,14 +80,25 @@ class Submitter:
         """
         if transport_class(request.method).in_request:
             self._check_seconds((request.timeout or 0.0) * request.count)
-        return self._add(request.new_task(self._settings.delivery), request.count, key)
+        return self._add(request.new_tasks(self._settings.delivery), request.count, key)
 
-    def _add(self, new: NewTask, count: int, key: str | None) -> list[Row]:
-        in_request = transport_class(new.method).in_request
-        added = self._store.add(new, count, relay=None if in_request else self._relay.name, key=key)
+    def submit_group(self, group: NewGroup, news: Sequence[NewTask], key: str | None = None) -> list[Row]:
+        """Stores the tasks `news`, all of one method with a broker, as `group`, and returns their rows.
+
+        Raises:
+            api.store.KeyReused: `key` came before with another request.
+        """
+        added = self._store.add(news, relay=self._relay.name, key=key, group=group)
+        self._relay.wake(news[0].method)
+        return added.rows
+
+    def _add(self, news: Sequence[NewTask], count: int, key: str | None) -> list[Row]:
+        method = news[0].method
+        in_request = transport_class(method).in_request
+        added = self._store.add(news, count, relay=None if in_request else self._relay.name, key=key)
         if not in_request:
-            self._relay.wake(new.method)
-            return added.rows
+            self._relay.wake(method)
+            return [row for row in added.rows if not follows(row)]
         if added.anew:
             self._sync.submit([job_of(row, self._secret) for row in added.rows])
         return [self._store.get(row["id"]) or row for row in added.rows]
@@ -93,24 +106,32 @@ class Submitter:
     def cancel(self, task_id: str) -> tuple[Row, bool] | None:
         """Has the task cancelled: at once where it has not begun, by its worker where it runs. Returns its
         row and whether its status allowed it, or None where there is no such task."""
-        answer = self._store.request_cancel(task_id)
-        if answer is not None and answer[1] and not transport_class(answer[0]["method"]).in_request:
-            self._relay.cancel(answer[0]["method"], task_id)
-        return answer
+        found = self.cancel_all([task_id]).get(task_id)
+        return None if found is None else (found.row, not found.before.final)
+
+    def cancel_all(self, task_ids: Iterable[str]) -> dict[str, Cancellation]:
+        """Has these tasks cancelled, as `cancel` does with one; ids that name no task are left out."""
+        answers = self._store.request_cancel(task_ids)
+        for answer in answers.values():
+            method = answer.row["method"]
+            if not answer.before.final and not transport_class(method).in_request:
+                self._relay.cancel(method, answer.row["id"])
+        return answers
 
     def retry(self, task_id: str) -> tuple[Row, bool] | None:
         """Submits a task that FAILED or was CANCELLED once more, as a new task that names it. Returns the
-        new row and True, the old one and False where its status forbids it, None where there is none."""
+        new row and True, the old one and False where its status forbids it or it is a step of a workflow,
+        None where there is none."""
         row = self._store.get(task_id)
         if row is None:
             return None
-        if row["status"] not in (TaskStatus.FAILED, TaskStatus.CANCELLED):
+        if row["status"] not in (TaskStatus.FAILED, TaskStatus.CANCELLED) or row["workflow_id"]:
             return row, False
         fields = {
             name: row[name] for name in ("method", "kind", "params", "timeout", "max_retries", "time_limit")
         }
         new = NewTask(**fields, delivery=Delivery(row["delivery"]), retry_of=task_id)
-        return self._add(new, 1, None)[0], True
+        return self._add(once_more(new, row["options"]), 1, None)[0], True
 
     def requeue(self, letter_id: int) -> bool:
         """Sends a dead letter again, and forgets it; False where there is none.

@@ -6,7 +6,7 @@ from flask import Response, current_app, json, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.present import event_json, task_json
-from api.problems import problem
+from api.problems import idempotency_key, problem
 from api.schemas import (
     OneTaskOut,
     Problem,
@@ -29,8 +29,6 @@ tasks = APIBlueprint(
     abp_responses={422: Problem},
 )
 
-KEY_LENGTH = 200
-
 
 @tasks.post(
     "", responses={201: TasksOut, 202: TasksOut, 400: Problem, 409: Problem, 413: Problem, 415: Problem}
@@ -41,13 +39,9 @@ def submit(body: TaskRequest) -> Response:
     202 for methods with a broker, 201 for `sync`, whose tasks have ended when the answer comes. An
     `Idempotency-Key` header makes a repeated request return the first one's tasks.
     """
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
-        return problem(
-            400, "Bad Request", f"Idempotency-Key takes 1 to {KEY_LENGTH} printable ASCII characters"
-        )
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
     try:
-        rows = services().submitter.submit(body, None if key is None else f"api:{key}")
+        rows = services().submitter.submit(body, key)
     except KeyReused:
         return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
     status = 201 if transport_class(body.method).in_request else 202
@@ -99,7 +93,11 @@ def retry(path: TaskPath) -> Response:
     whose `retry_of` names this one.
     """
     again = services().submitter.retry(path.task_id)
-    return _changed(path, again, "only a task that FAILED or was CANCELLED can be sent once more")
+    return _changed(
+        path,
+        again,
+        "only a task that FAILED or was CANCELLED, and is no step of a workflow, can be sent once more",
+    )
 
 
 def _changed(path: TaskPath, answer: tuple[Row, bool] | None, why_not: str) -> Response:

@@ -7,12 +7,15 @@ from typing import Any, Final
 import flask_babel
 
 from api.i18n import clock, number, plural_forms
-from api.schemas import MAX_COUNT, MAX_TIMES
-from lab.backoff import tier
+from api.job_request import MAX_TIMES
+from api.options import travelling
+from api.schemas import MAX_COUNT
+from lab.backoff import longest
 from lab.clock import to_iso, to_us
 from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
 from lab.job import MAX_NUMBERS, MAX_TIMEOUT
+from lab.options import MAX_COUNTDOWN
 from lab.status import TaskStatus
 from transports import TRANSPORTS, transport_class
 
@@ -98,7 +101,8 @@ def goes_on(task: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> st
     naive_by_hand = (task["method"], task["delivery"]) == ("rabbitmq", Delivery.NAIVE)
     if task["status"] != TaskStatus.RETRYING or not told or naive_by_hand:
         return ""
-    latest = to_us(datetime.fromisoformat(told[-1])) + tier(len(told) - 1) * 1_000_000
+    policy = travelling(task["options"]).retry
+    latest = to_us(datetime.fromisoformat(told[-1])) + round(longest(len(told) - 1, policy) * 1e6)
     return gettext("Tried again by %(at)s UTC, where a worker is free.", at=clock(to_iso(latest)))
 
 
@@ -192,6 +196,11 @@ def _bounds(most_seconds: float) -> dict[str, str]:
         "count": gettext("A whole number from 1 to %(most)s.", most=number(MAX_COUNT)),
         "times": gettext("A whole number from 0 to %(most)s.", most=number(MAX_TIMES)),
         "time_limit": gettext("A number of seconds above 0, at most %(most)s.", most=number(MAX_TIME_LIMIT)),
+        "countdown": gettext("A number of seconds from 0 to %(most)s.", most=number(MAX_COUNTDOWN)),
+        "expires": gettext(
+            "A number of seconds above the first, at most %(most)s.", most=number(MAX_COUNTDOWN)
+        ),
+        "priority": gettext("A whole number from 0 to 9, and only with safe delivery."),
         "numbers": gettext("1 to %(most)s numbers, separated by spaces or commas.", most=number(MAX_NUMBERS)),
         "total_seconds": gettext(
             "One request may run for %(most)s seconds in all: fewer seconds, or fewer tasks.",

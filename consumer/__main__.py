@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 from consumer.connection import Consumer
-from consumer.control import control
+from consumer.control import Control
 from consumer.handler import Handler
 from consumer.runner import Runner
+from lab.files import TaskFiles
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 from lab.reporter import Reporter
 from lab.settings import Settings, SettingsError
 from lab.spool import Spool
+from lab.task_api import TaskAPI
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,14 +35,18 @@ def main(arguments: list[str] | None = None) -> int:
     handler = Handler(
         lambda job, attempt, again: reporter.for_job(job, name, attempt, redelivered=again),
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
+        lambda job: TaskFiles(settings.api_url, job.task_id, job.token),
+        lambda job: TaskAPI(settings.api_url, job.task_id, job.token),
+        settings.places,
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None
+    runner = Runner(handler, options.concurrency, reporter.is_cancelled)
     consumer = Consumer(
         settings.rmq_url,
         settings.delivery,
         handler,
-        Runner(handler, options.concurrency, reporter.is_cancelled),
-        control(reporter.cancel),
+        runner,
+        Control(name, settings.delivery, runner, reporter.cancel, lambda: consumer.look()).obey,
         options.grace,
         alive,
     )

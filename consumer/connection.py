@@ -4,6 +4,7 @@ pika's BlockingConnection belongs to the thread that runs it, so jobs run in thr
 hand their settlements over. https://pika.readthedocs.io/en/stable/faq.html
 """
 
+import json
 import logging
 import random
 import threading
@@ -11,32 +12,42 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
-from consumer.handler import Action, Handler, Settlement
-from consumer.runner import Runner
+from consumer.handler import REJECT, Action, Handler, Run, Settlement
+from consumer.runner import Runner, Settle
 from lab import amqp
+from lab.amqp_job import publish
+from lab.clock import now_us
 from lab.delivery import Delivery
-from lab.job import Job
 
 FIRST_WAIT_SECONDS: Final = 0.2
 LONGEST_WAIT_SECONDS: Final = 5.0
+
+LOOK_SECONDS: Final = 0.25
+
+Submit = Callable[[Run, Settle, Callable[[], bool]], None]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
 class _Session:
-    """One connection with its channels, and how many of its messages are not settled yet."""
+    """One connection with its channels, the tag and the prefetch that it consumes with, how many of its
+    messages are not settled yet, and how many of them came from the priority queue."""
 
     connection: pika.BlockingConnection
     channel: BlockingChannel
     retries: BlockingChannel
+    tag: str | None = None
+    prefetch: int = 0
     unsettled: int = 0
+    fetched: int = 0
+    look_at: float = 0.0
 
 
 class Consumer:
@@ -48,7 +59,7 @@ class Consumer:
         handler: reads messages.
         runner: runs their jobs in threads; its concurrency is also the prefetch, so that no message
             waits here for a thread.
-        on_control: called with the body of each message of the control exchange.
+        obey: called with the body of each message of the control exchange; what it returns is the answer.
         grace_seconds: how long `stop` waits for running jobs before it hands them back.
         alive: called about twice a second while the connection is served; for health checks.
     """
@@ -59,7 +70,7 @@ class Consumer:
         delivery: Delivery,
         handler: Handler,
         runner: Runner,
-        on_control: Callable[[bytes], None],
+        obey: Callable[[bytes], dict[str, Any] | None],
         grace_seconds: float,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
@@ -68,11 +79,17 @@ class Consumer:
         self._queue = delivery.queue(amqp.RABBITMQ_QUEUE)
         self._handler = handler
         self._runner = runner
-        self._on_control = on_control
+        self._obey = obey
         self._grace_seconds = grace_seconds
         self._alive = alive
+        self._serves_priorities = delivery is Delivery.SAFE
         self._stopping = threading.Event()
         self._deadline = 0.0
+        self._more = True  # whether there may be something in the priority queue
+
+    def look(self) -> None:
+        """Says that something was put into the priority queue."""
+        self._more = True
 
     def stop(self) -> None:
         """Takes no more messages and ends when the running jobs have, at the latest after the grace
@@ -98,90 +115,152 @@ class Consumer:
         try:
             session = _Session(connection, connection.channel(), connection.channel())
             session.retries.confirm_delivery()
-            tag = self._subscribe(session)
+            self._listen(session)
+            self._consume(session)
             logger.info("waiting for tasks in %s, %d at once", self._queue, self._runner.concurrency)
             # process_data_events can miss a closed channel: https://github.com/pika/pika/issues/1452
             while not self._stopping.is_set() and session.channel.is_open:
                 self._alive()
                 self._runner.give_up_overdue()
-                connection.process_data_events(time_limit=0.5)
+                connection.process_data_events(time_limit=LOOK_SECONDS)
+                if time.monotonic() >= session.look_at:
+                    self._more, session.look_at = True, time.monotonic() + LOOK_SECONDS
+                    self._feed(session)
+                if session.channel.is_open and session.prefetch != self._runner.concurrency:
+                    self._consume(session)
             if self._stopping.is_set() and session.channel.is_open:
-                self._finish(session, tag)
+                self._finish(session)
         finally:
             if connection.is_open:
                 connection.close()
 
-    def _subscribe(self, session: _Session) -> str:
+    def _listen(self, session: _Session) -> None:
         channel = session.channel
         amqp.declare_topology(channel)
         control: str = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
         channel.queue_bind(control, amqp.CONTROL_EXCHANGE)
-        channel.basic_consume(control, lambda *message: self._on_control(message[3]), auto_ack=True)
-        naive = self._delivery is Delivery.NAIVE
-        if not naive:
-            channel.basic_qos(prefetch_count=self._runner.concurrency)
-        tag: str = channel.basic_consume(self._queue, partial(self._on_message, session), auto_ack=naive)
-        return tag
+        channel.basic_consume(control, partial(self._on_control, session), auto_ack=True)
 
-    def _finish(self, session: _Session, tag: str) -> None:
-        session.channel.basic_cancel(tag)
+    def _consume(self, session: _Session) -> None:
+        """Consumes the queue; anew whenever the number of jobs at once has changed, since RabbitMQ applies
+        basic.qos to later consumers only. The new one is not charged with what the old one still holds, so
+        a few messages may wait here for a thread, once. https://www.rabbitmq.com/docs/consumer-prefetch"""
+        channel, naive = session.channel, self._delivery is Delivery.NAIVE
+        session.prefetch = self._runner.concurrency
+        if session.tag is not None:
+            if naive:
+                return
+            channel.basic_cancel(session.tag)
+        if not naive:
+            channel.basic_qos(prefetch_count=session.prefetch)
+        session.tag = channel.basic_consume(self._queue, partial(self._on_message, session), auto_ack=naive)
+
+    def _finish(self, session: _Session) -> None:
+        session.channel.basic_cancel(session.tag or "")
+        if self._delivery is Delivery.SAFE:
+            self._runner.hand_back_held()  # of a naive message the queue knows nothing any more
         while session.unsettled and session.channel.is_open and time.monotonic() < self._deadline:
             session.connection.process_data_events(time_limit=0.1)
         if session.unsettled:
             logger.warning("%d unfinished tasks go back to the queue", session.unsettled)
 
-    def _on_message(
+    def _on_control(
         self,
         session: _Session,
         channel: BlockingChannel,
+        _method: Basic.Deliver,
+        properties: BasicProperties,
+        body: bytes,
+    ) -> None:
+        answer = self._obey(body)
+        if answer is not None and properties.reply_to:
+            told = pika.BasicProperties(
+                content_type="application/json", correlation_id=properties.correlation_id
+            )
+            channel.basic_publish("", properties.reply_to, json.dumps(answer).encode(), told)
+        self._feed(session)
+
+    def _on_message(
+        self,
+        session: _Session,
+        _channel: BlockingChannel,
         method: Basic.Deliver,
         properties: BasicProperties,
         body: bytes,
     ) -> None:
+        self._begin(session, method, properties, body, self._runner.stand_in_line)
+        self._feed(session)
+
+    def _feed(self, session: _Session) -> None:
+        """Gives jobs to the threads that are free: what is most urgent first, then what stands in line."""
+        while session.channel.is_open and self._runner.free > 0:
+            if not self._fetch(session) and not self._runner.begin_next():
+                return
+
+    def _fetch(self, session: _Session) -> bool:
+        """Takes the most urgent message of the priority queue, if there is one. The queue is not consumed
+        but asked: what was sent here ahead would be run before what is more urgent and came later."""
+        asks = self._more and self._serves_priorities and not self._stopping.is_set()
+        # Rate limits may hold what was fetched: no more of it than there are threads.
+        if not asks or session.fetched >= self._runner.concurrency:
+            return False
+        method, properties, body = session.channel.basic_get(amqp.priority_queue(self._queue))
+        if method is None or properties is None or body is None:
+            self._more = False
+            return False
+        session.fetched += 1
+        self._begin(session, method, properties, body, self._runner.submit)
+        return True
+
+    def _begin(
+        self,
+        session: _Session,
+        method: Basic.Deliver | Basic.GetOk,
+        properties: BasicProperties,
+        body: bytes,
+        submit: Submit,
+    ) -> None:
         session.unsettled += 1
-        settle = partial(self._settle, session, method.delivery_tag)
+        urgent = isinstance(method, Basic.GetOk)
+        settle = partial(self._settle, session, method.delivery_tag, urgent)
         run = self._handler.read(body, properties, method.redelivered)
         if run is None:
-            settle(Settlement(Action.REJECT))
+            settle(REJECT)
             return
+        if urgent and method.redelivered:
+            # It may have killed its worker. The ordinary queue counts that, and gives it up.
+            settle(Settlement(Action.ACK, then=(run.job.without_priority(run.attempt),)))
+            return
+        if amqp.delay_seconds(run.job.options.seconds_left(now_us())):
+            settle(Settlement(Action.ACK, then=(run.job,)))  # through the next shorter delay
+            return
+
+        def on_end(settlement: Settlement) -> None:
+            settle(settlement)
+            self._feed(session)
 
         def hand_over(settlement: Settlement) -> None:
             try:
-                session.connection.add_callback_threadsafe(partial(settle, settlement))
+                session.connection.add_callback_threadsafe(partial(on_end, settlement))
             except amqp.ERRORS as error:
                 logger.warning("a task ended after its connection, and will be delivered again: %s", error)
 
         # A message that waited here while its connection went has been given to somebody else.
-        self._runner.submit(run, hand_over, lambda: channel.is_open)
+        channel = session.channel
+        submit(run, hand_over, lambda: channel.is_open)
 
-    def _settle(self, session: _Session, tag: int, settlement: Settlement) -> None:
-        """Runs on the connection's own thread."""
+    def _settle(self, session: _Session, tag: int, urgent: bool, settlement: Settlement) -> None:
+        """Runs on the connection's own thread. What is to be published the broker has confirmed before the
+        message that it came of is acknowledged."""
         session.unsettled -= 1
+        session.fetched -= urgent
         if not session.channel.is_open:
             return
-        if settlement.again is not None:
-            self._publish_again(session, settlement.again, settlement.seconds)
+        for job in (*([settlement.again] if settlement.again else []), *settlement.then):
+            publish(session.retries, self._queue, job)
         if self._delivery is Delivery.NAIVE:
             return  # the broker forgot the message when it sent it
         if settlement.action in (Action.ACK, Action.RETRY):
             session.channel.basic_ack(tag)
         else:
             session.channel.basic_reject(tag, requeue=settlement.action is Action.REQUEUE)
-
-    def _publish_again(self, session: _Session, job: Job, seconds: float) -> None:
-        """Publishes `job` for later, and returns once the broker has it: only then may the message that
-        it came in be acknowledged."""
-        queue = amqp.declare_retry_queue(session.retries, self._queue, job.retries - 1)
-        session.retries.basic_publish(
-            exchange="",
-            routing_key=queue,
-            body=job.model_dump_json().encode(),
-            properties=pika.BasicProperties(
-                content_type="application/json",
-                delivery_mode=pika.DeliveryMode.Persistent.value,
-                message_id=job.task_id,
-                type=job.kind,
-                expiration=str(max(1, int(seconds * 1000))),
-            ),
-            mandatory=True,
-        )

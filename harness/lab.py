@@ -30,6 +30,7 @@ class Lab:
         base: the lab's LAB_VAR, and its logs.
         database_url: the store; a SQLite file below `base` by default.
         env: more settings.
+        root: the project's folder, whose code runs.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Lab:
         database_url: str | None = None,
         management_url: str = "http://127.0.0.1:15672/",
         env: Mapping[str, str] | None = None,
+        root: Path = ROOT,
     ) -> None:
         self.base = base
+        self.root = root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {name: value for name, value in os.environ.items() if name not in _FOREIGN} | {
@@ -62,7 +65,7 @@ class Lab:
     def process(self, name: str, *arguments: str) -> ManagedProcess:
         """A Python process of this lab, not yet started; `name` names its log."""
         return ManagedProcess(
-            [sys.executable, *arguments], env=self.env, log=self.base / "log" / f"{name}.log", cwd=ROOT
+            [sys.executable, *arguments], env=self.env, log=self.base / "log" / f"{name}.log", cwd=self.root
         )
 
     def start_api(self, timeout: float = 30.0) -> None:
@@ -102,7 +105,7 @@ class Lab:
         options = ["--loglevel=info", f"--concurrency={concurrency}", "-n", f"{name}@%h"]
         log = self.base / "log" / f"{name}.log"
         worker = ManagedProcess(
-            [str(command), "-A", "celery_app", "worker", *options], env=self.env, log=log, cwd=ROOT
+            [str(command), "-A", "celery_app", "worker", *options], env=self.env, log=log, cwd=self.root
         )
         self.workers.append(worker)
         worker.start().wait_for_log("ready.", timeout=60)
@@ -161,6 +164,32 @@ class Lab:
                 raise TimeoutError(f"{len(left)} of {len(task_ids)} tasks not {wanted}: {seen.get(left[0])}")
             if left:
                 time.sleep(0.1)
+        return seen
+
+    def process_images(self, images: list[str]) -> str:
+        """Sends a group by the plain route and returns its id."""
+        answer = self.session.post(f"{self.url}/process_images", json={"images": images}, timeout=30)
+        answer.raise_for_status()
+        group_id: str = answer.json()["group_id"]
+        return group_id
+
+    def share(self, group_id: str) -> float:
+        """The share of a group's tasks that are done, by the plain route."""
+        answer = self.session.get(f"{self.url}/status/{group_id}", timeout=30)
+        answer.raise_for_status()
+        share: float = answer.json()["status"]
+        return share
+
+    def wait_for_share(self, group_id: str, share: float = 1.0, timeout: float = 60.0) -> list[float]:
+        """Waits until that share is reached; returns each that was seen on the way, once. Raises
+        TimeoutError."""
+        seen, deadline = [self.share(group_id)], time.monotonic() + timeout
+        while seen[-1] < share:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"group {group_id} went by {seen}")
+            time.sleep(0.02)
+            if (now := self.share(group_id)) != seen[-1]:
+                seen.append(now)
         return seen
 
     def receive(self) -> requests.Response:

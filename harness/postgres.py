@@ -64,7 +64,16 @@ class PostgresNode:
                     if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
                         folder.chmod(folder.stat().st_mode | 0o011)
                 shutil.chown(self._data, "postgres", "postgres")
-            command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "lab", "-A", "trust"]
+            command = [
+                str(self._binaries / "initdb"),
+                "-D",
+                str(self._data),
+                "-U",
+                "lab",
+                "-A",
+                "trust",
+                "--encoding=UTF8",
+            ]
             subprocess.run([*self._as, *command], check=True, capture_output=True, cwd="/")
         self._server.start()
         deadline = time.monotonic() + timeout

@@ -7,14 +7,14 @@ import sys
 from harness.node import RabbitNode
 from harness.supervision import Program
 
-# One after the other these bound the whole stop: 28 s.
-_STOP_WAIT = {"consumer": 6, "celery_worker": 6, "api": 4, "rmq": 10, "epmd": 2}
+# One after the other these bound the whole stop: 30 s.
+_STOP_WAIT = {"celery_beat": 2, "consumer": 6, "celery_worker": 6, "api": 4, "rmq": 10, "epmd": 2}
 
-WORKERS = ("celery_worker", "consumer")
+WORKERS = ("celery_worker", "consumer", "celery_beat")
 
 
 def lab_programs() -> list[Program]:
-    """The API and the workers, which wait to be started.
+    """The API, the workers and beat, which wait to be started.
 
     The workers' retries give a broker that comes late a minute: supervisord waits a second longer each time.
     """
@@ -38,6 +38,13 @@ def lab_programs() -> list[Program]:
             [*python, "consumer", "--concurrency", "3", "--grace", str(_STOP_WAIT["consumer"] - 2)],
             order=50,
             stop_wait=_STOP_WAIT["consumer"],
+            start_retries=10,
+        ),
+        Program(
+            "celery_beat",
+            [*python, "celery", "-A", "celery_app", "beat", "--loglevel=info"],
+            order=60,
+            stop_wait=_STOP_WAIT["celery_beat"],
             start_retries=10,
         ),
     ]

@@ -6,8 +6,8 @@ import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
-from lab.backoff import tier
 from lab.delivery import Delivery
+from lab.options import MAX_PRIORITY
 
 # What pika raises when the broker is away; a broker that accepts and then says nothing raises the second.
 ERRORS: Final = (AMQPError, AMQPConnectorException, OSError)
@@ -15,6 +15,9 @@ ERRORS: Final = (AMQPError, AMQPConnectorException, OSError)
 HEARTBEAT_SECONDS: Final = 10
 BLOCKED_SECONDS: Final = 5.0
 DELIVERY_LIMIT: Final = 5
+
+MAX_DELAY: Final = 2**21  # seconds, 24 days
+SPARE_SECONDS: Final = 3600
 
 CELERY_QUEUE: Final = "celery"
 RABBITMQ_QUEUE: Final = "tasks"
@@ -72,6 +75,25 @@ def queue_arguments(queue: str, delivery: Delivery = Delivery.SAFE) -> dict[str,
     }
 
 
+def priority_queue(queue: str) -> str:
+    """The queue beside the safe `queue` for messages with a priority."""
+    return f"{queue}.priority"
+
+
+def priority_arguments(queue: str) -> dict[str, Any]:
+    """Arguments of the priority queue beside `queue`.
+
+    A classic queue, since quorum queues know no such priorities: its messages lie on one node's disk only,
+    and nothing counts how often one came back, so workers pass one that did on to `queue`.
+    https://www.rabbitmq.com/docs/priority
+    """
+    return {
+        "x-max-priority": MAX_PRIORITY,
+        "x-dead-letter-exchange": DEAD_LETTER_EXCHANGE,
+        "x-dead-letter-routing-key": dead_letter_queue(queue),
+    }
+
+
 def declare_topology(channel: Channel) -> None:
     """Declares all queues of the lab and where their dead letters go; doing it again changes nothing.
 
@@ -84,23 +106,37 @@ def declare_topology(channel: Channel) -> None:
         dead = dead_letter_queue(queue)
         channel.queue_declare(queue=dead, durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind(queue=dead, exchange=DEAD_LETTER_EXCHANGE, routing_key=dead)
+        channel.queue_declare(queue=priority_queue(queue), durable=True, arguments=priority_arguments(queue))
         for delivery in Delivery:
             channel.queue_declare(
                 queue=delivery.queue(queue), durable=True, arguments=queue_arguments(queue, delivery)
             )
 
 
-def declare_retry_queue(channel: Channel, queue: str, retries: int) -> str:
-    """Declares and names the queue in which a message waits for its retry number `retries` (from 0).
+def delay_seconds(seconds_left: float) -> int:
+    """For how long a message that may be handled in `seconds_left` is put aside first: the greatest power of
+    two that is not too long, and 0 in the last second, which its consumer waits by itself."""
+    return 2 ** (min(int(seconds_left), MAX_DELAY).bit_length() - 1) if seconds_left >= 1 else 0
 
-    Nobody consumes it: a message that has waited goes back to `queue` as its dead letter. There is one
-    such queue for each length of wait, since a queue expires messages at its head only.
-    https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats
+
+def declare_delay_queue(channel: Channel, queue: str, seconds_left: float) -> str:
+    """Names the queue for a message that `queue` is to have in `seconds_left`, and declares it: `queue`
+    itself in the last second.
+
+    Nobody consumes a delay queue: a message that has waited goes back to `queue` as its dead letter, and
+    from there, where its time has not come, into a shorter one. There is one for each power of two, so that
+    none waits behind a message with a longer wait: a queue expires messages at its head only. It vanishes
+    when it was not declared for an hour longer than its messages wait; whoever publishes declares it.
+    https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats, https://www.rabbitmq.com/docs/ttl#queue-ttl
     """
-    name = f"{queue}.retry.{tier(retries)}s"
+    seconds = delay_seconds(seconds_left)
+    if not seconds:
+        return queue
+    name = f"{queue}.delay.{seconds}s"
     arguments = {
         "x-queue-type": "quorum",
-        "x-message-ttl": tier(retries) * 1000,
+        "x-message-ttl": seconds * 1000,
+        "x-expires": (seconds + SPARE_SECONDS) * 1000,
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": queue,
         "x-dead-letter-strategy": "at-least-once",

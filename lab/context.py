@@ -1,9 +1,12 @@
 """What a job function is given beside its own parameters, and what it may raise."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from lab.places import Places
 from lab.status import TaskStatus, Verdict
 
 MAX_TIME_LIMIT = 7200.0
@@ -21,6 +24,29 @@ class Report(Protocol):
         result: Any = None,
         error: str | None = None,
     ) -> Verdict: ...
+
+
+class Files(Protocol):
+    """A task's files at the API: what it works on, what it made, and what earlier steps of its workflow
+    made."""
+
+    task_id: str
+
+    def fetch(self, target: Path) -> None: ...
+    def fetch_from(self, task_id: str, target: Path) -> None: ...
+    def deliver(self, source: Path, part: str = "result") -> None: ...
+
+
+class API(Protocol):
+    """What a task may ask of the API in its own name."""
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any: ...
+
+
+class Mailer(Protocol):
+    """Sends a mail (`lab.mail.Mail`), and tells when the server is about to be given its text."""
+
+    def send(self, mail: Any, handing_over: Callable[[], object]) -> None: ...
 
 
 class TemporaryError(Exception):
@@ -43,6 +69,10 @@ class Context:
     attempt: int = 1
     time_limit: float = MAX_TIME_LIMIT
     report: Report | None = None
+    files: Files | None = None
+    api: API | None = None
+    mailer: Mailer | None = None
+    places: Places = field(default_factory=Places)
     _began: float = field(default_factory=time.monotonic)
 
     def progress(self, share: float) -> None:

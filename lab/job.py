@@ -1,14 +1,17 @@
 """The job that every transport runs, by one plain function."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lab.backoff import delay
-from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryError
+from lab.context import API, MAX_TIME_LIMIT, Cancelled, Context, Files, Mailer, Report, TemporaryError
 from lab.kinds import KINDS
 from lab.logs import JobLog
-from lab.status import TaskStatus
+from lab.options import NONE, Options
+from lab.places import Places
+from lab.signatures import open_parameter
+from lab.status import TaskStatus, Verdict
 
 MAX_TIMEOUT = 3600.0
 MAX_NUMBERS = 10_000
@@ -26,13 +29,61 @@ class Job(BaseModel):
 
     task_id: Annotated[str, Field(min_length=1, max_length=64)]
     num: Annotated[int, Field(ge=0)]
-    kind: Annotated[str, Field(pattern=r"^[a-z_]{1,64}$")] = "process_task"
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "process_task"
     params: dict[str, Any] = Field(default_factory=dict)
     token: Annotated[str, Field(max_length=128)] = ""
     attempt: Annotated[int, Field(ge=1, description="the number of the first delivery's attempt")] = 1
     retries: Annotated[int, Field(ge=0, description="how often it was tried again after an error")] = 0
     max_retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] = 3
     time_limit: Annotated[float, Field(gt=0, le=MAX_TIME_LIMIT, description="seconds")] = MAX_TIME_LIMIT
+    group_id: Annotated[str | None, Field(max_length=64, description="the group that it was sent with")] = (
+        None
+    )
+    options: Options = NONE
+    link: Annotated[Self | None, Field(description="runs when this one is DONE, with its result")] = None
+    link_error: Annotated[Self | None, Field(description="runs when this one FAILED, with its error")] = None
+    then: Annotated[
+        list[Self],
+        Field(
+            description="the routing slip: what of a workflow follows, each job with what follows it in turn"
+        ),
+    ] = []
+
+    def to_json(self) -> bytes:
+        """The job as the hand-written transport sends it: what is as by default is left out."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+    def with_input(self, value: Any) -> Self:
+        """The job with `value` as its first parameter that it does not name yet; as it is where it names
+        all."""
+        work = KINDS.get(self.kind)
+        name = None if work is None else open_parameter(work, self.params)
+        return self if name is None else self.model_copy(update={"params": {name: value, **self.params}})
+
+    def after_success(self, result: Any) -> list[Self]:
+        """The jobs that are to run when this one is DONE, with its `result`."""
+        following = [*self.then, *([self.link] if self.link is not None else [])]
+        return [job.with_input(result) for job in following]
+
+    def after_failure(self, text: str) -> list[Self]:
+        """The jobs that are to run when this one FAILED, with the `text` of its error."""
+        return [] if self.link_error is None else [self.link_error.with_input(text)]
+
+    def after(self, verdict: Verdict) -> list[Self]:
+        """The jobs that are to run where this one had ended before, as `verdict` says."""
+        if verdict.status is TaskStatus.DONE:
+            return self.after_success(verdict.result)
+        return self.after_failure(str(verdict.result)) if verdict.status is TaskStatus.FAILED else []
+
+    def again(self, attempt: int, not_before_us: int) -> Self:
+        """The job as it is sent for its next retry, which is attempt number `attempt`."""
+        options = self.options.model_copy(update={"not_before_us": not_before_us})
+        return self.model_copy(update={"attempt": attempt, "retries": self.retries + 1, "options": options})
+
+    def without_priority(self, attempt: int) -> Self:
+        """The job as it goes on through the ordinary queue, as attempt number `attempt`."""
+        options = self.options.model_copy(update={"priority": None})
+        return self.model_copy(update={"attempt": attempt, "options": options})
 
     def arguments(self) -> str:
         """Number and parameters as logs show them, long lists by their length: `(7, 5.0)`."""
@@ -47,6 +98,10 @@ class UnknownKind(LookupError):
 class Skipped(Exception):
     """The API said that this task has come to its end already, or is cancelled: it was not run."""
 
+    def __init__(self, task_id: str, verdict: Verdict) -> None:
+        super().__init__(task_id)
+        self.verdict = verdict
+
 
 class Retry(Exception):
     """The job failed and is to be tried again after `seconds`; RETRYING was reported."""
@@ -56,9 +111,30 @@ class Retry(Exception):
         self.seconds = seconds
 
 
-def run_job(job: Job, report: Report, log: JobLog, attempt: int = 1) -> dict[str, Any]:
+def error_text(error: BaseException) -> str:
+    """What is told of `error` in a task's history."""
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+def run_job(
+    job: Job,
+    report: Report,
+    log: JobLog,
+    attempt: int = 1,
+    files: Files | None = None,
+    *,
+    api: API | None = None,
+    mailer: Mailer | None = None,
+    places: Places | None = None,
+) -> Any:
     """Runs `job` for the `attempt`-th time (from 1) and reports IN_PROGRESS before, progress meanwhile,
-    and DONE, FAILED, RETRYING or CANCELLED after it.
+    and DONE, FAILED, RETRYING or CANCELLED after it. Returns what the job function gave.
+
+    Args:
+        files: the task's files at the API; jobs that work on none need none.
+        api: what else the task may ask of the API; the jobs of the schedule need it.
+        mailer: sends mail, where the worker has been told through which server.
+        places: where the steps of workflows may read from.
 
     Raises:
         Skipped: the answer to IN_PROGRESS was not to run.
@@ -71,22 +147,22 @@ def run_job(job: Job, report: Report, log: JobLog, attempt: int = 1) -> dict[str
         log.skipped(job.num)
         if verdict.cancel:
             report(TaskStatus.CANCELLED)
-        raise Skipped(job.task_id)
+        raise Skipped(job.task_id, verdict)
     log.started(job.num)
     try:
         work = KINDS.get(job.kind)
         if work is None:
             raise UnknownKind(f"unknown kind of job: {job.kind}")
-        context = Context(job.num, attempt, job.time_limit, report)
+        context = Context(job.num, attempt, job.time_limit, report, files, api, mailer, places or Places())
         result = work(context, **job.params)
     except Cancelled:
         log.cancelled(job.num)
         report(TaskStatus.CANCELLED)
         raise
     except Exception as error:
-        text = f"{type(error).__name__}: {error}"[:2000]
+        text = error_text(error)
         if isinstance(error, TemporaryError | OSError) and job.retries < job.max_retries:
-            seconds = delay(job.retries)
+            seconds = delay(job.retries, job.options.retry)
             log.retrying(job.num, error, seconds)
             report(TaskStatus.RETRYING, error=text)
             raise Retry(seconds, error) from error

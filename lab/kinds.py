@@ -6,9 +6,14 @@ import signal
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from lab import own_tasks
 from lab.context import Context, TemporaryError
+from lab.image_job import process_image
+from lab.own_kinds import kinds_of
+from lab.schedule_jobs import cleanup_old_data, generate_daily_report, health_check
+from lab.steps import STEPS
 
 
 def process_task(context: Context, timeout: float) -> dict[str, Any]:
@@ -35,6 +40,16 @@ def process_data(context: Context, numbers: list[float]) -> dict[str, Any]:
         "mean": statistics.fmean(numbers),
         "stdev": statistics.pstdev(numbers),
     }
+
+
+def add(context: Context, x: float, y: float) -> float:  # noqa: ARG001 - as every kind is called
+    """The sum of `x` and `y`."""
+    return x + y
+
+
+def multiply(context: Context, x: float, y: float) -> float:  # noqa: ARG001 - as every kind is called
+    """The product of `x` and `y`."""
+    return x * y
 
 
 def flaky_task(context: Context, timeout: float, times: int) -> dict[str, Any]:
@@ -72,7 +87,24 @@ def killer_task(context: Context, timeout: float) -> dict[str, Any]:
     raise AssertionError("unreachable")
 
 
-KINDS: dict[str, Callable[..., dict[str, Any]]] = {
+# Kinds whose parameters their signature tells: the API and the page need no more to offer them.
+PLAIN: Final[dict[str, Callable[..., Any]]] = {"add": add, "multiply": multiply, **kinds_of(own_tasks)}
+
+_BUILT_IN: Final[dict[str, Callable[..., Any]]] = {
     work.__name__: work
-    for work in (process_task, process_data, flaky_task, failing_task, hanging_task, killer_task)
+    for work in (
+        process_task,
+        process_data,
+        process_image,
+        flaky_task,
+        failing_task,
+        hanging_task,
+        killer_task,
+        health_check,
+        generate_daily_report,
+        cleanup_old_data,
+    )
 }
+if _twice := (_BUILT_IN.keys() | STEPS.keys()) & PLAIN.keys():
+    raise TypeError(f"lab.own_tasks: the lab has a task {_twice.pop()} already")
+KINDS: Final = _BUILT_IN | STEPS | PLAIN

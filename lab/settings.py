@@ -1,15 +1,18 @@
 """The lab's settings: the only reader of the environment."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from lab import exposure
 from lab.delivery import Delivery
+from lab.places import SAMPLES, Places
 
 DEFAULT_RMQ_URL = "amqp://student:qwerty@localhost:5672/"
 
@@ -44,6 +47,16 @@ class Settings:
     image_megapixels: float
     upload_megabytes: float
     upload_count: int
+    timezone: ZoneInfo
+    keep_days: float
+    smtp_url: str | None = field(repr=False)
+    report_to: tuple[str, ...]
+    files: Path
+    download_hosts: tuple[str, ...]
+    download_megabytes: float
+    s3_buckets: tuple[str, ...]
+    s3_endpoint: str | None
+    workflow_hours: float
     user: str | None
     password: str | None = field(repr=False)
 
@@ -59,6 +72,7 @@ class Settings:
         var = Path(get.text("LAB_VAR", "var")).resolve()
         management_url = get.text("LAB_MANAGEMENT_URL", "http://localhost:15672/")
         rmq_url = get.url("RMQ_URL", DEFAULT_RMQ_URL, "amqp", "amqps")
+        smtp_url = get.url("SMTP_URL", "", "smtp", "smtps") or None
         settings = cls(
             rmq_url=rmq_url,
             api_url=get.url("API_URL", f"http://localhost:{port}/update_task_status_api/", "http", "https"),
@@ -81,6 +95,16 @@ class Settings:
             image_megapixels=get.number("LAB_IMAGE_MEGAPIXELS", 64.0, 0.01, 1_000.0),
             upload_megabytes=get.number("LAB_UPLOAD_MEGABYTES", 50.0, 0.01, 10_000.0),
             upload_count=get.integer("LAB_UPLOAD_COUNT", 100, 1, 500),
+            timezone=get.zone("LAB_TIMEZONE", "UTC"),
+            keep_days=get.number("LAB_KEEP_DAYS", 30.0, 0.01, 36_500.0),
+            smtp_url=smtp_url,
+            report_to=get.addresses("LAB_REPORT_TO", _mailbox(smtp_url)),
+            files=Path(get.text("LAB_FILES", str(SAMPLES))).resolve(),
+            download_hosts=get.names("LAB_DOWNLOAD_HOSTS"),
+            download_megabytes=get.number("LAB_DOWNLOAD_MEGABYTES", 20.0, 0.001, 10_000.0),
+            s3_buckets=get.names("LAB_S3_BUCKETS"),
+            s3_endpoint=get.url("LAB_S3_ENDPOINT", "", "", "http", "https") or None,
+            workflow_hours=get.number("LAB_WORKFLOW_HOURS", 24.0, 0.001, 8_760.0),
             user=get.text("LAB_USER", "") or None,
             password=get.text("LAB_PASSWORD", "") or None,
         )
@@ -119,6 +143,12 @@ class Settings:
         """Where workers keep statuses that the API has not taken yet."""
         return self.var / "spool"
 
+    @property
+    def places(self) -> Places:
+        """Where the steps of workflows may read from."""
+        most = int(self.download_megabytes * 1_000_000)
+        return Places(self.files, self.download_hosts, self.s3_buckets, self.s3_endpoint, most)
+
     def secret(self) -> bytes:
         """The key that signs callbacks and sessions: the set one, or one made once and kept under
         `var`, readable by its owner only."""
@@ -136,6 +166,10 @@ class _Reader:
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Names with commas between them, in small letters."""
+        return tuple(one.strip().lower() for one in self.text(name, "").split(",") if one.strip())
+
     def choice(self, name: str, default: str, *allowed: str) -> str:
         value = self.text(name, default)
         if value not in allowed:
@@ -144,7 +178,7 @@ class _Reader:
 
     def url(self, name: str, default: str, *schemes: str) -> str:
         value = self.text(name, default)
-        if urlsplit(value).scheme not in schemes:
+        if value != default and not _is_url(value, schemes):
             raise SettingsError(
                 f"{name} takes a URL that begins with {' or '.join(s + '://' for s in schemes)}"
             )
@@ -174,11 +208,41 @@ class _Reader:
             )
         return span
 
+    def zone(self, name: str, default: str) -> ZoneInfo:
+        value = self.text(name, default)
+        try:
+            return ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"{name} is {value!r}; it takes a time zone's name, such as UTC or Europe/Moscow"
+            ) from error
+
+    def addresses(self, name: str, default: str) -> tuple[str, ...]:
+        """Addresses of mail, with commas between them."""
+        found = tuple(part.strip() for part in self.text(name, default).split(","))
+        if not all(one.isascii() and re.fullmatch(r"[^\s<>@]+@[^\s<>@]+", one) for one in found):
+            raise SettingsError(f"{name} takes addresses of mail, with commas between them")
+        return found
+
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         number = self.number(name, default, low, high)
         if number != int(number):
             raise SettingsError(f"{name} is {number:g}; it takes a whole number from {low} to {high}")
         return int(number)
+
+
+def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parsed = urlsplit(value)
+        return parsed.scheme in schemes and parsed.port != 0
+    except ValueError:  # a port that is none
+        return False
+
+
+def _mailbox(smtp_url: str | None) -> str:
+    """Who reads mail where nobody is named: the mail server's user, or this machine's postmaster."""
+    user = unquote(urlsplit(smtp_url or "").username or "")
+    return user if "@" in user else "postmaster@localhost"
 
 
 def _kept_secret(path: Path) -> bytes:

@@ -81,7 +81,8 @@ class StatusUpdate(BaseModel):
 
 class Verdict(BaseModel):
     """The API's answer to one update: whether it moved the task, where the task stands now, whether it
-    is to be cancelled, and whether the asker's message is a copy of one that is being worked on."""
+    is to be cancelled, whether the asker's message is a copy of one that is being worked on, and what a
+    node of a workflow that was done before returned."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -90,6 +91,7 @@ class Verdict(BaseModel):
     status: TaskStatus | None = None
     cancel: bool = False
     skip: bool = False
+    result: Any = None
     error: str | None = None
 
     @property

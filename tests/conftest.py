@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 import harness.node
 import harness.postgres
+import harness.redis
 from api import LabAPI, create_app
 from api.database import create_engine
 from api.migrate import migrate
@@ -21,6 +22,7 @@ from api.services import Services
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.postgres import PostgresNode, create_database, drop_database
+from harness.redis import RedisNode
 from lab.settings import Settings
 
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
@@ -58,6 +60,15 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not harness.postgres.installed():
         missing("PostgreSQL")
     with PostgresNode(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A private Redis server; the number of a database may follow its address."""
+    if not harness.redis.installed():
+        missing("Redis")
+    with RedisNode(tmp_path_factory.mktemp("redis")) as server:
         yield server.url
 
 
@@ -167,9 +178,15 @@ def _migrate(url: str) -> None:
 def _empty(url: str) -> None:
     """Takes everything out of the PostgreSQL database at `url` and sets its counters back."""
     engine = create_engine(url)
-    names = ", ".join(table.name for table in metadata.sorted_tables if table.name not in ("counters", "control_picture"))
+    names = ", ".join(
+        table.name
+        for table in metadata.sorted_tables
+        if table.name not in ("counters", "control_picture", "samples")
+    )
     with engine.begin() as connection:
         connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
         connection.execute(sa.text("UPDATE counters SET value = 0"))
-        connection.execute(sa.text("UPDATE control_picture SET picture = NULL, at_us = 0, lease_until_us = 0"))
+        connection.execute(
+            sa.text("UPDATE control_picture SET picture = NULL, at_us = 0, lease_until_us = 0")
+        )
     engine.dispose()

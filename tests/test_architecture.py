@@ -9,8 +9,11 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "lab": set(),
     "celery_app": {"lab"},
-    "celery_tasks": {"lab", "celery_app", "celery_consumer"},
-    "celery_consumer": set(),
+    "celery_tasks": {"lab", "celery_app", "celery_consumer", "celery_control", "celery_examples"},
+    "celery_examples": {"lab", "celery_app"},
+    "celery_consumer": {"celery_priority"},
+    "celery_priority": {"lab"},
+    "celery_control": {"celery_app"},
     "consumer": {"lab"},
     "transports": {"lab", "celery_app"},
     "api": {"lab", "transports"},

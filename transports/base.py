@@ -1,13 +1,14 @@
 """What a method of running a job in the background offers to the side that submits."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lab.context import Report
 from lab.delivery import Delivery
 from lab.job import Job
+from lab.plan import Plan
 from lab.settings import Settings
 
 ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
@@ -49,6 +50,14 @@ class Transport(ABC):
         A safe message counts as submitted once the broker has confirmed that it has it; a naive one
         once it was written to the connection.
         """
+
+    def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
+        """Hands over the nodes `starts` of a workflow with whatever of it follows them, in the way of the
+        method; `jobs` are all its nodes by name. As safe as `submit`."""
+        raise NotImplementedError(f"{self.name} has no workflows")
+
+    def give_up(self, task_ids: Sequence[str]) -> None:  # noqa: B027 - by hand nobody waits for a result
+        """Says that these nodes of a workflow will never return anything, to whatever waits for them."""
 
     def cancel(self, task_ids: Sequence[str]) -> None:  # noqa: B027 - nothing runs elsewhere
         """Tells the workers to stop these tasks. Does nothing where the broker is away: the workers hear

@@ -1,17 +1,20 @@
 """Submits jobs as plain AMQP messages, for the hand-written consumer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from lab import amqp
+from lab.amqp_job import publish
 from lab.delivery import Delivery
 from lab.job import Job
+from lab.plan import Plan
 from lab.settings import Settings
 from transports.base import ReportFor, Submission, Transport
+from transports.rabbitmq_workflow import with_slip
 
 
 class RabbitMQTransport(Transport):
@@ -36,32 +39,28 @@ class RabbitMQTransport(Transport):
         try:
             channel = self._channel(delivery)
             for job in jobs:
-                channel.basic_publish(
-                    exchange="",
-                    routing_key=delivery.queue(amqp.RABBITMQ_QUEUE),
-                    body=job.model_dump_json().encode(),
-                    properties=pika.BasicProperties(
-                        content_type="application/json",
-                        delivery_mode=pika.DeliveryMode.Persistent.value if safe else None,
-                        message_id=job.task_id,
-                        type=job.kind,
-                    ),
-                    mandatory=safe,
-                )
+                publish(channel, delivery.queue(amqp.RABBITMQ_QUEUE), job, safe=safe)
                 confirmed.add(job.task_id)
+            if any(job.options.priority is not None for job in jobs):
+                self._tell(channel, {"command": "look"})
         except amqp.ERRORS as error:
             self.close()
             return Submission(frozenset(confirmed), f"{type(error).__name__}: {error}")
         return Submission(frozenset(confirmed))
 
+    def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
+        return self.submit([with_slip(plan, jobs, name) for name in starts])
+
     def cancel(self, task_ids: Sequence[str]) -> None:
         try:
             channel = self._channel(Delivery.SAFE)
             for task_id in task_ids:
-                order = json.dumps({"command": "cancel", "task_id": task_id})
-                channel.basic_publish(amqp.CONTROL_EXCHANGE, "", order.encode())
+                self._tell(channel, {"command": "cancel", "task_id": task_id})
         except amqp.ERRORS:
             self.close()
+
+    def _tell(self, channel: BlockingChannel, order: dict[str, str]) -> None:
+        channel.basic_publish(amqp.CONTROL_EXCHANGE, "", json.dumps(order).encode())
 
     def keep_alive(self) -> None:
         """Answers the broker's heartbeats; a connection that has died is noticed here, not by a task."""

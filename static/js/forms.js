@@ -48,12 +48,30 @@ class TaskForm {
   read() {
     const { method, kind, timeout, count, numbers, times, time_limit: limit, delivery } = this.form.elements;
     const wanted = { method: method.value, kind: kind.value, count: typed(count) };
-    if (kind.value === "process_data") wanted.numbers = list(numbers.value);
+    if (this.form.querySelector("[data-function]:checked")) wanted.params = this.params(kind.value);
+    else if (kind.value === "process_data") wanted.numbers = list(numbers.value);
     else wanted.timeout = typed(timeout);
     if (kind.value === "flaky_task") wanted.times = typed(times);
     if (kind.value === "hanging_task") wanted.time_limit = typed(limit);
     if (delivery) wanted.delivery = delivery.value;
+    for (const name of ["countdown", "expires", "priority"]) {
+      const input = this.form.elements[name];
+      if (input) wanted[name] = typed(input);
+    }
     return wanted;
+  }
+
+  // What was typed into the fields of a function, as its parameters take it.
+  params(kind) {
+    const found = {};
+    for (const input of this.form.querySelectorAll(`[name^="${CSS.escape(kind)}."]`)) {
+      const name = input.name.slice(kind.length + 1);
+      if (input.dataset.type === "bool") found[name] = input.checked;
+      else if (input.dataset.type === "str") found[name] = input.value;
+      else if (input.dataset.type === "list") found[name] = list(input.value);
+      else found[name] = typed(input);
+    }
+    return found;
   }
 
   succeed(tasks, inRequest) {
@@ -65,7 +83,9 @@ class TaskForm {
   fail(problem) {
     const strange = [];
     for (const fault of problem.errors ?? []) {
-      const name = fault.field.split(".")[0];
+      const field = fault.field.split(".")[0];
+      const own = `${this.form.elements.kind.value}.${field}`;
+      const name = own in this.form.elements ? own : field;
       const place = this.form.querySelector(`[data-error="${CSS.escape(name)}"]`);
       const key = fault.code === "total_seconds" ? fault.code : name;
       if (!place) strange.push(fault.message);

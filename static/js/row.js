@@ -31,7 +31,10 @@ export function makeRow(template, task) {
   if (task.kind === "process_task") {
     job.textContent = seconds(task.timeout);
   } else {
-    job.replaceChildren(Object.assign(document.createElement("code"), { textContent: task.kind }));
+    const kind = Object.assign(document.createElement("code"), { textContent: task.kind });
+    const href = whole(task);
+    job.replaceChildren(href ? Object.assign(document.createElement("a"), { href }) : kind);
+    if (href) job.firstChild.append(kind);
   }
   const badge = row.querySelector(".badge-method");
   badge.dataset.method = row.dataset.method = task.method;
@@ -39,6 +42,12 @@ export function makeRow(template, task) {
   row.querySelector('[data-tag="naive"]').hidden = task.delivery !== "naive";
   fillRow(row, task);
   return row;
+}
+
+// What the task is a part of, if anything.
+function whole({ group_id: group, workflow_id: workflow }) {
+  if (group) return config.groupUrl.replace("ID", encodeURIComponent(group));
+  return workflow && config.workflowUrl.replace("ID", encodeURIComponent(workflow));
 }
 
 export function fillRow(row, task) {

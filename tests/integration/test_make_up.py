@@ -143,7 +143,7 @@ def test_a_job_of_each_method_is_done(running: RunningLab, method: str) -> None:
 def test_supervisorctl_lists_the_programs(running: RunningLab) -> None:
     lines = running.supervisorctl("status").splitlines()
     assert [line.split()[:2] for line in lines] == [
-        [name, "RUNNING"] for name in ("api", "celery_worker", "consumer", "epmd", "rmq")
+        [name, "RUNNING"] for name in ("api", "celery_beat", "celery_worker", "consumer", "epmd", "rmq")
     ]
 
 

@@ -42,7 +42,7 @@ JSON_CASES: list[tuple[str, Any, str]] = [
     (TASKS, {**GOOD, "count": "2"}, "count"),
     (TASKS, {**GOOD, "count": True}, "count"),
     (TASKS, {**GOOD, "count": 10**30}, "count"),
-    (TASKS, {**GOOD, "priority": 9}, "priority"),
+    (TASKS, {**GOOD, "priority": 10}, "priority"),
     (TASKS, {**GOOD, "kind": "rm -rf"}, "kind"),
     (TASKS, {**GOOD, "numbers": [1]}, "numbers"),
     (TASKS, {"method": "celery", "kind": "process_data"}, "numbers"),

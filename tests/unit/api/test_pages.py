@@ -14,6 +14,7 @@ from api.pages import PAGE_SIZE
 from api.services import Services
 from api.store import NewTask, Row
 from lab.delivery import Delivery
+from lab.kinds import PLAIN
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus
 
@@ -480,7 +481,7 @@ def form_of(page: str, method: str) -> str:
 def test_each_form_offers_the_jobs_that_fail_where_they_can_be_run(client: FlaskClient, method: str) -> None:
     form = form_of(client.get("/").text, method)
     kinds = re.findall(r'name="kind" value="(\w+)"', form)
-    in_request = ["process_task", "process_data", "flaky_task", "failing_task"]
+    in_request = ["process_task", "process_data", *PLAIN, "flaky_task", "failing_task"]
     queued = [*in_request, "hanging_task", "killer_task"]
     assert kinds == (in_request if method == "sync" else queued)
     deliveries = re.findall(r'name="delivery" value="(\w+)" id="[^"]*" (checked)?', form)

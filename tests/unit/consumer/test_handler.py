@@ -2,9 +2,11 @@ import pytest
 from pika.spec import BasicProperties
 
 from consumer.handler import ACK, REQUEUE, Action, Handler, Settlement
+from lab.clock import now_us
 from lab.context import Report
 from lab.job import Job
 from lab.logs import JobLog
+from lab.options import Options
 from lab.reporter import ReportFailed
 from lab.status import TaskStatus, Verdict
 
@@ -106,7 +108,7 @@ def test_a_job_that_failed_for_now_is_published_again_before_its_message_is_ackn
     assert settlement.action is Action.RETRY
     assert settlement.again is not None
     assert (settlement.again.attempt, settlement.again.retries) == (4, 2)
-    assert 1.0 <= settlement.seconds <= 2.0
+    assert 0.5 <= settlement.again.options.seconds_left(now_us()) <= 2.0
     assert reports.seen[-1] == (TaskStatus.RETRYING, 3)
 
 
@@ -135,3 +137,40 @@ def test_a_copy_of_a_message_that_is_worked_on_is_acknowledged_and_not_run() -> 
     reports = Reports(Verdict(task_id="x", status=TaskStatus.IN_PROGRESS, skip=True))
     assert handle(reports, JOB.model_dump_json().encode()) is ACK
     assert reports.seen == [(TaskStatus.IN_PROGRESS, 1)]
+
+
+def test_what_follows_is_published_before_the_message_is_acknowledged() -> None:
+    callback = Job(task_id="y", num=8, kind="multiply", params={"y": 10.0})
+    errback = Job(task_id="z", num=9, kind="word_count")
+    links = {"link": callback, "link_error": errback}
+    good = Job(task_id="x", num=7, kind="add", params={"x": 4.0, "y": 4.0}, link=callback, link_error=errback)
+    settlement = handle(Reports(), good.to_json())
+    assert settlement == Settlement(Action.ACK, then=(callback.with_input(8.0),))
+    bad = JOB.model_copy(update={"kind": "make_tea", **links})
+    settlement = handle(Reports(), bad.to_json())
+    assert settlement is not None
+    (following,) = settlement.then
+    assert (following.task_id, following.params["text"][:11]) == ("z", "UnknownKind")
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "follows"), [("DONE", 8.0, ["y"]), ("FAILED", "no", ["z"]), ("CANCELLED", None, [])]
+)
+def test_what_follows_a_job_that_had_ended_is_published_again(
+    status: str, result: object, follows: list[str]
+) -> None:
+    reports = Reports(Verdict(task_id="x", status=TaskStatus(status), result=result))
+    links = {
+        "link": Job(task_id="y", num=8, kind="multiply", params={"y": 10.0}),
+        "link_error": Job(task_id="z", num=9, kind="word_count"),
+    }
+    settlement = handle(reports, JOB.model_copy(update=links).to_json(), redelivered=True)
+    assert settlement is not None
+    assert [job.task_id for job in settlement.then] == follows
+
+
+def test_a_job_that_comes_too_late_is_cancelled_and_not_run() -> None:
+    reports = Reports()
+    late = JOB.model_copy(update={"options": Options(expires_us=now_us() - 1)})
+    assert handle(reports, late.to_json()) is ACK
+    assert reports.seen == [(TaskStatus.CANCELLED, 1)]

@@ -1,3 +1,7 @@
+from typing import Any
+
+import pytest
+
 from lab import amqp
 
 
@@ -15,3 +19,50 @@ def test_connections_beat_every_ten_seconds_and_do_not_hang_on_a_blocked_broker(
     assert (made.host, made.port, made.virtual_host) == ("host", 5673, "vhost")
     assert made.heartbeat == 10
     assert made.blocked_connection_timeout == 5.0
+
+
+class Declared:
+    """A channel that notes the queues that are declared on it."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, dict[str, Any]] = {}
+
+    def exchange_declare(self, exchange: str, exchange_type: str, durable: bool) -> None: ...
+
+    def queue_declare(self, queue: str, durable: bool, arguments: dict[str, Any] | None) -> None:
+        self.queues[queue] = arguments or {}
+
+    def queue_bind(self, queue: str, exchange: str, routing_key: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "name"),
+    [
+        (0.0, "tasks"),
+        (0.999, "tasks"),
+        (1.0, "tasks.delay.1s"),
+        (3.9, "tasks.delay.2s"),
+        (4.0, "tasks.delay.4s"),
+        (30 * 86_400.0, "tasks.delay.2097152s"),
+    ],
+)
+def test_a_message_waits_in_the_longest_delay_that_is_not_too_long(seconds_left: float, name: str) -> None:
+    assert amqp.declare_delay_queue(Declared(), "tasks", seconds_left) == name
+
+
+def test_a_delay_queue_outlives_its_messages_and_hands_them_back() -> None:
+    channel = Declared()
+    amqp.declare_delay_queue(channel, "tasks.priority", 9.0)
+    arguments = channel.queues["tasks.priority.delay.8s"]
+    assert arguments["x-message-ttl"] == 8_000
+    assert arguments["x-expires"] >= arguments["x-message-ttl"] + 3_600_000
+    assert arguments["x-dead-letter-routing-key"] == "tasks.priority"
+    assert arguments["x-queue-type"] == "quorum"
+
+
+def test_every_queue_of_jobs_has_one_with_priorities_beside_it() -> None:
+    channel = Declared()
+    amqp.declare_topology(channel)
+    for queue in ("celery", "tasks"):
+        assert channel.queues[f"{queue}.priority"]["x-max-priority"] == 9
+        assert channel.queues[f"{queue}.priority"]["x-dead-letter-routing-key"] == f"{queue}.dead"

@@ -39,11 +39,32 @@ def test_celery_may_have_a_broker_of_its_own() -> None:
         ("API_URL", "localhost:8080"),
         ("LAB_SYNC_MAX_SECONDS", "nan"),
         ("LAB_LOG_LANGUAGE", "de"),
+        ("LAB_TIMEZONE", "Mars/Olympus"),
+        ("LAB_TIMEZONE", "../etc/passwd"),
+        ("LAB_KEEP_DAYS", "0"),
+        ("SMTP_URL", "localhost:25"),
+        ("SMTP_URL", "smtp://localhost:mail"),
+        ("LAB_REPORT_TO", "anna@example.org, nobody"),
     ],
 )
 def test_a_setting_of_the_wrong_form_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_env({name: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "to"),
+    [
+        ({}, ("postmaster@localhost",)),
+        ({"SMTP_URL": "smtp://anna:secret@mail:25"}, ("postmaster@localhost",)),
+        ({"SMTP_URL": "smtps://anna%40example.org:secret@mail"}, ("anna@example.org",)),
+        ({"LAB_REPORT_TO": "a@example.org, b@example.org"}, ("a@example.org", "b@example.org")),
+    ],
+)
+def test_reports_go_to_whom_is_named_or_to_the_mail_servers_user(
+    given: dict[str, str], to: tuple[str, ...]
+) -> None:
+    assert Settings.from_env(given).report_to == to
 
 
 LOGIN = {"LAB_USER": "anna", "LAB_PASSWORD": "a good word"}

@@ -1,0 +1,138 @@
+"""What the control page's forms do."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from api.control import wording
+from api.control.purge import purge
+from api.control.queues import ready
+from api.services import services
+from lab import amqp
+from transports.control import CONTROLS, Answer, Control, ControlError, create_control
+
+RATE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(/[smh])?", re.ASCII)
+MOST_AT_ONCE: Final = 100
+
+Form = Mapping[str, str]
+
+
+class Refused(Exception):
+    """The form cannot be done; `status` is the HTTP status that says so."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is said of something done; `more` are a script's own members."""
+
+    message: str
+    status: int = 200
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def act(action: str, form: Form) -> Outcome:
+    """Does `action`: ping, grow, shrink or rate_limit.
+
+    Raises:
+        Refused: a field is at fault, or the broker is away.
+    """
+    actions = {"ping": _ping, "grow": _resize, "shrink": _resize, "rate_limit": _rate_limit}
+    return actions[action](action, form)
+
+
+def confirmed_purge(queue: str, form: Form) -> Outcome:
+    """Purges `queue` of at most `count` messages; raises Refused where the broker is away."""
+    parts = services()
+    count = form.get("count", "")
+    try:
+        most = _whole(count, 10_000_000) if count else ready(parts.settings, queue)
+        gone = purge(parts.settings.rmq_url, queue, most, parts.store)
+        left = ready(parts.settings, queue) if gone.messages else 0
+    except amqp.ERRORS as error:
+        raise Refused(wording.away(), 503) from error
+    parts.control.look_soon()
+    return Outcome(wording.purged(queue, gone, left), more={"messages": gone.messages, "tasks": gone.tasks})
+
+
+def _ping(_: str, form: Form) -> Outcome:
+    answers = {name: _ask(name, "ping") for name in _methods(form)}
+    picture = services().control.picture() or {"workers": []}
+    silent = [
+        worker["name"]
+        for worker in picture["workers"]
+        if worker["method"] in answers
+        and worker["name"] not in {answer.worker for answer in answers[worker["method"]]}
+    ]
+    said = [answer for told in answers.values() for answer in told]
+    return Outcome(wording.pinged(said, silent), more={"answers": _told(said), "silent": silent})
+
+
+def _resize(action: str, form: Form) -> Outcome:
+    method, worker = form.get("method", ""), form.get("worker", "")
+    if method not in CONTROLS or not 0 < len(worker) <= 255:
+        raise Refused(wording.which_worker(), 422)
+    n = _whole(form.get("n", "1"), MOST_AT_ONCE)
+    answers = _ask(method, action, worker, n)
+    services().control.look_soon()
+    said = {"answers": _told(answers)}
+    if not answers:
+        return Outcome(wording.no_answer(worker), 504, said)
+    errors = [answer.error for answer in answers if answer.error]
+    if errors:
+        return Outcome(wording.refused(worker, errors[0]), 409, said)
+    return Outcome(wording.resized(worker, n if action == "grow" else -n), more=said)
+
+
+def _rate_limit(_: str, form: Form) -> Outcome:
+    kind, rate = form.get("kind", "").strip(), form.get("rate", "").strip()
+    match = RATE.fullmatch(rate)
+    if match is None or not 0 < len(kind) <= 64:
+        raise Refused(wording.which_rate(), 422)
+    rate = rate if float(match[1]) else "0"
+    answers = [answer for name in _methods(form) for answer in _ask(name, "rate_limit", kind, rate)]
+    services().control.look_soon()
+    said = {"answers": _told(answers)}
+    if not answers:
+        return Outcome(wording.nobody(), 504, said)
+    errors = [answer for answer in answers if answer.error]
+    if errors:
+        return Outcome(wording.refused(errors[0].worker, errors[0].error or ""), 409, said)
+    return Outcome(wording.limited(kind, rate, len(answers)), more=said)
+
+
+def _methods(form: Form) -> list[str]:
+    """The methods that the form means: one, or all where it names none."""
+    method = form.get("method", "")
+    if method and method not in CONTROLS:
+        raise Refused(wording.which_worker(), 422)
+    return [method] if method else list(CONTROLS)
+
+
+def _ask(method: str, order: str, *arguments: Any) -> list[Answer]:
+    """The answers to one order. A connection belongs to one thread, so each order has its own."""
+    asked: Control = create_control(method, services().settings)
+    try:
+        answers: list[Answer] = getattr(asked, order)(*arguments)
+    except ControlError as error:
+        raise Refused(wording.away(), 503) from error
+    finally:
+        asked.close()
+    return answers
+
+
+def _whole(text: str, most: int) -> int:
+    if not (re.fullmatch(r"[0-9]{1,8}", text) and 1 <= int(text) <= most):
+        raise Refused(wording.how_many(most), 422)
+    return int(text)
+
+
+def _told(answers: list[Answer]) -> list[dict[str, Any]]:
+    return [
+        {"worker": answer.worker, "ms": round(answer.seconds * 1000, 1), "error": answer.error}
+        for answer in answers
+    ]

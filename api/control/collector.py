@@ -1,0 +1,91 @@
+"""Renews the picture of workers and queues: one process of the API at a time, every ten seconds."""
+
+import logging
+import threading
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.control.look import Look, Picture
+from api.control.store import Pictures
+from lab.clock import now_us, to_us
+
+LOOK_SECONDS: Final = 1.0
+PERIOD_US: Final = 10_000_000
+SOON_US: Final = 2_000_000
+FRESH_US: Final = 15_000_000
+
+logger = logging.getLogger(__name__)
+
+
+class ControlCollector:
+    """One thread in each process. All keep the latest picture in memory; the one that gets the lease takes
+    the next. So the workers are asked as often for a thousand viewers as for none."""
+
+    def __init__(self, pictures: Pictures, look: Look) -> None:
+        self._pictures = pictures
+        self._look = look
+        self._picture: Picture | None = None
+        self._known_us = -1
+        self._soon = False
+        self._fresh = threading.Event()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it, and gives back its connections."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def picture(self, wait: float = 0.0) -> Picture | None:
+        """The latest picture, from memory. A process that has just started waits up to `wait` seconds for
+        one that is not of an earlier day; None where there is none at all."""
+        if self._thread is not None:
+            self._fresh.wait(wait)
+        return self._picture
+
+    def look_soon(self) -> None:
+        """Asks for a look before its time, since something was changed; two seconds after the last at the
+        earliest, however many ask."""
+        self._soon = True
+
+    def refresh(self) -> None:
+        """Takes a picture where that is due and nobody else does; reads the one that somebody took."""
+        begun_us, lease_until_us = self._pictures.taken_us()
+        wanted_us = SOON_US if self._soon else PERIOD_US
+        now = now_us()
+        if now - begun_us >= wanted_us and lease_until_us <= now and self._pictures.claim(wanted_us):
+            self._soon = False
+            self._take(now)
+        elif begun_us != self._known_us:
+            self._picture, self._known_us = self._pictures.read(), begun_us
+        taken_at = self._picture and self._picture["broker"]["up"] and self._picture["at"]
+        if taken_at and now_us() - to_us(datetime.fromisoformat(taken_at)) < FRESH_US:
+            self._fresh.set()
+
+    def _take(self, begun_us: int) -> None:
+        picture = None
+        try:
+            self._picture = picture = self._look.take(self._pictures.read())
+            self._fresh.set()
+        finally:
+            self._pictures.save(picture, begun_us)
+            self._known_us = begun_us
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self.refresh()
+            except SQLAlchemyError as error:
+                logger.warning("the store does not answer: %s", error)
+            except Exception:
+                logger.exception("control")
+            self._ending.wait(LOOK_SECONDS)
+        self._look.close()

@@ -1,0 +1,1 @@
+"""Groups of tasks that are sent, followed and cancelled together."""

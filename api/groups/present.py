@@ -1,0 +1,54 @@
+"""A group as the outside sees it."""
+
+from typing import Any
+
+from flask import url_for
+
+from api.images.routes import image_json, kept_files
+from api.present import task_json
+from api.queries import Row
+from api.services import services
+from lab.clock import to_iso
+from lab.status import TaskStatus
+
+
+def group_json(row: Row, counts: dict[str, int]) -> dict[str, Any]:
+    """A group, with how many of its tasks stand at each status."""
+    return {
+        "id": row["id"],
+        "method": row["method"],
+        "operation": row["operation"],
+        "count": row["count"],
+        "share": counts[TaskStatus.DONE] / row["count"],
+        "counts": counts,
+        "created_at": to_iso(row["created_us"]),
+        "archive_url": url_for("groups.results", group_id=row["id"]),
+    }
+
+
+def group_with_tasks(group_id: str) -> dict[str, Any] | None:
+    """A group with its tasks, each with its image and the addresses of what it made; None where there is
+    no such group."""
+    rows = services().groups.rows
+    group = rows.get(group_id)
+    if group is None:
+        return None
+    tasks = rows.tasks(group_id)
+    counts = dict.fromkeys(TaskStatus.__members__, 0)
+    for task in tasks:
+        counts[task["status"]] += 1
+    uploads = services().uploads.get([task["params"]["image_id"] for task in tasks])
+    ids = [task["id"] for task in tasks if task["status"] == TaskStatus.DONE]
+    has = {"preview": kept_files(ids, "preview"), "result": kept_files(ids, "result")}
+
+    def link(part: str, task_id: str) -> str | None:
+        return url_for(f"images.{part}", task_id=task_id) if task_id in has[part] else None
+
+    def told(task: Row) -> dict[str, Any]:
+        image_id = task["params"]["image_id"]
+        upload = uploads.get(image_id)
+        image = image_json(upload) if upload else {"id": image_id, "name": image_id}
+        links = {"preview_url": link("preview", task["id"]), "result_url": link("result", task["id"])}
+        return {**task_json(task), "image": image, **links}
+
+    return {**group_json(group, counts), "tasks": [told(task) for task in tasks]}

@@ -1,0 +1,152 @@
+"""The JSON API of groups."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from flask import Response, current_app, json, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.groups.archive import archive
+from api.groups.present import group_json, group_with_tasks
+from api.groups.seed import CancelledOut, GroupPath
+from api.groups.service import UnknownImages
+from api.problems import idempotency_key, invalid, problem
+from api.schemas import Problem, TaskOut
+from api.services import services
+from api.store import KeyReused
+from lab.images import Operation
+
+groups = APIBlueprint(
+    "groups",
+    __name__,
+    url_prefix="/api/groups",
+    abp_tags=[Tag(name="Groups", description="One operation on many images, by either transport")],
+    abp_responses={422: Problem},
+)
+
+MOST_IMAGES = 500
+
+
+class GroupRequest(BaseModel):
+    """One operation on each of several uploads."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: Literal["celery", "rabbitmq"]
+    images: Annotated[list[str], Field(min_length=1, max_length=MOST_IMAGES, description="ids of uploads")]
+    operation: Operation
+
+
+class GroupOut(BaseModel):
+    """A group; `share` is the share of its tasks that are DONE, 0 to 1."""
+
+    id: str
+    method: str
+    operation: dict[str, Any] | None
+    count: int
+    share: float
+    counts: dict[str, int]
+    created_at: str
+    archive_url: str
+
+
+class GroupTaskOut(TaskOut):
+    """A task of a group, its image, and where what it made is to be had."""
+
+    image: dict[str, Any]
+    preview_url: str | None
+    result_url: str | None
+
+
+class GroupWithTasks(GroupOut):
+    """A group with its tasks, in the order of its images."""
+
+    tasks: list[GroupTaskOut]
+
+
+class OneGroupOut(BaseModel):
+    """A group."""
+
+    group: GroupWithTasks
+
+
+class GroupsOut(BaseModel):
+    """Groups, newest first."""
+
+    groups: list[GroupOut]
+
+
+class GroupsQuery(BaseModel):
+    """How many groups to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+@groups.post("", responses={202: OneGroupOut, 400: Problem, 409: Problem})
+def send(body: GroupRequest) -> Response:
+    """Work on uploaded images as one group
+
+    An `Idempotency-Key` header makes a repeated request return the first one's group.
+    """
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
+    try:
+        group_id, _ = services().groups.send(body.method, body.images, body.operation, key)
+    except UnknownImages as error:
+        message = f"no uploads, or expired ones: {', '.join(error.ids[:5])}"
+        return invalid([{"field": "images", "message": message, "code": "unknown", "images": error.ids}])
+    except KeyReused:
+        return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
+    return _one(group_id, 202)
+
+
+@groups.get("", responses={200: GroupsOut})
+def page(query: GroupsQuery) -> Response:
+    """List groups, newest first"""
+    rows = services().groups.rows.recent(query.limit)
+    counts = services().groups.rows.counts([row["id"] for row in rows])
+    return _answer({"groups": [group_json(row, counts[row["id"]]) for row in rows]})
+
+
+@groups.get("/<group_id>", responses={200: OneGroupOut, 404: Problem})
+def one(path: GroupPath) -> Response:
+    """One group with its tasks"""
+    return _one(path.group_id, 200)
+
+
+@groups.post("/<group_id>/cancel", responses={200: CancelledOut, 404: Problem})
+def cancel(path: GroupPath) -> Response:
+    """Cancel what has not ended of a group"""
+    if services().groups.rows.get(path.group_id) is None:
+        return _unknown(path.group_id)
+    cancelled = services().groups.cancel(path.group_id)
+    return _unknown(path.group_id) if cancelled is None else _answer(asdict(cancelled))
+
+
+@groups.get(
+    "/<group_id>/results.zip",
+    responses={
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+        404: Problem,
+    },
+)
+def results(path: GroupPath) -> Response:
+    """All results that there are so far, as one ZIP"""
+    return archive(path.group_id) or problem(
+        404, "Not Found", "this group has no results, or they have expired"
+    )
+
+
+def _one(group_id: str, status: int) -> Response:
+    group = group_with_tasks(group_id)
+    return _unknown(group_id) if group is None else _answer({"group": group}, status)
+
+
+def _unknown(group_id: str) -> Response:
+    return problem(404, "Not Found", f"there is no group with the id {group_id!r}")
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    return current_app.response_class(json.dumps(body), status, content_type="application/json")

@@ -1,0 +1,107 @@
+"""Taking uploads in: each file is looked into, and kept or refused by itself."""
+
+import re
+import threading
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from werkzeug.datastructures import FileStorage
+
+from api.images.files import ImageFiles
+from api.images.store import UploadRows
+from api.queries import Row
+from lab.images import BadImage, inspect
+from lab.settings import Settings
+
+LONGEST_NAME: Final = 120
+# Looking into an image takes memory for a moment: one at a time in each process.
+_looking = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that was not taken: the `index`-th of its upload (from 0), and why. `bound` is the limit that
+    it breaks, where there is one."""
+
+    index: int
+    name: str
+    code: str
+    message: str
+    bound: float | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of an upload."""
+
+    images: list[Row]
+    refused: list[Refused]
+
+
+class Intake:
+    """Checks what was uploaded, keeps what is an image, and says of the rest why not."""
+
+    def __init__(self, settings: Settings, files: ImageFiles, rows: UploadRows) -> None:
+        self._settings = settings
+        self._files = files
+        self._rows = rows
+
+    def take(self, uploads: Sequence[FileStorage]) -> Taken:
+        """Keeps the images among `uploads`, whose streams are files of `ImageFiles.incoming`."""
+        limit = self._settings.upload_megabytes
+        images: list[Row] = []
+        refused: list[Refused] = []
+        for index, upload in enumerate(uploads):
+            name = shown_name(upload.filename or "")
+            path = _path_of(upload.stream)
+            if path.stat().st_size > limit * 1_000_000:
+                refused.append(Refused(index, name, "too_large", f"it has more than {limit:g} MB", limit))
+                continue
+            try:
+                images.append(self._take(path, name))
+            except BadImage as error:
+                bound = self._settings.image_megapixels if error.code == "too_many_pixels" else None
+                refused.append(Refused(index, name, error.code, str(error), bound))
+        self._rows.add(images)
+        return Taken(images, refused)
+
+    def _take(self, path: Path, name: str) -> Row:
+        with _looking:
+            info = inspect(path, int(self._settings.image_megapixels * 1_000_000))
+        upload_id = str(uuid.uuid4())
+        self._files.keep(path, upload_id)
+        return {
+            "id": upload_id,
+            "name": name,
+            "format": info.format,
+            "width": info.width,
+            "height": info.height,
+            "bytes": info.bytes,
+        }
+
+
+def _path_of(stream: IO[bytes]) -> Path:
+    stream.flush()
+    return Path(stream.name)
+
+
+def shown_name(name: str) -> str:
+    """A file's name as pages show it: no folders, nothing unprintable, at most 120 characters."""
+    last = re.split(r"[/\\]", name)[-1]
+    printable = "".join(c for c in unicodedata.normalize("NFC", last) if c.isprintable())
+    return printable.strip(" .")[:LONGEST_NAME] or "image"
+
+
+def fault(refused: Refused) -> dict[str, Any]:
+    """A refused file as an entry of a problem document."""
+    entry: dict[str, Any] = {
+        "field": f"files.{refused.index}",
+        "name": refused.name,
+        "message": refused.message,
+        "code": refused.code,
+    }
+    return entry if refused.bound is None else {**entry, "bound": refused.bound}

@@ -1,0 +1,196 @@
+"""The pages of images: upload, recent groups, and one group with its gallery."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
+
+from api.action_pages import wants_json
+from api.groups.present import group_json, group_with_tasks
+from api.images import wording
+from api.images.files import DiskFull
+from api.images.form import ImageForm
+from api.images.routes import allow_files
+from api.page_config import page_config
+from api.services import services
+from api.store import KeyReused
+from api.wording import gettext
+from lab.images import MEDIA_TYPES
+from lab.images.operation import TAKES
+from lab.status import TaskStatus
+from transports import TRANSPORTS, transport_class
+
+images = Blueprint("images", __name__)
+
+RECENT: Final = 20
+MOST_NAMED: Final = 5
+NAME_LENGTH: Final = 40
+METHODS: Final = [name for name in TRANSPORTS if not transport_class(name).in_request]
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+@images.url_value_preprocessor
+def take_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """Before the form is read, and the first to read it looks for its csrf_token."""
+    if endpoint == "pages.images.send" and request.method == "POST":
+        allow_files()
+
+
+@images.errorhandler(RequestEntityTooLarge)
+def too_large(_: RequestEntityTooLarge) -> AnyResponse:
+    """More came than an upload may have in all."""
+    text = gettext("That is too much at once. Choose fewer or smaller files.")
+    return _refuse(ImageForm(errors={"files": text}), 413)
+
+
+@images.errorhandler(DiskFull)
+def disk_full(_: DiskFull) -> AnyResponse:
+    """There is no room for what came."""
+    text = gettext("The lab's disk is full. Remove something, or wait until older images expire.")
+    return _refuse(ImageForm(errors={"files": text}), 507)
+
+
+@images.get("/images")
+def index() -> str:
+    """The form, and the newest groups."""
+    return _page(ImageForm())
+
+
+@images.post("/images")
+def send() -> AnyResponse:
+    """The form sent without JavaScript: its good files become one group, and its page says which were
+    refused."""
+    form, key = ImageForm(request.form), request.form.get("key", "")
+    method = form.value("method", "")
+    if method not in METHODS:
+        abort(400)
+    once = f"images:{key}" if _KEY.fullmatch(key) else None
+    if once and (sent := services().groups.rows.sent_under(once)):
+        return redirect(url_for(".group", group_id=sent), 303)
+    files = [file for file in request.files.getlist("files") if file.filename]
+    operation, settings = form.operation(), services().settings
+    if not files:
+        form.errors["files"] = wording.faults()["files"]
+    elif len(files) > settings.upload_count:
+        form.errors["files"] = wording.too_many(settings, str(len(files)))
+    if operation is None or form.errors:
+        return _refuse(form, 413 if len(files) > settings.upload_count else 422)
+    taken = services().intake.take(files)
+    form.refused = [(bad.name, wording.reason(bad.code, settings)) for bad in taken.refused]
+    if not taken.images:
+        form.errors["files"] = gettext("None of these files was taken. Choose others.")
+        return _refuse(form, 422)
+    try:
+        group_id, _ = services().groups.send(method, [row["id"] for row in taken.images], operation, once)
+    except KeyReused:  # pressed twice, and the other one was faster
+        return redirect(url_for(".group", group_id=services().groups.rows.sent_under(once or "")), 303)
+    _flash_refused(form.refused)
+    return redirect(url_for(".group", group_id=group_id), 303)
+
+
+@images.get("/images/<group_id>")
+def group(group_id: str) -> str:
+    """One group: how far it is, and a gallery of its images."""
+    # The position in the stream comes before the rows: what changes in between is sent again.
+    last_change = services().store.last_change()
+    found = group_with_tasks(group_id)
+    if found is None:
+        abort(404)
+    settings = services().settings
+    made = [task for task in found["tasks"] if isinstance(task["result"], dict)]
+    gone = [task for task in made if task["result_url"] is None]
+    return render_template(
+        "images_group.html",
+        group=found,
+        title=wording.operation(found["operation"]),
+        counted=wording.counted(found["counts"]),
+        share=wording.share(found["counts"]),
+        images=wording.images(found["count"]),
+        ended=all(TaskStatus(task["status"]).final for task in found["tasks"]),
+        results=len(made) - len(gone),
+        expired=wording.expired(settings.image_hours) if gone else "",
+        config=page_config(
+            last_change,
+            {
+                "groupId": group_id,
+                "groupDataUrl": url_for("groups.one", group_id=group_id),
+                "previewUrl": url_for("images.preview", task_id="ID"),
+                "resultUrl": url_for("images.result", task_id="ID"),
+                "images": wording.for_scripts(settings),
+            },
+        ),
+    )
+
+
+@images.post("/images/<group_id>/cancel")
+def cancel(group_id: str) -> AnyResponse:
+    """Cancels what has not ended of a group, and goes back to its page. A script that asks for JSON gets
+    `{"message", "ok"}`."""
+    if services().groups.rows.get(group_id) is None:
+        abort(404)
+    found = services().groups.cancel(group_id)
+    text = gettext("There is no such group") if found is None else wording.cancelled(found)
+    if wants_json():
+        return jsonify(message=text, ok=found is not None)
+    flash(text, "images")
+    return redirect(url_for(".group", group_id=group_id), 303)
+
+
+@images.get("/images/<group_id>/cancel")
+def back(group_id: str) -> AnyResponse:
+    """Somebody opens the address of a form: back to what it is about."""
+    return redirect(url_for(".group", group_id=group_id))
+
+
+def _refuse(form: ImageForm, status: int) -> AnyResponse:
+    return make_response(_page(form), status)
+
+
+def _page(form: ImageForm) -> str:
+    settings, rows = services().settings, services().groups.rows
+    last_change = services().store.last_change()
+    recent = rows.recent(RECENT)
+    counts = rows.counts([row["id"] for row in recent])
+    groups = [group_json(row, counts[row["id"]]) for row in recent]
+    return render_template(
+        "images.html",
+        form=form,
+        key=secrets.token_urlsafe(16),
+        methods=METHODS,
+        bounds=wording.BOUNDS,
+        accept=",".join(MEDIA_TYPES.values()),
+        settings=settings,
+        groups=[
+            {
+                **group,
+                "title": wording.operation(group["operation"]),
+                "counted": wording.counted(group["counts"]),
+                "images": wording.images(group["count"]),
+            }
+            for group in groups
+        ],
+        config=page_config(
+            last_change,
+            {
+                "uploadUrl": url_for("images.upload"),
+                "groupsUrl": url_for("groups.send"),
+                "takes": TAKES,
+                "mostFiles": settings.upload_count,
+                "mostBytes": int(settings.upload_megabytes * 1_000_000),
+                "images": wording.for_scripts(settings),
+            },
+        ),
+    )
+
+
+def _flash_refused(refused: Sequence[tuple[str, str]]) -> None:
+    """Keeps the first few: messages travel in a cookie."""
+    for name, why in refused[:MOST_NAMED]:
+        short = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+        flash(wording.not_taken(short, why), "images refused")
+    if len(refused) > MOST_NAMED:
+        flash(gettext("Not taken besides: %(n)s.", n=len(refused) - MOST_NAMED), "images refused")

@@ -1,0 +1,1 @@
+"""Removing what ended long ago, a little at a time."""

@@ -1,0 +1,1 @@
+"""Reports on a day: figures from the store, kept, shown, and written out for mail."""

@@ -1,0 +1,162 @@
+"""The JSON API of the schedule and its reports."""
+
+from typing import Any
+
+from flask import Response, current_app, json
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+
+from api.present import task_json
+from api.problems import problem
+from api.schedule.present import report_json, schedule_json
+from api.schedule.service import entry_named, now
+from api.schemas import OneTaskOut, Problem, TaskOut
+from api.services import services
+
+schedule = APIBlueprint(
+    "schedule",
+    __name__,
+    abp_tags=[Tag(name="Schedule", description="What runs by the clock, and the daily report")],
+    abp_responses={422: Problem},
+)
+
+SHOWN_REPORTS = 50
+
+
+class RuleOut(BaseModel):
+    """When an entry is due: `every` so many seconds, or `at` a time of the day, daily or on a `weekday`
+    (1 is Monday)."""
+
+    every: int | None
+    at: str | None
+    weekday: int | None
+
+
+class RunOut(BaseModel):
+    """A run; `due_at` is None where it was run by hand, `num` and `status` where its task was removed."""
+
+    due_at: str | None
+    created_at: str
+    task_id: str
+    num: int | None
+    status: str | None
+    error: str | None
+    finished_at: str | None
+
+
+class EntryOut(BaseModel):
+    """An entry, with its twenty newest runs, newest first."""
+
+    name: str
+    kind: str
+    rule: RuleOut
+    next_at: str
+    runs: list[RunOut]
+
+
+class ScheduleOut(BaseModel):
+    """The schedule; `beat` is whether beat was heard in the last two minutes."""
+
+    timezone: str
+    beat: bool
+    heard_at: str | None
+    entries: list[EntryOut]
+
+
+class DueOut(BaseModel):
+    """The task that this due time became now; None where it had one already."""
+
+    run: TaskOut | None
+
+
+class ReportOut(BaseModel):
+    """A report on the tasks that ended from `since` to before `until`. `mail` is sending, sent, failed, or
+    None where it was never tried."""
+
+    id: int
+    task_id: str
+    since: str
+    until: str
+    created_at: str
+    ended: int
+    failed: int
+    mail: str | None
+    mail_error: str | None
+    mail_at: str | None
+
+
+class ReportsOut(BaseModel):
+    """Reports, newest first."""
+
+    reports: list[ReportOut]
+
+
+class WholeReportOut(ReportOut):
+    """A report with its figures: for each method and kind, and for all, counts, and percentiles in seconds."""
+
+    figures: dict[str, Any]
+
+
+class EntryPath(BaseModel):
+    """An entry by its name."""
+
+    entry: str
+
+
+class ReportPath(BaseModel):
+    """A report by its id."""
+
+    report_id: int = Field(ge=1, le=2**62)
+
+
+@schedule.get("/api/schedule", responses={200: ScheduleOut})
+def whole() -> Response:
+    """What runs by the clock, when next, and how it went"""
+    return _answer(schedule_json(now()))
+
+
+@schedule.post("/api/schedule/<entry>/due", responses={200: DueOut, 404: Problem})
+def due(path: EntryPath) -> Response:
+    """For workers: beat says that an entry is due
+
+    Which due time is meant the API works out itself; the first word of it makes a task, all others nothing.
+    So it takes no login.
+    """
+    entry = entry_named(path.entry)
+    if entry is None:
+        return _unknown(path)
+    row = services().schedule.due(entry, now())
+    return _answer({"run": None if row is None else task_json(row)})
+
+
+@schedule.post("/api/schedule/<entry>/run", responses={202: OneTaskOut, 404: Problem})
+def run(path: EntryPath) -> Response:
+    """Run an entry now, outside of the schedule"""
+    entry = entry_named(path.entry)
+    if entry is None:
+        return _unknown(path)
+    return _answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
+
+
+@schedule.get("/api/reports", responses={200: ReportsOut})
+def reports() -> Response:
+    """The newest reports"""
+    rows = services().schedule.reports.newest(SHOWN_REPORTS)
+    return _answer({"reports": [report_json(row) for row in rows]})
+
+
+@schedule.get("/api/reports/<int:report_id>", responses={200: WholeReportOut, 404: Problem})
+def report(path: ReportPath) -> Response:
+    """One report with its figures"""
+    row = services().schedule.reports.get(path.report_id)
+    if row is None:
+        return problem(404, "Not Found", f"there is no report {path.report_id}")
+    return _answer({**report_json(row), "figures": row["figures"]})
+
+
+def _unknown(path: EntryPath) -> Response:
+    return problem(404, "Not Found", f"the schedule has no entry {path.entry!r}")
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    return current_app.response_class(json.dumps(body), status, content_type="application/json")

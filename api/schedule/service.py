@@ -1,0 +1,79 @@
+"""The schedule at work: a due time becomes a task, once, whoever tells of it and how often."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from api.queries import Row
+from api.relay import Relay
+from api.schedule.cleanup.store import Cleanup
+from api.schedule.reports.store import ReportRows
+from api.schedule.store import RunRows
+from api.store import KeyReused, NewTask, Store
+from lab.clock import to_iso, to_us
+from lab.schedule import ENTRIES, Entry, day_before
+from lab.settings import Settings
+
+BY_HAND: Final = timedelta(days=1)
+
+
+class Schedule:
+    """Makes tasks of the entries of `lab.schedule.ENTRIES`."""
+
+    def __init__(self, settings: Settings, store: Store, relay: Relay) -> None:
+        self._settings = settings
+        self._store = store
+        self._relay = relay
+        self.runs = RunRows(store.engine)
+        self.reports = ReportRows(store.engine)
+        self._cleanup = Cleanup(store.engine)
+
+    def due(self, entry: Entry, now: datetime) -> Row | None:
+        """Beat's word that `entry` is due has come at `now`. Returns the task that it became, or None where
+        that due time has one already."""
+        due = entry.due(now, self._settings.timezone)
+        since, until = day_before(due, self._settings.timezone)
+        try:
+            # The key makes task and due time one, should this process end before the run is noted.
+            key = f"schedule:{entry.name}:{to_us(due)}"
+            row = self._submit(entry, _params(entry, since, until), key)
+        except KeyReused:
+            return None
+        return row if self.runs.add(entry.name, to_us(due), row["id"]) else None
+
+    def run_now(self, entry: Entry, now: datetime) -> Row:
+        """Makes a task of `entry`, whether it is due or not; a report is on the 24 hours until `now`."""
+        row = self._submit(entry, _params(entry, now - BY_HAND, now), None)
+        self.runs.add(entry.name, None, row["id"])
+        return row
+
+    def clean_up(self, now: datetime) -> tuple[dict[str, int], bool]:
+        """Removes some of what ended more than LAB_KEEP_DAYS before `now`, as `Cleanup.step`."""
+        return self._cleanup.step(to_us(now - timedelta(days=self._settings.keep_days)))
+
+    def _submit(self, entry: Entry, params: dict[str, Any], key: str | None) -> Row:
+        new = NewTask(
+            "celery",
+            entry.kind,
+            params,
+            delivery=self._settings.delivery,
+            max_retries=entry.max_retries,
+        )
+        added = self._store.add(new, relay=self._relay.name, key=key)
+        self._relay.wake("celery")
+        return added.rows[0]
+
+
+def entry_named(name: str) -> Entry | None:
+    """The entry of this name, or None."""
+    return ENTRIES.get(name)
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _params(entry: Entry, since: datetime, until: datetime) -> dict[str, Any]:
+    if entry.kind != "generate_daily_report":
+        return {}
+    return {"since": to_iso(to_us(since)), "until": to_iso(to_us(until))}

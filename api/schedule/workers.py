@@ -1,0 +1,118 @@
+"""What the schedule's jobs ask of the API, each with its task's token: `Authorization: Bearer <token>`."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from flask import Response, current_app, json
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, Field
+
+from api.bearer import holds_token, refuse
+from api.problems import problem
+from api.queries import Row
+from api.schedule.health import look
+from api.schedule.present import report_json
+from api.schedule.reports.text import write
+from api.schedule.service import now
+from api.schemas import Problem, TaskPath
+from api.services import services
+from lab.clock import to_us
+from lab.status import TaskStatus
+
+workers = APIBlueprint(
+    "schedule_workers",
+    __name__,
+    url_prefix="/api/tasks/<task_id>",
+    abp_tags=[Tag(name="Schedule", description="What runs by the clock, and the daily report")],
+    abp_responses={403: Problem, 404: Problem, 409: Problem, 422: Problem},
+)
+
+
+class MailState(BaseModel):
+    """What becomes of a report's mail; an `error` where it failed."""
+
+    state: Literal["sending", "sent", "failed"]
+    error: Annotated[str | None, Field(max_length=2000)] = None
+
+
+@workers.post("/health")
+def health(path: TaskPath) -> Response:
+    """For workers: how store, broker and workers are"""
+    if not holds_token(path.task_id):
+        return refuse()
+    return _answer(look(services().watch))
+
+
+@workers.post("/report")
+def report(path: TaskPath) -> Response:
+    """For workers: make the task's report, once
+
+    Asked again, it is the same report.
+    """
+    task = _task(path, "generate_daily_report")
+    if isinstance(task, Response):
+        return task
+    row = _report(task)
+    return _answer({**report_json(row), "key": row["created_us"]})
+
+
+@workers.post("/report/text")
+def report_text(path: TaskPath) -> Response:
+    """For workers: the report as a mail says it"""
+    task = _task(path, "generate_daily_report")
+    if isinstance(task, Response):
+        return task
+    row = _report(task)
+    return _answer(write(row, services().settings))
+
+
+@workers.post("/report/mail")
+def report_mail(path: TaskPath, body: MailState) -> Response:
+    """For workers: what becomes of the report's mail
+
+    `sending` before it is handed to the mail server: 409 where that was told before and did not fail.
+    """
+    # A mail that the server took while its task was cancelled was taken all the same.
+    task = _task(path, "generate_daily_report", ended=body.state != "sending")
+    if isinstance(task, Response):
+        return task
+    rows = services().schedule.reports
+    if body.state != "sending":
+        rows.end_mail(task["id"], body.state, body.error)
+    elif not rows.begin_mail(task["id"]):
+        return problem(409, "Conflict", "this report's mail is being sent, or was sent")
+    return _answer({"state": body.state})
+
+
+@workers.post("/clean-up")
+def clean_up(path: TaskPath) -> Response:
+    """For workers: remove some of what ended long ago
+
+    Tells how much of what it removed, and whether there is more.
+    """
+    task = _task(path, "cleanup_old_data")
+    if isinstance(task, Response):
+        return task
+    removed, more = services().schedule.clean_up(now())
+    return _answer({"removed": removed, "more": more})
+
+
+def _report(task: Row) -> Row:
+    since, until = (to_us(datetime.fromisoformat(task["params"][name])) for name in ("since", "until"))
+    return services().schedule.reports.make(task["id"], since, until)
+
+
+def _task(path: TaskPath, kind: str, *, ended: bool = False) -> Row | Response:
+    """The task that asks, of this kind and, unless it may have `ended`, under way; else the refusal."""
+    if not holds_token(path.task_id):
+        return refuse()
+    row = services().store.get(path.task_id)
+    if row is None or row["kind"] != kind:
+        return problem(404, "Not Found", f"there is no task of the kind {kind} with this id")
+    if TaskStatus(row["status"]).final and not ended:
+        return problem(409, "Conflict", f"task {row['num']} is {row['status']}")
+    return row
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    return current_app.response_class(json.dumps(body), content_type="application/json")

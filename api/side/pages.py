@@ -1,0 +1,144 @@
+"""The page Side by side, and the button that runs both."""
+
+import re
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
+from markupsafe import Markup
+from pydantic_core import to_json
+from werkzeug.wrappers import Response as AnyResponse
+
+from api.action_pages import wants_json
+from api.services import services
+from api.side import highlight
+from api.side.feature import METHODS, Feature
+from api.side.present import feature_json, lines, run_json
+from api.side.rows import FEATURES, ROWS
+from api.side.service import RunsAlready
+from api.wording import gettext
+
+side = Blueprint("side", __name__)
+
+SHOWN_LINES: Final = 30
+LEFT_LINES: Final = 6
+LONGEST_SEARCH: Final = 64
+SHOWN_CHARACTERS: Final = 20_000
+
+
+@side.get("/side-by-side")
+def index() -> str:
+    """All features, or those that `q` names."""
+    q = request.args.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
+    rows = [feature for feature in ROWS if _fits(feature, q)]
+    counts = {feature.id: {method: lines(feature, method) for method in METHODS} for feature in ROWS}
+    return render_template(
+        "side.html",
+        features=[_shown(feature) for feature in rows],
+        counts=counts,
+        most=max(max(both.values()) for both in counts.values()),
+        q=q,
+        config=_words(),
+    )
+
+
+@side.get("/side-by-side/<feature>")
+def one(feature: str) -> str:
+    """One feature by itself; scripts take its last run from here."""
+    found = FEATURES.get(feature) or abort(404)
+    return render_template("side_feature.html", feature=_shown(found), config=_words())
+
+
+@side.post("/side-by-side/<feature>/run")
+def run(feature: str) -> AnyResponse:
+    """Has both sides do it, and goes to the feature's page, where their histories stand. A script that asks for
+    JSON gets `{"message", "ok", "run"}`."""
+    found = FEATURES.get(feature) or abort(404)
+    try:
+        begun = run_json(services().side.run(found))
+    except RunsAlready:
+        return _answer(found, gettext("It is being run at this moment. Look at what comes of it."), None, 409)
+    if any(one["error"] for one in begun["sides"].values()):
+        return _answer(found, gettext("Not everything went out; below it says what did not."), begun, 503)
+    text = gettext("Sent by both.") if len(begun["sides"]) > 1 else gettext("Sent.")
+    return _answer(found, text, begun, 202)
+
+
+@side.get("/side-by-side/<feature>/run")
+def back(feature: str) -> AnyResponse:
+    """Somebody opens the address of a form: back to its feature."""
+    return redirect(url_for(".one", feature=feature))
+
+
+def _answer(feature: Feature, text: str, begun: dict[str, Any] | None, status: int) -> AnyResponse:
+    ok = status < 400
+    if wants_json():
+        answer = jsonify(message=text, ok=ok, run=begun)
+        answer.status_code = status
+        return answer
+    flash(text, f"run-{feature.id}" if ok else f"run-{feature.id} error")
+    return redirect(url_for(".one", feature=feature.id, _anchor=f"run-{feature.id}"), 303)
+
+
+def _fits(feature: Feature, q: str) -> bool:
+    """Whether all words of `q` are somewhere in what is said of the feature, in either language, or in the
+    names of its code."""
+    said = [feature.id, feature.title, feature.about, gettext(feature.title), gettext(feature.about)]
+    said += [place for method in METHODS for place in feature.side(method).code]
+    text = " ".join(said).casefold()
+    return all(word in text for word in re.findall(r"\S+", q.casefold()))
+
+
+def _shown(feature: Feature) -> dict[str, Any]:
+    """A feature as the templates take it: code in coloured lines, the first ones of each side unfolded."""
+    told = feature_json(feature)
+    for side in told["sides"].values():
+        room = SHOWN_LINES
+        for excerpt in side["code"]:
+            coloured = list(enumerate(highlight.python(excerpt["text"]), excerpt["first"]))
+            fits = len(coloured) <= room + LEFT_LINES
+            cut = len(coloured) if fits else room if room > LEFT_LINES else 0
+            excerpt["shown"], excerpt["folded"] = coloured[:cut], coloured[cut:]
+            room = max(0, room - len(coloured)) if fits else 0
+    for outcome in (told["last"] or {"sides": {}})["sides"].values():
+        for task in outcome["tasks"]:
+            task["began"] = None if task["started_at"] is None else _after(task, task["started_at"])
+            for event in task["events"]:
+                event["after"] = _after(task, event["at"])
+        outcome["shown_answers"] = _json(outcome["answers"]) if outcome["answers"] else None
+        if outcome["messages"] is not None:
+            outcome["messages"] = _alike(outcome["messages"])
+        for message in outcome["messages"] or ():
+            message["shown_headers"] = _json(message["headers"]) if message["headers"] else None
+            message["shown_properties"] = _json(message["properties"])
+            message["shown_body"] = _json(message["body"])
+    return told
+
+
+def _alike(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first of all messages of one sort that went one way, with how many there were, `times`."""
+    sorts: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for message in messages:
+        name = message["headers"].get("task") or message["properties"].get("type")
+        way = (message["exchange"], message["routing_key"])
+        sort = (*way, name, message["properties"].get("priority"), message["headers"].get("ignore_result"))
+        sorts.setdefault(sort, {**message, "times": 0})["times"] += 1
+    return list(sorts.values())
+
+
+def _after(task: dict[str, Any], at: str) -> float:
+    """Seconds from when the task was taken until `at`."""
+    return max(0.0, (datetime.fromisoformat(at) - datetime.fromisoformat(task["created_at"])).total_seconds())
+
+
+def _json(value: Any) -> Markup:
+    text = to_json(value, indent=2, inf_nan_mode="constants").decode()
+    return highlight.json(text[:SHOWN_CHARACTERS])
+
+
+def _words() -> dict[str, str]:
+    """What the page's script says."""
+    return {
+        "unreachable": gettext("The lab does not answer. Try again."),
+        "running": gettext("Running …"),
+    }

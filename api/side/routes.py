@@ -1,0 +1,64 @@
+"""Side by side, as JSON."""
+
+from typing import Any
+
+from flask import Response, current_app, json
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel
+
+from api.problems import problem
+from api.schemas import Problem
+from api.side.present import feature_json
+from api.side.rows import FEATURES, ROWS
+
+side = APIBlueprint(
+    "side",
+    __name__,
+    url_prefix="/api/side-by-side",
+    abp_tags=[Tag(name="Side by side", description="Each feature by Celery and by hand")],
+    abp_responses={422: Problem},
+)
+
+
+class FeaturePath(BaseModel):
+    """A feature by its id."""
+
+    feature: str
+
+
+class FeatureOut(BaseModel):
+    """A feature. `sides` has `celery` and `rabbitmq`, each with what it `gives`, its `code`, how many `lines`
+    that is and its AMQP `objects`; `last` is the last run, whose tasks carry their histories, and whose messages
+    are as they went to the broker."""
+
+    id: str
+    title: str
+    about: str
+    shows: str
+    sides: dict[str, Any]
+    last: dict[str, Any] | None
+
+
+class FeaturesOut(BaseModel):
+    """All features, in the page's order."""
+
+    features: list[FeatureOut]
+
+
+@side.get("", responses={200: FeaturesOut})
+def index() -> Response:
+    """All features, with the code of each side as it runs"""
+    return _answer({"features": [feature_json(feature) for feature in ROWS]})
+
+
+@side.get("/<feature>", responses={200: FeatureOut, 404: Problem})
+def one(path: FeaturePath) -> Response:
+    """One feature, and what its last run came to"""
+    found = FEATURES.get(path.feature)
+    if found is None:
+        return problem(404, "Not Found", f"there is no feature {path.feature!r}")
+    return _answer(feature_json(found))
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    return current_app.response_class(json.dumps(body), content_type="application/json")

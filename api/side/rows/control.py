@@ -1,0 +1,235 @@
+"""What is done to tasks and workers while they are at it, and what is told of them."""
+
+from typing import Final
+
+from api.side import acts
+from api.side.feature import N_, Feature, Side
+
+ASKING: Final = "transports/celery_control.py:CeleryControl"
+ASKING_BY_HAND: Final = "transports/rabbitmq_control.py"
+WORKER: Final = "celery_control.py"
+CONTROL: Final = "consumer/control.py"
+CONNECTION: Final = "consumer/connection.py:Consumer"
+RUNNER: Final = "consumer/runner.py:Runner"
+
+_MAILBOX: Final = ("exchange celery.pidbox", "exchange reply.celery.pidbox")
+_BROADCAST: Final = ("exchange lab.control", "queue amq.gen-…")
+
+ROWS: Final = (
+    Feature(
+        "priority",
+        N_("Priority"),
+        N_("What is urgent is run before what waits."),
+        N_("Six jobs of one second with the priority 0, and behind them one with the priority 9."),
+        Side(
+            (
+                "celery_app.py:_priority_queue",
+                "transports/celery_options.py:_priority",
+                "celery_priority.py:Priorities",
+                f"{WORKER}:lab_look",
+            ),
+            ("exchange celery.priority", "queue celery.priority"),
+            N_(
+                "Celery passes a priority on to the broker, and that is all: its workers fetch ahead and run first"
+                " what they hold. Asking the queue only when a process is free had to be written. A classic queue:"
+                " on one node's disk, without a delivery limit."
+            ),
+        ),
+        Side(
+            (
+                "lab/amqp.py:priority_arguments",
+                "lab/amqp_job.py:publish",
+                f"{CONNECTION}.look",
+                f"{CONNECTION}._feed",
+                f"{CONNECTION}._fetch",
+                "lab/job.py:Job.without_priority",
+            ),
+            ("queue tasks.priority",),
+            N_(
+                "The queue is not consumed but asked, by whichever thread is free, so that nothing less urgent is"
+                " held here. The same classic queue; what comes back from it goes on through tasks, which counts."
+            ),
+        ),
+        acts.tasks({"timeout": 1, "count": 6, "priority": 0}, {"timeout": 1, "priority": 9}),
+    ),
+    Feature(
+        "rate-limit",
+        N_("Rate limit"),
+        N_("Jobs of one kind begin so many times in a second, a minute or an hour, and no more often."),
+        N_("Three jobs of a kind that may begin once in a second. Then the limit is lifted again."),
+        Side(
+            (f"{ASKING}.rate_limit", f"{ASKING}._order"),
+            _MAILBOX,
+            N_(
+                "One order to all workers, or rate_limit in the task's decorator. It counts in each worker by itself,"
+                " and what waits for its turn the worker holds."
+            ),
+        ),
+        Side(
+            (
+                f"{ASKING_BY_HAND}:RabbitMQControl.rate_limit",
+                f"{CONTROL}:RateLimit",
+                f"{CONTROL}:Control._do.RateLimit",
+                "consumer/limits.py:interval",
+                "consumer/limits.py:_Line",
+                "consumer/limits.py:Limits",
+                f"{RUNNER}.rate_limit",
+                f"{RUNNER}._take",
+                f"{RUNNER}._release_held",
+            ),
+            _BROADCAST,
+            N_(
+                "A bucket with a single token for each kind: evenly spaced, no bursts, in each worker by itself, as"
+                " Celery has it. What waits holds no thread, and goes back to the queue when the worker stops."
+            ),
+        ),
+        acts.rate_limit,
+    ),
+    Feature(
+        "cancel",
+        N_("Cancel"),
+        N_("A job that waits is not run any more, one that runs is stopped."),
+        N_("A job of twenty seconds, cancelled as soon as it runs."),
+        Side(
+            ("transports/celery_transport.py:CeleryTransport.cancel", "celery_tasks.py:_report_cancelled"),
+            ("exchange celery.pidbox",),
+            N_(
+                "revoke with terminate: workers keep the id in memory, and kill the process that runs it. A worker"
+                " that starts later knows nothing of it; so the store keeps the cancellation, and workers ask it"
+                " before they begin."
+            ),
+        ),
+        Side(
+            (
+                "transports/rabbitmq_transport.py:RabbitMQTransport.cancel",
+                "transports/rabbitmq_transport.py:RabbitMQTransport._tell",
+                f"{CONNECTION}._listen",
+                f"{CONNECTION}._on_control",
+                f"{CONTROL}:Cancel",
+                f"{CONTROL}:Control.obey",
+                f"{CONTROL}:Control._do.Cancel",
+                f"{RUNNER}.give_up_overdue",
+            ),
+            _BROADCAST,
+            N_(
+                "An order over a fanout exchange on which each consumer listens. The job hears of it at its next"
+                " report; one that takes no notice is given up after two seconds, its thread left to itself."
+            ),
+        ),
+        acts.cancel,
+    ),
+    Feature(
+        "progress",
+        N_("Progress"),
+        N_("A job tells how far it is while it runs."),
+        N_("A job of two seconds that tells its progress, with its result kept."),
+        Side(
+            ("celery_tasks.py:_keeping_progress",),
+            ("queue celery",),
+            N_(
+                "update_state keeps a state of one's own, PROCESSING with a figure, in the result backend, where any"
+                " Celery client can read it. The lab's pages have it from the report that both methods send."
+            ),
+        ),
+        Side(
+            ("lab/reporter.py:Reporter.for_job", "lab/reporter.py:Reporter._note_progress"),
+            ("queue tasks",),
+            N_(
+                "A report to the API over HTTP, gathered with others; nothing of it goes over the broker. Progress"
+                " that comes late is left out: only the newest counts."
+            ),
+        ),
+        acts.tasks({"timeout": 2, "keep_result": True}),
+    ),
+    Feature(
+        "keep-result",
+        N_("Keep the result, or ignore it"),
+        N_("What a job returned can be asked for afterwards, or is not kept at all."),
+        N_(
+            "Two products: the result of the first is kept in Celery's result backend, that of the second is not."
+        ),
+        Side(
+            ("transports/celery_options.py:options_of.ignore_result",),
+            ("queue celery",),
+            N_(
+                "ignore_result for each message. What is kept lies in the result backend, for AsyncResult.get and"
+                " for what follows in a canvas. GET /task/<task_id> shows it."
+            ),
+        ),
+        Side(
+            ("lab/status.py:StatusUpdate",),
+            ("queue tasks",),
+            N_(
+                "There is no result backend, and none is missed: the result travels with the report DONE into the"
+                " lab's store, for either method. A client that waits for it asks the API."
+            ),
+        ),
+        acts.tasks(
+            {"kind": "multiply", "x": 6, "y": 7, "keep_result": True}, {"kind": "multiply", "x": 6, "y": 7}
+        ),
+    ),
+    Feature(
+        "inspect",
+        N_("Inspect the workers"),
+        N_("Who is there, what runs, what waits, since when."),
+        N_("One question to all workers; the answers of a second are shown."),
+        Side(
+            (f"{ASKING}.pictures", f"{ASKING}._broadcast", f"{WORKER}:lab_picture"),
+            _MAILBOX,
+            N_(
+                "Celery brings ping, active, reserved, scheduled, stats and more, each one broadcast. The lab's"
+                " own command gives all of them in one answer. Nobody knows how many will answer: one waits for a"
+                " while."
+            ),
+        ),
+        Side(
+            (
+                f"{ASKING_BY_HAND}:RabbitMQControl.pictures",
+                f"{ASKING_BY_HAND}:RabbitMQControl._ask",
+                f"{ASKING_BY_HAND}:_collect",
+                f"{CONTROL}:Picture",
+                f"{CONTROL}:Control.obey",
+                f"{CONTROL}:Control._picture",
+                f"{RUNNER}.picture",
+                f"{CONNECTION}._listen",
+                f"{CONNECTION}._on_control",
+            ),
+            _BROADCAST,
+            N_(
+                "An order over the fanout exchange, answers by direct reply-to, for which no queue is declared."
+                " Whatever is to be told has to be counted by hand."
+            ),
+        ),
+        acts.inspect,
+    ),
+    Feature(
+        "pool",
+        N_("Grow and shrink the pool"),
+        N_("A worker runs more or fewer jobs at once, without being started anew."),
+        N_("One worker of each method grows by one and shrinks by one."),
+        Side(
+            (f"{ASKING}.grow", f"{ASKING}.shrink", f"{WORKER}:lab_pool", f"{WORKER}:_consume_anew"),
+            _MAILBOX,
+            N_(
+                "pool_grow and pool_shrink come with Celery, but on a quorum queue the prefetch stays as it was, and"
+                " shrinking goes down to nothing. The lab's command sees to both."
+            ),
+        ),
+        Side(
+            (
+                f"{ASKING_BY_HAND}:RabbitMQControl.grow",
+                f"{ASKING_BY_HAND}:RabbitMQControl.shrink",
+                f"{CONTROL}:Grow",
+                f"{CONTROL}:Shrink",
+                f"{CONTROL}:Control._do.Grow",
+                f"{CONTROL}:Control._do.Shrink",
+                f"{RUNNER}.grow",
+                f"{RUNNER}.shrink",
+                f"{CONNECTION}._consume",
+            ),
+            _BROADCAST,
+            N_("Threads come and go; those that are to go finish their jobs first. Never fewer than one."),
+        ),
+        acts.resize,
+    ),
+)

@@ -1,0 +1,211 @@
+"""Getting a job to a worker, and not losing it on the way."""
+
+from typing import Final
+
+from api.side import acts
+from api.side.feature import N_, Feature, Side
+
+APP: Final = "celery_app.py"
+SENDING: Final = "transports/celery_transport.py"
+PUBLISHING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
+CONNECTION: Final = "consumer/connection.py:Consumer"
+
+ROWS: Final = (
+    Feature(
+        "submit",
+        N_("Submit a job"),
+        N_("A job goes to the broker as a message, and a worker that has room runs it."),
+        N_("A job of one second, by each method."),
+        Side(
+            (f"{SENDING}:CeleryTransport._send", f"{SENDING}:_message", "celery_tasks.py:process_task"),
+            ("exchange celery", "queue celery"),
+            N_(
+                "The name of the task, its arguments and its id travel in Celery's own format, in the headers and"
+                " in the body. Any Celery client can send such a message, and any Celery worker that has a task of"
+                " that name runs it."
+            ),
+        ),
+        Side(
+            (
+                "lab/amqp_job.py:publish",
+                f"{PUBLISHING}._channel",
+                f"{CONNECTION}._on_message",
+                f"{CONNECTION}._begin",
+                "consumer/handler.py:Handler.read",
+                "consumer/handler.py:Handler.run",
+            ),
+            ("queue tasks",),
+            N_(
+                "The message is one small JSON document of the lab's own. Each step from the bytes to the job and"
+                " back to the acknowledgement is written out, and a worker in another language needs no more than"
+                " AMQP and JSON."
+            ),
+        ),
+        acts.tasks({"timeout": 1}),
+    ),
+    Feature(
+        "idempotent",
+        N_("Submit once, however often it is asked"),
+        N_("A request that comes again under the same Idempotency-Key makes no second task."),
+        N_("The same request twice, under one key: both answers name one task."),
+        Side(
+            ("api/submit.py:Submitter.submit", "api/submit.py:Submitter._add"),
+            (),
+            N_(
+                "Celery knows no such key: two calls are two tasks. The API does it, before anything is sent, in"
+                " the transaction that stores the task."
+            ),
+        ),
+        Side(
+            ("api/submit.py:Submitter.submit", "api/submit.py:Submitter._add"),
+            (),
+            N_("The same code of the API. The broker knows no such key either."),
+        ),
+        acts.submit_twice,
+    ),
+    Feature(
+        "confirms",
+        N_("Publisher confirms and mandatory"),
+        N_("The sender learns that the broker has the message on disk, and that a queue takes it."),
+        N_("A job of no seconds; the message below says whether it was confirmed."),
+        Side(
+            (
+                f"{APP}:CONFIRMED",
+                f"{APP}:create_celery.broker_transport_options",
+                f"{SENDING}:_message.mandatory",
+            ),
+            ("exchange celery", "queue celery"),
+            N_(
+                "Two settings, which are off as Celery comes. Without the time limits beside them, a broker with a"
+                " memory alarm would hold the sender for ever. With them the call ends with an error, and the task"
+                " stays in the outbox."
+            ),
+        ),
+        Side(
+            (
+                f"{PUBLISHING}._channel.confirm_delivery()",
+                "lab/amqp_job.py:publish",
+                "lab/amqp.py:parameters",
+                f"{PUBLISHING}.submit",
+            ),
+            ("queue tasks",),
+            N_(
+                "On a channel with confirms, basic_publish returns when the broker has the message and raises when"
+                " no queue takes it. A connection that the broker blocks ends with an error after five seconds."
+            ),
+        ),
+        acts.tasks({"timeout": 0}),
+    ),
+    Feature(
+        "late-acks",
+        N_("Acknowledge late, and give back what a lost worker held"),
+        N_("The broker keeps the message until the job has ended. A worker that is killed loses nothing."),
+        N_("A job of two seconds. Until it is DONE its message counts as unacknowledged."),
+        Side(
+            (
+                f"{APP}:SAFE.task_acks_late",
+                f"{APP}:SAFE.task_reject_on_worker_lost",
+                f"{APP}:SAFE.worker_cancel_long_running_tasks_on_connection_loss",
+            ),
+            ("queue celery",),
+            N_(
+                "Three settings. Acknowledging late is not enough: without task_reject_on_worker_lost a killed"
+                " process of the pool still loses its job. A job may run twice, never zero times."
+            ),
+        ),
+        Side(
+            (
+                "consumer/handler.py:Action",
+                "consumer/handler.py:Settlement",
+                f"{CONNECTION}._consume.tag",
+                f"{CONNECTION}._settle",
+            ),
+            ("queue tasks",),
+            N_(
+                "The consumer acknowledges when the job's end was reported, from the one thread that owns the"
+                " connection. When the connection or the process dies, the broker delivers again. A job may run"
+                " twice, never zero times."
+            ),
+        ),
+        acts.tasks({"timeout": 2}),
+    ),
+    Feature(
+        "prefetch",
+        N_("Prefetch"),
+        N_("How many messages a worker holds at once: no more than it can run, so that others get the rest."),
+        N_("Five jobs of one second: with three at once, two of them wait."),
+        Side(
+            (f"{APP}:SAFE.worker_prefetch_multiplier", "celery_control.py:_consume_anew"),
+            ("queue celery",),
+            N_(
+                "One setting: as many messages as the pool has processes, by default four times as many. On a quorum"
+                " queue a pool that grows has to consume anew before it gets more."
+            ),
+        ),
+        Side(
+            (f"{CONNECTION}._consume", f"{CONNECTION}._feed", "consumer/runner.py:Runner.begin_next"),
+            ("queue tasks",),
+            N_(
+                "basic.qos with the number of threads. RabbitMQ applies it to consumers that come after it, so the"
+                " worker consumes anew whenever that number changes."
+            ),
+        ),
+        acts.tasks({"timeout": 1, "count": 5}),
+    ),
+    Feature(
+        "dead-letters",
+        N_("Quorum queue, delivery limit, dead letters"),
+        N_(
+            "A message that keeps coming back, since it kills its worker, is put aside instead of coming for ever."
+        ),
+        N_(
+            "A message in a queue with the very same arguments is taken and returned six times, as by workers that"
+            " it kills. No real worker is harmed; the letter is kept with the others."
+        ),
+        Side(
+            (f"{APP}:create_celery.task_queues", "lab/amqp.py:queue_arguments"),
+            ("queue celery", "exchange lab.dead", "queue celery.dead"),
+            N_(
+                "The broker counts and gives up at the sixth return. Celery only has to declare its queue with"
+                " these arguments; as it comes, on a classic queue, such a job comes back for ever. It tells no"
+                " result of it: the lab ends the task FAILED."
+            ),
+        ),
+        Side(
+            ("lab/amqp.py:queue_arguments", "lab/amqp.py:declare_topology", "lab/amqp.py:delivery_count"),
+            ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
+            N_(
+                "The same arguments, and the same at the sixth return. The number of the attempt comes from the"
+                " broker's x-delivery-count. The dead letter reaches its queue for certain (at-least-once)."
+            ),
+        ),
+        acts.poison,
+    ),
+    Feature(
+        "unreadable",
+        N_("A message that is no job"),
+        N_("What cannot be read is kept where it can be looked at, and harms nobody."),
+        N_("A message that is no job goes into each queue, and turns up among the dead letters."),
+        Side(
+            (
+                "celery_consumer.py:DeadLetteringConsumer",
+                "celery_consumer.py:fault",
+                f"{APP}:SAFE.worker_consumer",
+            ),
+            ("queue celery", "exchange lab.dead", "queue celery.dead"),
+            N_(
+                "As it comes, Celery acknowledges what it cannot decode, and it is gone; some messages end the"
+                " whole worker. The lab gives the worker a consumer of its own that rejects them."
+            ),
+        ),
+        Side(
+            ("consumer/handler.py:Handler.read", f"{CONNECTION}._settle"),
+            ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
+            N_(
+                "pydantic checks the body; what does not fit is rejected without coming back, and the queue hands"
+                " it to its dead-letter queue."
+            ),
+        ),
+        acts.unreadable,
+    ),
+)

@@ -1,0 +1,109 @@
+"""Sending and cancelling workflows."""
+
+import logging
+import threading
+import uuid
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.queries import Row
+from api.relay import Relay
+from api.store import NewWorkflow, Store
+from api.workflows.patterns import build
+from api.workflows.queries import WorkflowRows
+from api.workflows.schemas import WorkflowRequest
+from api.workflows.store import Workflows, new_task
+from lab.clock import now_us
+from lab.settings import Settings
+from lab.status import TaskStatus
+from transports.celery_workflow import NO_CHORDS
+
+LOOK_SECONDS: Final = 10.0
+# Celery's chain and group pass no results from one process to another's chord.
+WITHOUT_CHORDS: Final = ("chain", "group")
+
+logger = logging.getLogger(__name__)
+
+
+class NoChords(Exception):
+    """Celery's result backend can do none of what this pattern needs."""
+
+
+class WorkflowService:
+    """Workflows, by either transport. Their nodes are tasks like all others."""
+
+    def __init__(self, settings: Settings, store: Store, relay: Relay, rows: WorkflowRows) -> None:
+        self._settings = settings
+        self._store = store
+        self._relay = relay
+        self.rows = rows
+        self.following = Workflows(store, relay)
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread that ends what is overdue."""
+        self._thread = threading.Thread(target=self._run, name="overdue workflows", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(5.0)
+
+    def send(self, request: WorkflowRequest, key: str | None = None) -> str:
+        """Stores the workflow that `request` asks for, and returns its id.
+
+        Args:
+            key: an Idempotency-Key; a request that comes again under it does nothing new.
+
+        Raises:
+            NoChords: RESULT_BACKEND cannot do the pattern.
+            api.workflows.patterns.Unbuildable: a field does not go with the pattern.
+            api.store.KeyReused: `key` came before with another request.
+        """
+        method, source = request.method, request.source.named()
+        backend = self._settings.result_backend
+        if method == "celery" and request.pattern not in WITHOUT_CHORDS and backend.startswith(NO_CHORDS):
+            raise NoChords(backend.partition("//")[0] + "//")
+        paths = source.get("paths") or (self.rows.paths() if "table" in source else None)
+        plan, steps = build(request.pattern, method, source, paths, request.count, request.fail_at)
+        # Celery is given the whole canvas with its first node; by hand each node that waits for nothing is.
+        begin = [branch[0] for branch in plan.stages[0].branches]
+        begin = begin[:1] if method == "celery" else begin
+        news = [new_task(step, method, waits=step.name not in begin) for step in steps]
+        workflow = NewWorkflow(
+            str(uuid.uuid4()),
+            request.pattern,
+            request.model_dump(mode="json", exclude_none=True),
+            plan.model_dump(mode="json", exclude_defaults=True),
+            now_us() + int(self._settings.workflow_hours * 3_600_000_000),
+        )
+        added = self._store.add(news, relay=self._relay.name, key=key, workflow=workflow)
+        self._relay.wake(method)
+        workflow_id: str = added.rows[0]["workflow_id"]
+        return workflow_id
+
+    def cancel(self, workflow_id: str) -> bool:
+        """Has the workflow cancelled; False where it has ended, or there is none."""
+        return self.following.cancel(workflow_id, TaskStatus.CANCELLED, "the workflow was cancelled")
+
+    def map_node(self, task_id: str) -> Row | None:
+        """The task with this id, where it is a map of a workflow that makes tasks of a list."""
+        row = self._store.get(task_id)
+        return row if row is not None and row["workflow_id"] and row["kind"] == "dmap" else None
+
+    def end_overdue(self) -> None:
+        """Ends the workflows whose time is over."""
+        for workflow_id in self.rows.overdue(now_us()):
+            error = f"it did not end within {self._settings.workflow_hours:g} hours"
+            self.following.cancel(workflow_id, TaskStatus.FAILED, error)
+
+    def _run(self) -> None:
+        while not self._ending.wait(LOOK_SECONDS):
+            try:
+                self.end_overdue()
+            except SQLAlchemyError as error:
+                logger.warning("overdue workflows wait: %s", error)

@@ -1,0 +1,27 @@
+"""Where the steps of a workflow may read from: one folder, named hosts, named buckets."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SAMPLES = Path(__file__).resolve().parent / "samples"
+
+
+@dataclass(frozen=True)
+class Places:
+    """What an operator has opened; nothing else is read, whatever a path says.
+
+    Attributes:
+        folder: `file:///notes/a.txt` is `notes/a.txt` in this folder.
+        hosts: the names of hosts that `https://` may ask.
+        buckets: the buckets that `s3://` may read, with the credentials that botocore finds by itself.
+        s3_endpoint: the address of an S3 server that is not Amazon's.
+        most_bytes: the size of the largest file that is taken.
+        seconds: how long fetching one file may take.
+    """
+
+    folder: Path = SAMPLES
+    hosts: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
+    s3_endpoint: str | None = field(default=None)
+    most_bytes: int = 20_000_000
+    seconds: float = 60.0

@@ -1,0 +1,98 @@
+"""What a job function takes, told from its signature: the model that checks a request, the fields of a form."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+MAX_TEXT: Final = 10_000
+MAX_ITEMS: Final = 10_000
+MAX_WHOLE: Final = 2**53  # as far as JSON's numbers are exact everywhere
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_CHECKED: Final[dict[Any, Any]] = {
+    int: Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)],
+    float: _Finite,
+    str: Annotated[str, Field(max_length=MAX_TEXT)],
+    bool: bool,
+    list[float]: Annotated[list[_Finite], Field(max_length=MAX_ITEMS)],
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a job function; `type` is int, float, str, bool or list[float]."""
+
+    name: str
+    type: Any
+    default: Any = ...
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default."""
+        return self.default is ...
+
+    @property
+    def type_name(self) -> str:
+        """Its type in a word: int, float, str, bool or list."""
+        return str(getattr(self.type, "__name__", "list"))
+
+
+def takes_context(function: Callable[..., Any]) -> bool:
+    """Whether the function wants a `lab.context.Context` before its own parameters."""
+    return next(iter(inspect.signature(function).parameters), None) == "context"
+
+
+def parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters of `function`, without its context.
+
+    Raises:
+        TypeError: one of them has a type that the lab does not know; the message names it.
+    """
+    hints = get_type_hints(function)
+    found = []
+    for name, one in inspect.signature(function).parameters.items():
+        if name == "context":
+            continue
+        if hints.get(name) not in _CHECKED or one.kind is not one.POSITIONAL_OR_KEYWORD:
+            raise TypeError(
+                f"{function.__module__}.{function.__name__}: parameter {name} takes one of the types int,"
+                " float, str, bool, list[float]"
+            )
+        found.append(Parameter(name, hints[name], ... if one.default is one.empty else one.default))
+    return tuple(found)
+
+
+def model(function: Callable[..., Any]) -> type[BaseModel]:
+    """A strict model of the function's parameters. Raises as `parameters` does."""
+    fields: dict[str, Any] = {p.name: (_CHECKED[p.type], p.default) for p in parameters(function)}
+    return create_model(
+        function.__name__,
+        __config__=ConfigDict(strict=True, extra="forbid", protected_namespaces=()),
+        __doc__=inspect.getdoc(function) or "",
+        **fields,
+    )
+
+
+def open_parameter(function: Callable[..., Any], params: Mapping[str, Any]) -> str | None:
+    """The first parameter without a default that `params` do not name: it takes what the task before gave.
+    None where all are named."""
+    for name, one in inspect.signature(function).parameters.items():
+        if name != "context" and one.default is one.empty and name not in params:
+            return name
+    return None
+
+
+def bind(function: Callable[..., Any], args: tuple[Any, ...], params: Mapping[str, Any]) -> dict[str, Any]:
+    """`params` with the positional `args` put into the first parameters that they do not name.
+
+    Raises:
+        TypeError: there are more of them than parameters.
+    """
+    names = [name for name in inspect.signature(function).parameters if name != "context"]
+    free = [name for name in names if name not in params]
+    if len(args) > len(free):
+        raise TypeError(f"{function.__name__} takes {len(names)} parameters")
+    return {**dict(zip(free, args, strict=False)), **params}

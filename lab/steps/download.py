@@ -1,0 +1,155 @@
+"""The steps that fetch what a path names, each by what its scheme asks for."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from urllib.parse import unquote, urljoin, urlsplit
+
+import fsspec
+import requests
+
+from lab.context import Context, TemporaryError
+from lab.places import Places
+from lab.steps.paths import inside
+from lab.steps.s3 import ERRORS, NotAllowed, bucket_and_key, connect
+
+CHUNK_BYTES: Final = 256 * 1024
+MOST_REDIRECTS: Final = 5
+
+
+class BadPath(ValueError):
+    """A path that this step does not fetch."""
+
+
+class TooMuch(Exception):
+    """A file is larger than the lab takes, or takes longer to come."""
+
+
+def download(context: Context, path: str | list[str], index: int | None = None) -> dict[str, Any]:
+    """Fetches what `path` names and delivers it to the API, by whichever of the four its scheme asks for.
+    Of a list it takes the path at `index`, from the first again where there are fewer.
+
+    Returns:
+        The path, the task that holds the file, its size in bytes and its SHA-256.
+    """
+    if isinstance(path, list):
+        path = path[(index or 0) % len(path)]
+    fetch = _BY_SCHEME.get(urlsplit(path).scheme)
+    if fetch is None:
+        raise BadPath(f"no step fetches {path[:200]!r}: it begins with none of {', '.join(_BY_SCHEME)}")
+    return fetch(context, path)
+
+
+def download_file(context: Context, path: str) -> dict[str, Any]:
+    """Takes a file of the one folder that may be read: `file:///notes/a.txt` is `notes/a.txt` in it.
+
+    Raises:
+        NotAllowed: the path leads out of it.
+        BadPath: there is no such file.
+    """
+    parts = _expect(path, "file")
+    if parts.netloc:
+        raise BadPath(f"{path!r} names a host: a file's path begins with file:///")
+    found = inside(unquote(parts.path), context.places)
+    return _take(context, path, _read(lambda: fsspec.filesystem("file").open(found)))
+
+
+def download_data(context: Context, path: str) -> dict[str, Any]:
+    """Takes what a `data:` path holds itself (RFC 2397)."""
+    _expect(path, "data")
+    return _take(context, path, _read(lambda: fsspec.filesystem("data").open(path)))
+
+
+def download_s3(context: Context, path: str) -> dict[str, Any]:
+    """Takes an object of an opened bucket.
+
+    Raises:
+        NotAllowed: the bucket is none that may be read.
+        TemporaryError: the server is in trouble.
+    """
+    _expect(path, "s3")
+    name = bucket_and_key(path, context.places)
+    try:
+        return _take(context, path, _read(lambda: connect(context.places).open(name)))
+    except ERRORS as error:
+        raise TemporaryError(f"S3: {error}") from error
+
+
+def download_web(context: Context, path: str) -> dict[str, Any]:
+    """Takes what an allowed host gives over HTTPS; redirects are followed to allowed hosts only.
+
+    Raises:
+        NotAllowed: the host, or one that it leads to, is none of them.
+        TemporaryError: the host is in trouble.
+        BadPath: it has no such file.
+    """
+    _expect(path, "https")
+    return _take(context, path, _read_web(path, context.places))
+
+
+_BY_SCHEME: Final[dict[str, Callable[[Context, str], dict[str, Any]]]] = {
+    "file": download_file,
+    "data": download_data,
+    "s3": download_s3,
+    "https": download_web,
+}
+
+
+def _expect(path: str, scheme: str) -> Any:
+    parts = urlsplit(path)
+    if parts.scheme != scheme:
+        raise BadPath(f"{path[:200]!r} does not begin with {scheme}:")
+    return parts
+
+
+def _read(begin: Callable[[], Any]) -> Iterator[bytes]:
+    try:
+        with begin() as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise BadPath(f"there is no such file, or none to be read: {error}") from error
+
+
+def _read_web(path: str, places: Places) -> Iterator[bytes]:
+    with requests.Session() as session:
+        for _ in range(MOST_REDIRECTS):
+            parts = urlsplit(path)
+            if parts.scheme != "https" or parts.hostname not in places.hosts:
+                raise NotAllowed(f"{path[:200]!r} is no https:// of a host that LAB_DOWNLOAD_HOSTS names")
+            with session.get(path, stream=True, timeout=(5, 30), allow_redirects=False) as answer:
+                if answer.is_redirect:
+                    path = urljoin(path, answer.headers["Location"])
+                    continue
+                if answer.status_code >= 500 or answer.status_code == 429:
+                    raise TemporaryError(f"HTTP {answer.status_code} from {parts.hostname}")
+                if answer.status_code != 200:
+                    raise BadPath(f"HTTP {answer.status_code} from {parts.hostname} for {path[:200]!r}")
+                yield from answer.iter_content(CHUNK_BYTES)
+                return
+    raise BadPath(f"{parts.hostname} redirects more than {MOST_REDIRECTS} times")
+
+
+def _take(context: Context, path: str, chunks: Iterable[bytes]) -> dict[str, Any]:
+    """Writes `chunks` within the bounds and delivers them to the API, since workers share no disk."""
+    if context.files is None:
+        raise TypeError("a step needs the API's files to deliver what it made")
+    places, began = context.places, time.monotonic()
+    size, digest = 0, hashlib.sha256()
+    with TemporaryDirectory(prefix="lab-step-") as folder:
+        target = Path(folder, "file")
+        with target.open("wb") as file:
+            for chunk in chunks:
+                size += len(chunk)
+                digest.update(chunk)
+                if size > places.most_bytes:
+                    raise TooMuch(f"{path[:200]!r} is larger than {places.most_bytes} bytes")
+                if time.monotonic() - began > places.seconds:
+                    raise TooMuch(f"{path[:200]!r} takes longer than {places.seconds:g} s")
+                file.write(chunk)
+        context.progress(0.6)
+        context.files.deliver(target)
+    return {"path": path, "task": context.files.task_id, "bytes": size, "sha256": digest.hexdigest()}

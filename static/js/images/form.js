@@ -1,0 +1,175 @@
+// The form: files go up one by one, and those that were taken are sent as one group.
+import { config, fill, plural, strings } from "../config.js";
+import { number } from "../format.js";
+import * as files from "./files.js";
+import { keepRefused } from "./refused.js";
+import { inTurns, upload } from "./upload.js";
+
+const AT_ONCE = 3;
+const byId = (id) => document.getElementById(id);
+const form = byId("form-images");
+const button = form?.querySelector("button.send");
+const label = button?.textContent;
+
+let busy = false;
+let asked = null;
+let turn = 0;
+
+export function start() {
+  files.start(() => ready(label));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!busy && isComplete()) send();
+  });
+  addEventListener("beforeunload", (event) => busy && event.preventDefault());
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+async function send() {
+  let next = label;
+  setBusy(true);
+  try {
+    await uploadAll();
+    const left = files.toSend();
+    const missing = left.filter((item) => !item.image);
+    if (!left.length) {
+      files.showFault(config.images.noneTaken);
+      say("");
+      byId("files").focus();
+    } else if (missing.length) {
+      say(plural(config.images.missing, missing.length, { n: number(missing.length) }), "error");
+      next = config.images.tryAgain;
+    } else {
+      await sendGroup(left);
+    }
+  } catch {
+    say(strings.unreachable, "error");
+  } finally {
+    if (busy) {
+      setBusy(false);
+      ready(next);
+    }
+  }
+}
+
+async function uploadAll() {
+  const waiting = files.toSend().filter((item) => !item.image);
+  await inTurns(waiting, AT_ONCE, async (item) => {
+    item.going = true;
+    files.showItem(item);
+    const { image, refused, why } = await upload(item.file, (share) => {
+      item.share = share;
+      files.showItem(item);
+      showWhole();
+    });
+    item.going = false;
+    item.image = image ?? null;
+    item.share = image ? 1 : 0;
+    if (refused) files.refuse(item, config.images.reasons[refused.code] ?? refused.message);
+    else files.showItem(item, image ? "" : (why ?? config.images.broken));
+    showWhole();
+  });
+}
+
+async function sendGroup(items) {
+  say(config.images.grouping);
+  const body = JSON.stringify({
+    method: form.elements.method.value,
+    images: items.map(({ image }) => image.id),
+    operation: operation(),
+  });
+  // Pressed again after no answer came, the same request keeps its key and is not sent twice.
+  if (asked?.body !== body) asked = { body, key: `${form.elements.key.value}-${(turn += 1)}` };
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": asked.key };
+  const answer = await fetch(config.groupsUrl, { method: "POST", headers, body });
+  const data = await answer.json();
+  if (answer.ok) {
+    const refused = files.chosen().filter((item) => item.refused);
+    keepRefused(data.group.id, refused.map(({ file, refused: why }) => ({ name: file.name, why })));
+    busy = false;
+    location.assign(config.groupUrl.replace("ID", encodeURIComponent(data.group.id)));
+    return;
+  }
+  fail(data, items);
+}
+
+function fail(problem, items) {
+  const fault = problem.errors?.[0];
+  if (fault?.code === "unknown") {
+    for (const item of items) {
+      if (fault.images.includes(item.image.id)) Object.assign(item, { image: null, share: 0 });
+      files.showItem(item);
+    }
+    say(config.images.expired, "error");
+    return;
+  }
+  const name = fault?.field.replace("operation.", "");
+  if (config.images.faults[name]) showFieldFault(form.elements[name]);
+  else say(fill(strings.failed, { reason: problem.detail ?? problem.title }), "error");
+}
+
+function operation() {
+  const name = form.elements.operation.value;
+  const field = config.takes[name];
+  if (!field) return { name };
+  const { value } = form.elements[field];
+  return { name, [field]: field === "text" ? value.trim() : Number(value) };
+}
+
+function isComplete() {
+  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+  for (const place of form.querySelectorAll("[data-error]")) place.textContent = "";
+  say("");
+  if (!files.toSend().length) {
+    files.showFault(files.chosen().length ? config.images.noneTaken : config.images.faults.files);
+    byId("files").focus();
+    return false;
+  }
+  const input = form.elements[config.takes[form.elements.operation.value]];
+  if (input && (!input.value.trim() || !input.checkValidity())) {
+    showFieldFault(input);
+    return false;
+  }
+  return true;
+}
+
+function showFieldFault(input) {
+  form.querySelector(`[data-error="${input.name}"]`).textContent = config.images.faults[input.name];
+  input.setAttribute("aria-invalid", "true");
+  input.focus();
+}
+
+function showWhole() {
+  const items = files.chosen().filter((item) => !item.refused);
+  const bytes = items.reduce((sum, item) => sum + item.file.size, 0);
+  const gone = items.reduce((sum, item) => sum + item.file.size * item.share, 0);
+  byId("whole").querySelector("progress").value = bytes ? gone / bytes : 0;
+  const done = items.filter((item) => item.image).length;
+  say(fill(config.images.uploading, { done: number(done), all: number(items.length) }));
+}
+
+// The button keeps the focus while it is busy; `disabled` would throw it away.
+function setBusy(yes) {
+  busy = yes;
+  files.lock(yes);
+  byId("whole").hidden = !yes;
+  if (!yes) {
+    button.removeAttribute("aria-disabled");
+    button.removeAttribute("aria-busy");
+    return;
+  }
+  button.setAttribute("aria-disabled", "true");
+  button.setAttribute("aria-busy", "true");
+  ready(strings.sending);
+  showWhole();
+}
+
+function ready(text) {
+  button.textContent = text;
+}
+
+function say(text, tone = "") {
+  const note = form.querySelector("[data-note]");
+  note.textContent = text;
+  note.dataset.tone = tone;
+}

@@ -1,0 +1,15 @@
+// The pages of workflows: one of them runs and lists them, the other shows one.
+import { showHealth, showStream } from "./js/health.js";
+import { follow } from "./js/stream.js";
+import * as flow from "./js/workflows/flow.js";
+import * as recent from "./js/workflows/recent.js";
+
+const page = document.getElementById("workflow") ? flow : recent;
+
+page.start();
+follow({
+  tasks: ({ tasks }) => page.apply(tasks),
+  health: showHealth,
+  reset: page.reload,
+  live: showStream,
+});

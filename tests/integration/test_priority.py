@@ -1,0 +1,100 @@
+"""Tasks with a priority: which go first, and what becomes of one whose worker dies."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.lab import Lab
+from harness.node import RabbitNode
+from harness.processes import ManagedProcess
+from tests.integration.test_features import at, both, starts, submit
+
+
+@pytest.fixture(scope="module")
+def own_node(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[RabbitNode]:
+    """A broker of this module's own."""
+    with RabbitNode(tmp_path_factory.mktemp("priority-node"), management=False) as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_lab(tmp_path: Path, own_node: RabbitNode) -> Iterator[Lab]:
+    """A lab without workers."""
+    with Lab(tmp_path, own_node.url) as running:
+        yield running
+
+
+def start(lab: Lab, method: str, name: str = "one", concurrency: int = 1) -> ManagedProcess:
+    started = lab.start_celery if method == "celery" else lab.start_consumer
+    return started(concurrency, name)
+
+
+def many(lab: Lab, method: str, count: int, **fields: Any) -> list[str]:
+    answer = lab.session.post(
+        f"{lab.url}/api/tasks", json={"method": method, "timeout": 0.02, "count": count, **fields}, timeout=60
+    )
+    assert answer.status_code == 202, answer.text
+    return [task["id"] for task in answer.json()["tasks"]]
+
+
+def in_order(lab: Lab, task_ids: list[str]) -> list[str]:
+    told = lab.wait_for(task_ids, timeout=90)
+    begun: dict[str, datetime] = {task_id: starts(told[task_id])[0] for task_id in task_ids}
+    return sorted(task_ids, key=lambda task_id: begun[task_id])
+
+
+@both
+@pytest.mark.parametrize("busy_with", [None, 5])
+def test_five_urgent_tasks_go_before_fifty_that_wait(
+    own_lab: Lab, method: str, busy_with: int | None
+) -> None:
+    start(own_lab, method)
+    busy = submit(own_lab, method, timeout=4.0, **({} if busy_with is None else {"priority": busy_with}))
+    own_lab.wait_for([busy["id"]], "IN_PROGRESS")
+    ordinary = many(own_lab, method, 10)
+    low = many(own_lab, method, 40, priority=1)
+    high = many(own_lab, method, 5, priority=9)
+    own_lab.wait_for([*ordinary, *low, *high], "PENDING")
+    order = in_order(own_lab, [*ordinary, *low, *high])
+    assert order[:5] == high
+    assert order[5:45] == low
+    assert set(order[45:]) == set(ordinary)
+
+
+@both
+def test_an_idle_worker_begins_an_urgent_task_soon(own_lab: Lab, method: str) -> None:
+    start(own_lab, method)
+    many(own_lab, method, 1)
+    task = submit(own_lab, method, priority=0)
+    told = own_lab.wait_for([task["id"]])[task["id"]]
+    assert told["waited"] < 2.0
+
+
+@both
+def test_an_urgent_task_waits_for_its_time_too(own_lab: Lab, method: str) -> None:
+    start(own_lab, method)
+    task = submit(own_lab, method, priority=9, countdown=2.5)
+    told = own_lab.wait_for([task["id"]], timeout=30)[task["id"]]
+    assert 0 <= (starts(told)[0] - at(task["options"]["not_before"])).total_seconds() < 1.5
+
+
+@both
+def test_an_urgent_task_of_a_killed_worker_runs_again(own_lab: Lab, method: str) -> None:
+    victim = start(own_lab, method, "victim")
+    task = submit(own_lab, method, timeout=2.0, priority=9)
+    own_lab.wait_for([task["id"]], "IN_PROGRESS")
+    victim.kill_group()
+    start(own_lab, method, "heir")
+    told = own_lab.wait_for([task["id"]], timeout=90)[task["id"]]
+    assert (told["attempt"], told["worker"].split("@")[0]) == (2, "heir")
+
+
+@both
+def test_a_retry_keeps_its_priority(own_lab: Lab, method: str) -> None:
+    start(own_lab, method)
+    task = submit(own_lab, method, "flaky_task", timeout=0.0, times=1, priority=9)
+    told = own_lab.wait_for([task["id"]], timeout=30)[task["id"]]
+    assert (told["status"], len(starts(told))) == ("DONE", 2)

@@ -1,0 +1,98 @@
+import json
+import logging
+
+import pytest
+
+from consumer.control import Control
+from consumer.runner import Runner
+from lab.delivery import Delivery
+from lab.kinds import KINDS
+from tests.unit.consumer.test_runner import runner
+
+
+@pytest.fixture
+def cancelled() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def running() -> Runner:
+    return runner(2, set())
+
+
+@pytest.fixture
+def control(running: Runner, cancelled: list[str]) -> Control:
+    return Control("me@here", Delivery.SAFE, running, cancelled.append)
+
+
+def order(command: str, **fields: object) -> bytes:
+    return json.dumps({"command": command, **fields}).encode()
+
+
+def test_a_cancellation_is_passed_on(control: Control, cancelled: list[str]) -> None:
+    control.obey(order("cancel", task_id="x"))
+    assert cancelled == ["x"]
+
+
+def test_a_ping_is_answered_with_the_name(control: Control) -> None:
+    assert control.obey(order("ping")) == {"name": "me@here", "ok": True, "concurrency": 2}
+
+
+def test_the_pool_grows_and_shrinks_but_never_below_one(control: Control, running: Runner) -> None:
+    control.obey(order("grow", n=3))
+    assert running.concurrency == 5
+    answer = control.obey(order("shrink", n=100))
+    assert answer == {"name": "me@here", "ok": True, "concurrency": 1}
+
+
+def test_an_order_to_another_worker_is_not_obeyed_nor_answered(control: Control, running: Runner) -> None:
+    assert control.obey(order("grow", n=1, worker="you@there")) is None
+    assert running.concurrency == 2
+    assert control.obey(order("grow", n=1, worker="me@here")) is not None
+
+
+def test_a_rate_limit_is_in_the_picture_until_it_is_lifted(control: Control) -> None:
+    control.obey(order("rate_limit", kind="process_task", rate="10/m"))
+    assert (control.obey(order("picture")) or {})["rate_limits"] == {"process_task": "10/m"}
+    control.obey(order("rate_limit", kind="process_task", rate="0"))
+    assert (control.obey(order("picture")) or {})["rate_limits"] == {}
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("make_tea", "10/m"), ("process_task", "often")])
+def test_a_limit_that_makes_no_sense_is_refused_with_the_reason(
+    control: Control, kind: str, rate: str
+) -> None:
+    answer = control.obey(order("rate_limit", kind=kind, rate=rate)) or {}
+    assert answer["ok"] is False
+    assert answer["error"]
+
+
+def test_the_picture_tells_all_that_the_page_shows(control: Control) -> None:
+    picture = control.obey(order("picture")) or {}
+    assert picture["delivery"] == "safe"
+    assert picture["kinds"] == sorted(KINDS)
+    assert picture["active"] == []
+    assert {"pid", "started_at", "concurrency", "reserved", "scheduled", "done", "rate_limits"} <= set(
+        picture
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"command": "sing"}',
+        b'{"command": "cancel"}',
+        *(order("grow", n=n) for n in (0, 1.5, "2", 10**9)),
+        order("shrink", n=-1),
+    ],
+)
+def test_what_is_no_order_is_logged_and_left(
+    control: Control, running: Runner, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert control.obey(body) is None
+    assert "an order that is none" in caplog.text
+    assert running.concurrency == 2

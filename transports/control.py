@@ -1,0 +1,122 @@
+"""What the control page asks of a method's workers, and has them do."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from importlib import import_module
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lab.settings import Settings
+
+CONTROLS: Final[dict[str, str]] = {
+    "celery": "transports.celery_control:CeleryControl",
+    "rabbitmq": "transports.rabbitmq_control:RabbitMQControl",
+}
+
+
+class ControlError(Exception):
+    """The broker that leads to the workers does not answer."""
+
+
+class ActiveTask(BaseModel):
+    """A task that a worker runs, and since when (ISO 8601)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    kind: str
+    num: int | None = None
+    since: str | None = None
+
+
+class WorkerPicture(BaseModel):
+    """One worker at one moment; what cannot be known of it is None.
+
+    Attributes:
+        reserved: messages that it holds and has not begun.
+        scheduled: messages that it holds for later: for a rate limit, or a time that they carry.
+        done: runs that have ended since it started, however they ended.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    method: str
+    name: str
+    pid: int | None = None
+    started_at: str | None = None
+    delivery: str | None = None
+    concurrency: int | None = None
+    active: tuple[ActiveTask, ...] | None = None
+    reserved: int | None = None
+    scheduled: int | None = None
+    done: int | None = None
+    kinds: tuple[str, ...] | None = None
+    rate_limits: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one worker said to an order: `error` is why it did not obey, `seconds` how long it took."""
+
+    worker: str
+    seconds: float
+    error: str | None = None
+
+
+class Control(ABC):
+    """The workers of one method. Constructing it connects nothing; used from one thread at a time.
+
+    `timeout` is how many seconds are waited for answers: nobody knows how many workers there are. An
+    order to one worker, by its name, ends with its answer. All methods raise ControlError where the
+    broker is away; the next call connects anew.
+
+    Attributes:
+        name, label: as the transport's.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @abstractmethod
+    def pictures(self, timeout: float = 1.0) -> list[WorkerPicture]:
+        """All workers that answer, by one broadcast."""
+
+    @abstractmethod
+    def ping(self, timeout: float = 1.0) -> list[Answer]:
+        """Asks all workers whether they are there."""
+
+    @abstractmethod
+    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+        """Has `worker` run `n` more jobs at once."""
+
+    @abstractmethod
+    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+        """Has `worker` run `n` fewer jobs at once, never fewer than one."""
+
+    @abstractmethod
+    def rate_limit(
+        self, kind: str, rate: str, worker: str | None = None, timeout: float = 1.0
+    ) -> list[Answer]:
+        """Limits how often a worker, or each of them, begins jobs of `kind`: `10/m`; `0` lifts it."""
+
+    def close(self) -> None:  # noqa: B027 - most keep nothing between two questions
+        """Gives back what it holds; it may be used again afterwards."""
+
+
+def create_control(name: str, settings: Settings) -> Control:
+    """The control of method `name`; KeyError where it has none."""
+    module, _, attribute = CONTROLS[name].partition(":")
+    made: Control = getattr(import_module(module), attribute)(settings)
+    return made
+
+
+def read_picture(method: str, name: str, told: dict[str, object]) -> WorkerPicture:
+    """What the worker `name` told of itself; no more than that it is there where that makes no sense."""
+    try:
+        return WorkerPicture.model_validate({**told, "method": method, "name": name})
+    except ValidationError:
+        return WorkerPicture(method=method, name=name)

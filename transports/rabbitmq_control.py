@@ -1,0 +1,93 @@
+"""Asks the hand-written workers, over their control exchange: what Celery's `app.control` does, by hand."""
+
+import json
+import time
+from contextlib import suppress
+from typing import Any, ClassVar, Final
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.spec import Basic, BasicProperties
+from pydantic_core import from_json
+
+from lab import amqp
+from transports.control import Answer, Control, ControlError, WorkerPicture, read_picture
+
+# Answers come over no queue at all: https://www.rabbitmq.com/docs/direct-reply-to
+REPLY_TO: Final = "amq.rabbitmq.reply-to"
+
+
+class RabbitMQControl(Control):
+    """A message to all consumers, and whatever comes back within a while."""
+
+    name: ClassVar[str] = "rabbitmq"
+    label: ClassVar[str] = "RabbitMQ"
+
+    def pictures(self, timeout: float = 1.0) -> list[WorkerPicture]:
+        told = self._ask({"command": "picture"}, timeout)
+        return [read_picture(self.name, reply["name"], reply) for reply, _ in told]
+
+    def ping(self, timeout: float = 1.0) -> list[Answer]:
+        return self._order({"command": "ping"}, timeout)
+
+    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+        return self._order({"command": "grow", "worker": worker, "n": n}, timeout)
+
+    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+        return self._order({"command": "shrink", "worker": worker, "n": n}, timeout)
+
+    def rate_limit(
+        self, kind: str, rate: str, worker: str | None = None, timeout: float = 1.0
+    ) -> list[Answer]:
+        return self._order({"command": "rate_limit", "kind": kind, "rate": rate, "worker": worker}, timeout)
+
+    def _order(self, order: dict[str, Any], timeout: float) -> list[Answer]:
+        return [
+            Answer(reply["name"], seconds, None if reply.get("ok") else str(reply.get("error")))
+            for reply, seconds in self._ask(order, timeout)
+        ]
+
+    def _ask(self, order: dict[str, Any], timeout: float) -> list[tuple[dict[str, Any], float]]:
+        """The answers to `order`, each with the seconds that it took. Each question has a connection of
+        its own: one that is kept may have died unnoticed since the last."""
+        connection = None
+        try:
+            connection = pika.BlockingConnection(
+                amqp.parameters(self._settings.rmq_url, "transport-lab control")
+            )
+            return _collect(connection, order, timeout)
+        except amqp.ERRORS as error:
+            raise ControlError(f"{type(error).__name__}: {error}") from error
+        finally:
+            if connection is not None and connection.is_open:
+                with suppress(*amqp.ERRORS):
+                    connection.close()
+
+
+def _collect(
+    connection: pika.BlockingConnection, order: dict[str, Any], timeout: float
+) -> list[tuple[dict[str, Any], float]]:
+    channel = connection.channel()
+    amqp.declare_topology(channel)
+    answers: list[tuple[dict[str, Any], float]] = []
+    sent = 0.0
+
+    def on_reply(_c: BlockingChannel, _m: Basic.Deliver, _p: BasicProperties, body: bytes) -> None:
+        try:
+            reply = from_json(body)
+        except ValueError:
+            return
+        if isinstance(reply, dict) and isinstance(reply.get("name"), str):
+            answers.append((reply, time.monotonic() - sent))
+
+    channel.basic_consume(REPLY_TO, on_reply, auto_ack=True)
+    sent = time.monotonic()
+    channel.basic_publish(
+        exchange=amqp.CONTROL_EXCHANGE,
+        routing_key="",
+        body=json.dumps(order).encode(),
+        properties=pika.BasicProperties(content_type="application/json", reply_to=REPLY_TO),
+    )
+    while (left := sent + timeout - time.monotonic()) > 0 and not (answers and order.get("worker")):
+        connection.process_data_events(time_limit=left)
+    return answers
