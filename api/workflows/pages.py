@@ -74,7 +74,6 @@ def one(workflow_id: str) -> str:
     found = workflow_with_nodes(workflow_id) or abort(404)
     nodes, edges = _as_drawn(found, row)
     wide = draw(nodes, edges, WIDE)
-    by_id = {node["id"]: node for node in found["nodes"]}
     never = [n["name"] for n in found["nodes"] if n["status"] == TaskStatus.CANCELLED and not n["started_at"]]
     return render_template(
         "workflow.html",
@@ -86,14 +85,12 @@ def one(workflow_id: str) -> str:
         ended=TaskStatus(found["status"]).final,
         wide=wide,
         narrow=draw(nodes, edges, NARROW),
-        by_id=by_id,
+        by_id={node["id"]: node for node in found["nodes"]},
         parts=wording.parts,
         never=wording.never_run(never),
         culprit=next((n for n in found["nodes"] if n["status"] == TaskStatus.FAILED), None),
         result=_result(found),
-        config=page_config(
-            last_change, {"workflowId": workflow_id, "workflows": wording.for_scripts(), "shape": len(by_id)}
-        ),
+        config=page_config(last_change, {"workflowId": workflow_id, "workflows": wording.for_scripts()}),
     )
 
 

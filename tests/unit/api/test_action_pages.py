@@ -188,7 +188,7 @@ def test_a_retrying_task_says_by_when_it_goes_on(client: FlaskClient, parts: Ser
     assert re.search(
         r"Tried again by \d\d:\d\d:\d\d\.\d{3} UTC, where a worker", client.get(f"/tasks/{row['id']}").text
     )
-    task = {"status": "RETRYING", "method": "rabbitmq", "delivery": "safe"}
+    task = {"status": "RETRYING", "method": "rabbitmq", "delivery": "safe", "options": None}
     history = [{"status": "RETRYING", "at": f"2026-01-01T00:00:0{n}.5Z"} for n in range(3)]
     with app.test_request_context():
         assert wording.goes_on(task, history) == "Tried again by 00:00:06.500 UTC, where a worker is free."
