@@ -1,5 +1,6 @@
 """The three plain routes of groups, from an HTTP client, against a lab with a worker of its own."""
 
+import secrets
 import subprocess
 import sys
 import time
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.lab import ROOT, Lab
+from harness.node import RabbitNode
+from tests.faults.stage import make_vhost
 
 RESTORE = """
 import sys
@@ -18,9 +21,13 @@ print(len(group), group.completed_count(), group.results[0].get(timeout=5))
 
 
 @pytest.fixture(scope="module")
-def quick_lab(tmp_path_factory: pytest.TempPathFactory, broker_url: str) -> Iterator[Lab]:
+def quick_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab whose images take half a second to a whole one, with one Celery worker of two processes."""
-    with Lab(tmp_path_factory.mktemp("lab"), broker_url, env={"LAB_IMAGE_SECONDS": "0.5-1"}) as running:
+    with Lab(
+        tmp_path_factory.mktemp("lab"),
+        make_vhost(node, secrets.token_hex(4)),
+        env={"LAB_IMAGE_SECONDS": "0.5-1"},
+    ) as running:
         running.start_celery(concurrency=2)
         yield running
 

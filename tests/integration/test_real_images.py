@@ -1,6 +1,7 @@
 """Sixty photos of twelve megapixels through each transport."""
 
 import io
+import secrets
 import time
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from PIL import Image
 
 from harness import proc
 from harness.lab import Lab
+from harness.node import RabbitNode
+from tests.faults.stage import make_vhost
 from tests.pictures import encode, photo
 
 COUNT = 60
@@ -19,9 +22,9 @@ ORIENTATION = 6  # stored on its side: shown upright it is 3000 wide and 4000 hi
 
 
 @pytest.fixture(scope="module")
-def roomy_lab(tmp_path_factory: pytest.TempPathFactory, broker_url: str) -> Iterator[Lab]:
+def roomy_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab of its own, whose memory nobody else uses."""
-    with Lab(tmp_path_factory.mktemp("lab"), broker_url) as running:
+    with Lab(tmp_path_factory.mktemp("lab"), make_vhost(node, secrets.token_hex(4))) as running:
         running.start_celery(concurrency=2)
         running.start_consumer(concurrency=2)
         yield running
