@@ -14,7 +14,7 @@ up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground
 	@exec .venv/bin/python -m harness up
 
 test: dev test-packages ## run all tests; ARGS="-k name" passes options to pytest
-	@exec .venv/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: dev test-packages ## run the long fault tests as well: half an hour and more
 	@exec .venv/bin/python -m pytest tests/faults -m "faults or not faults" $(ARGS)

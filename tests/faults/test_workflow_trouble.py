@@ -14,6 +14,8 @@ from tests.faults.stage import make_vhost
 
 FILES = 20
 
+pytestmark = pytest.mark.faults
+
 
 @dataclass(frozen=True)
 class Host:
