@@ -73,9 +73,9 @@ FAULTS = """() => {
 def busy_lab(lab: Lab) -> Lab:
     """The lab with tasks of all three methods, waiting, running and done: each worker runs three."""
     lab.wait_for([task["id"] for method in ("celery", "rabbitmq") for task in lab.submit(method, 0.4, 2)])
-    long = lab.submit("rabbitmq", 8) + lab.submit("celery", 7, 2)
+    long = lab.submit("rabbitmq", 10) + lab.submit("celery", 9, 2)
     lab.submit("sync", 0.9)
-    rest = lab.submit("rabbitmq", 5, 2) + lab.submit("celery", 4)
+    rest = lab.submit("rabbitmq", 9, 2) + lab.submit("celery", 8)
     lab.wait_for([task["id"] for task in long + rest], "IN_PROGRESS", "DONE")
     lab.submit("celery", 3)
     lab.submit("rabbitmq", 2)
@@ -110,7 +110,7 @@ def test_the_page_in_light(visitor: Visitor, busy_lab: Lab, shoot: Callable[...,
     page.wait_for_timeout(1500)
     shoot(page, "page-light")
     statuses = page.locator("#rows tr").evaluate_all("rows => rows.map((row) => row.dataset.status)")
-    assert "DONE" in statuses
+    assert {"PENDING", "IN_PROGRESS", "DONE"} <= set(statuses)
 
 
 def test_the_page_in_dark(visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]) -> None:
