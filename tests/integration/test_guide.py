@@ -123,7 +123,11 @@ def test_what_the_guide_exports_are_the_defaults() -> None:
 def test_the_workers_answer_what_the_guide_asks(guided: Lab, command: str) -> None:
     said = ask(guided, command)
     assert "1 node online." in said
-    shown = {"active": "- empty -", "registered": "* process_data\n    * process_image\n    * process_task", "stats": '"pool": {'}
+    shown = {
+        "active": "- empty -",
+        "registered": "* process_data\n    * process_image\n    * process_task",
+        "stats": '"pool": {',
+    }
     assert shown[command.split()[-1]] in said
 
 
