@@ -1,15 +1,17 @@
 """Where workers report: `POST /update_task_status_api/`."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Response, current_app, json, request
+import pydantic_core
+from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from api.moves import Answer
 from api.problems import invalid, problem
 from api.schemas import MAX_UPDATES, Problem, VerdictsOut, faults
 from api.services import services
-from lab.status import StatusUpdate, Verdict
+from lab.status import StatusUpdate
 from lab.token import verify
 
 callback = APIBlueprint(
@@ -19,10 +21,8 @@ callback = APIBlueprint(
 )
 
 
-class Updates(BaseModel):
-    """One update, or up to a thousand under `updates`."""
-
-    updates: list[StatusUpdate] | None = None
+class _Batch(BaseModel):
+    updates: Annotated[list[StatusUpdate], Field(min_length=1, max_length=MAX_UPDATES)]
 
 
 @callback.post(
@@ -62,6 +62,8 @@ def update_task_status() -> Response:
     Each update carries its task's own token. In a batch each result has its own `error`; a single
     update answers 403 for a wrong token and 404 for an unknown task.
     """
+    if (updates := _well_formed()) is not None:
+        return _answer(_take(dict(enumerate(updates)), {}))
     body = request.get_json()
     if not isinstance(body, dict):
         return problem(400, "Bad Request", "the body must be a JSON object: an update, or 'updates'")
@@ -71,7 +73,19 @@ def update_task_status() -> Response:
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_UPDATES:
         fault = {"field": "updates", "message": f"takes a list of 1 to {MAX_UPDATES}", "bound": MAX_UPDATES}
         return invalid([fault], 400)
-    return _answer(_apply(items))
+    return _answer(_one_by_one(items))
+
+
+def _well_formed() -> list[StatusUpdate] | None:
+    """The updates of a batch without a fault, in one go from bytes to models; None of anything else."""
+    body = request.get_data()
+    # Python's validator would take what is no JSON as a number.
+    if not request.is_json or b"NaN" in body or b"Infinity" in body:
+        return None
+    try:
+        return _Batch.model_validate_json(body).updates
+    except ValidationError:
+        return None
 
 
 def _single(item: dict[str, Any]) -> Response:
@@ -81,31 +95,43 @@ def _single(item: dict[str, Any]) -> Response:
         return invalid(faults(error), 400)
     if services().store.get(update.task_id) is None:
         return problem(404, "Not Found", f"there is no task with the id {update.task_id!r}")
-    verdict = _apply([item])[0]
-    if verdict.error:
-        return problem(403, "Forbidden", verdict.error)
-    return _answer([verdict])
+    said = _take({0: update}, {})
+    if "error" in said[0]:
+        return problem(403, "Forbidden", said[0]["error"])
+    return _answer(said)
 
 
-def _apply(items: list[Any]) -> list[Verdict]:
-    """Answers each item in its place; what is malformed or not signed never reaches the store."""
-    secret = services().secret
-    answers: dict[int, Verdict] = {}
+def _one_by_one(items: list[Any]) -> list[Answer]:
+    """Answers each item in its place; what is malformed never reaches the store."""
     good: dict[int, StatusUpdate] = {}
+    refused: dict[int, Answer] = {}
     for place, item in enumerate(items):
         try:
-            update = StatusUpdate.model_validate(item)
+            good[place] = StatusUpdate.model_validate(item)
         except ValidationError as error:
             fault = faults(error)[0]
-            answers[place] = Verdict(task_id=_id_of(item), error=f"{fault['field']}: {fault['message']}")
-            continue
+            refused[place] = _refusal(_id_of(item), f"{fault['field']}: {fault['message']}")
+    return _take(good, refused)
+
+
+def _take(updates: dict[int, StatusUpdate], refused: dict[int, Answer]) -> list[Answer]:
+    """Has the store take what is signed, and answers everything in its place."""
+    secret = services().secret
+    signed = {}
+    for place, update in updates.items():
         if verify(secret, update.task_id, update.token):
-            good[place] = update
+            signed[place] = update
         else:
-            answers[place] = Verdict(task_id=update.task_id, error="token: wrong for this task")
-    if good:
-        answers.update(zip(good, services().store.apply(list(good.values())), strict=True))
-    return [answers[place] for place in range(len(items))]
+            refused[place] = _refusal(update.task_id, "token: wrong for this task")
+    said = services().store.answers(list(signed.values())) if signed else []
+    if not refused:
+        return said
+    answers = refused | dict(zip(signed, said, strict=True))
+    return [answers[place] for place in sorted(answers)]
+
+
+def _refusal(task_id: str, error: str) -> Answer:
+    return {"task_id": task_id, "applied": False, "cancel": False, "error": error}
 
 
 def _id_of(item: Any) -> str:
@@ -113,9 +139,6 @@ def _id_of(item: Any) -> str:
     return found[:64] if isinstance(found, str) else ""
 
 
-def _answer(verdicts: list[Verdict]) -> Response:
-    results = [
-        verdict.model_dump(mode="json", exclude_none=True, exclude=None if verdict.skip else {"skip"})
-        for verdict in verdicts
-    ]
-    return current_app.response_class(json.dumps({"results": results}), 200, content_type="application/json")
+def _answer(results: list[Answer]) -> Response:
+    body = pydantic_core.to_json({"results": results})
+    return current_app.response_class(body, 200, content_type="application/json")

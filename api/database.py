@@ -22,7 +22,8 @@ def create_engine(url: str) -> sa.Engine:
         return sa.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(parsed, pool_size=10, max_overflow=20)
+    # A connection's cache of pages holds until another one writes: the same one should write again.
+    engine = sa.create_engine(parsed, pool_size=10, max_overflow=20, pool_use_lifo=True)
     sa.event.listen(engine, "connect", _configure_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -43,6 +44,7 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
+        "cache_size = -8000",  # KiB, four times the default: tasks are looked up all over an index
         f"busy_timeout = {BUSY_MILLISECONDS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, request
@@ -39,9 +40,9 @@ class Feed:
         self._store = store
         self._watch = watch
         self._news = threading.Condition()
-        self._recent: deque[tuple[int, int, str]] = deque(maxlen=KEPT)
+        self._recent: deque[tuple[int, int, bytes]] = deque(maxlen=KEPT)
         self._newest = 0
-        self._health = ""
+        self._health = b""
         self._streams = 0
         self._thread: threading.Thread | None = None
         self.ending = False
@@ -65,27 +66,27 @@ class Feed:
             self._streams += 1
             return True
 
-    def stream(self, after: int | None) -> Iterator[str]:
+    def stream(self, after: int | None) -> Iterator[bytes]:
         """Events after change number `after` (from now on where it is None), until the page leaves.
         Call `enter` before."""
         try:
             position = self._store.last_change() if after is None else after
-            health = ""
-            yield "retry: 1000\n\n"
+            health = b""
+            yield b"retry: 1000\n\n"
             while not self.ending:
                 messages, position = self._since(position)
                 if self._health != health:
                     health = self._health
                     messages.append(health)
                 if messages:
-                    yield "".join(messages)
+                    yield messages[0] if len(messages) == 1 else b"".join(messages)
                     continue
                 yield from self._wait(position, health)
         finally:
             with self._news:
                 self._streams -= 1
 
-    def _wait(self, position: int, health: str) -> Iterator[str]:
+    def _wait(self, position: int, health: bytes) -> Iterator[bytes]:
         deadline = time.monotonic() + PING_SECONDS
         while not self.ending:
             with self._news:
@@ -93,19 +94,21 @@ class Feed:
                     return
                 self._news.wait(1.0)
             if time.monotonic() > deadline:
-                yield ": ping\n\n"
+                yield b": ping\n\n"
                 return
 
-    def _since(self, position: int) -> tuple[list[str], int]:
+    def _since(self, position: int) -> tuple[list[bytes], int]:
         with self._news:
-            kept = list(self._recent)
-        if kept and kept[0][0] <= position:
-            fresh = [(last, text) for _, last, text in kept if last > position]
-            return [text for _, text in fresh], fresh[-1][0] if fresh else position
+            if self._recent and self._recent[0][0] <= position:
+                news = takewhile(lambda kept: kept[1] > position, reversed(self._recent))
+                messages = [message for _, _, message in news]
+                return messages[::-1], max(position, self._recent[-1][1])
         newest = self._store.last_change()
         if newest <= position:
             return [], min(position, newest)
         rows = self._store.changed_since(position, BATCH)
+        if not rows:
+            return [], newest
         if len(rows) == BATCH:
             return [_message("reset", {}, newest)], newest
         return [self._tasks_message(rows)], rows[-1]["change_id"]
@@ -131,28 +134,30 @@ class Feed:
                 self._recent.clear()
                 self._newest = last
         fresh = []
-        if self._store.last_change() > last:
+        newest = self._store.last_change()
+        if newest > last:
             rows = self._store.changed_since(last, BATCH)
             if rows:
-                newest = rows[-1]["change_id"]
-                fresh.append((last, newest, self._tasks_message(rows)))
-                last = newest
+                fresh.append((last, rows[-1]["change_id"], self._tasks_message(rows)))
+            # What was changed up to `newest` and is not among the rows was no task of these pages.
+            last = max(newest, fresh[0][1]) if len(rows) < BATCH else fresh[0][1]
         if fresh or health != self._health:
             with self._news:
                 self._recent.extend(fresh)
-                self._newest = max(self._newest, last)
+                self._newest = max(self._newest, *(newest for _, newest, _ in fresh), 0)
                 self._health = health
                 self._news.notify_all()
         return last
 
-    def _tasks_message(self, rows: list[Row]) -> str:
+    def _tasks_message(self, rows: list[Row]) -> bytes:
         data = {"tasks": [task_json(row) for row in rows], "counts": self._store.counts()}
         return _message("tasks", data, rows[-1]["change_id"])
 
 
-def _message(event: str, data: dict[str, Any], number: int | None = None) -> str:
+def _message(event: str, data: dict[str, Any], number: int | None = None) -> bytes:
+    """Written once, and then sent as it is to each page."""
     head = "" if number is None else f"id: {number}\n"
-    return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+    return f"{head}event: {event}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n".encode()
 
 
 events = Blueprint("events", __name__)

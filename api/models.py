@@ -1,5 +1,7 @@
 """The store's tables (SQLAlchemy Core). Times are microseconds since the epoch: columns end in `_us`."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -12,6 +14,15 @@ metadata = sa.MetaData(
 )
 
 Whole = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """An index of those rows alone that fit `condition`."""
+    return {f"{dialect}_where": sa.text(condition) for dialect in ("sqlite", "postgresql")}
+
+
+# What lists, counts and follows tasks leaves those of experiments out, and so do its indexes.
+_OWN = _where("experiment_id IS NULL")
 
 tasks = sa.Table(
     "tasks",
@@ -43,13 +54,15 @@ tasks = sa.Table(
     sa.Column("options", sa.JSON(none_as_null=True)),
     sa.Column("workflow_id", sa.String(36)),
     sa.Column("node", sa.String(64)),
-    sa.Index(None, "method", "num"),
-    sa.Index(None, "status", "num"),
-    sa.Index(None, "method", "status", "num"),
-    sa.Index(None, "change_id"),
-    sa.Index(None, "group_id", "num"),
-    sa.Index(None, "workflow_id", "num"),
-    sa.Index(None, "finished_us"),
+    sa.Column("experiment_id", sa.String(36)),
+    sa.Index(None, "num", **_OWN),
+    sa.Index(None, "method", "num", **_OWN),
+    sa.Index(None, "method", "status", "num", **_OWN),
+    sa.Index(None, "change_id", **_OWN),
+    sa.Index(None, "group_id", "num", **_where("group_id IS NOT NULL")),
+    sa.Index(None, "workflow_id", "num", **_where("workflow_id IS NOT NULL")),
+    sa.Index(None, "experiment_id", "num", **_where("experiment_id IS NOT NULL")),
+    sa.Index(None, "finished_us", **_where("finished_us IS NOT NULL")),
 )
 
 workflows = sa.Table(
@@ -186,6 +199,40 @@ reports = sa.Table(
     sa.Column("created_us", Whole, nullable=False),
     sa.Index(None, "created_us"),
     sqlite_autoincrement=True,  # an address must never lead to another report
+)
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    sa.Column("num", Whole, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("key", sa.String(255), unique=True),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("setting", sa.JSON(none_as_null=True)),  # fairness and environment
+    sa.Column("outcome", sa.JSON(none_as_null=True)),  # totals and comparisons
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("race", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.Text),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Column("started_us", Whole),
+    sa.Column("finished_us", Whole),
+    sa.Column("cancel_us", Whole),
+    sa.Column("lease_until_us", Whole, nullable=False),
+    sa.Index(None, "status", "num"),
+    sa.Index(None, "finished_us"),
+)
+
+experiment_runs = sa.Table(
+    "experiment_runs",
+    metadata,
+    sa.Column("num", Whole, sa.ForeignKey("experiments.num", ondelete="CASCADE"), primary_key=True),
+    sa.Column("turn", sa.Integer, primary_key=True),
+    sa.Column("arm", sa.Integer, primary_key=True),
+    sa.Column("begun_us", Whole, nullable=False),
+    sa.Column("figures", sa.JSON, nullable=False),
+    sa.Column("samples", sa.LargeBinary, nullable=False),
 )
 
 dead_letters = sa.Table(

@@ -2,43 +2,33 @@
 
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
-import sqlalchemy as sa
-
-from api.models import tasks
 from api.options import is_followed, settle
 from api.queries import Row
-from lab.clock import to_us
 from lab.delivery import Delivery
-from lab.status import StatusUpdate, TaskStatus, Verdict, may_follow
+from lab.status import StatusUpdate, TaskStatus, may_follow
 
-MUTABLE: Final = (
-    "status", "attempt", "progress", "worker", "error", "result", "started_us", "finished_us", "change_id", "run",
-)  # fmt: skip
+Answer = dict[str, Any]
+"""What an update is answered with, as JSON has it: the fields of a `Verdict` that there is something to say of."""
+
+# What deciding needs to know, and what the moves below set.
 READ: Final = (
-    tasks.c.num,
-    tasks.c.id,
-    tasks.c.method,
-    tasks.c.cancel_us,
-    tasks.c.workflow_id,
-    tasks.c.options,
-    tasks.c.node,
-    *(tasks.c[name] for name in MUTABLE),
-)
-UPDATE: Final = (
-    tasks.update()
-    .where(tasks.c.num == sa.bindparam("row_num"))
-    .values({name: sa.bindparam(f"new_{name}") for name in MUTABLE})
-)
+    "num", "id", "method", "status", "attempt", "progress", "worker", "error", "run", "started_us", "cancel_us",
+    "options", "workflow_id", "experiment_id",
+)  # fmt: skip
+# And what it needs besides of a task that others follow.
+READ_FOLLOWED: Final = ("id", "node", "result")
+BEGUN: Final = ("status", "attempt", "progress", "worker", "error", "change_id", "run", "started_us")
+ENDED: Final = ("result", "status", "attempt", "progress", "worker", "error", "change_id", "finished_us")
+EVENT: Final = ("num", "status", "attempt", "worker", "error", "at_us", "recorded_us")
 
-CANCEL: Final = (
-    tasks.update()
-    .where(tasks.c.num == sa.bindparam("row_num"))
-    .values(
-        cancel_us=sa.func.coalesce(tasks.c.cancel_us, sa.bindparam("at")),
-        change_id=sa.bindparam("new_change"),
-    )
+FINAL: Final = frozenset(status.value for status in TaskStatus if status.final)
+
+# The same few questions come with every batch.
+_follows: Final = lru_cache(maxsize=1024)(
+    lambda old, old_attempt, new, attempt: may_follow(TaskStatus(old), old_attempt, new, attempt)
 )
 
 
@@ -64,7 +54,13 @@ class NewTask:
 
 
 def pending(
-    new: NewTask, num: int, change_id: int, now: int, group_id: str | None, workflow_id: str | None = None
+    new: NewTask,
+    num: int,
+    change_id: int,
+    now: int,
+    group_id: str | None,
+    workflow_id: str | None = None,
+    experiment_id: str | None = None,
 ) -> Row:
     """The row of the task `new`, as it is stored first."""
     return {
@@ -95,29 +91,26 @@ def pending(
         "options": settle(new.options, now),
         "workflow_id": workflow_id,
         "node": new.node,
+        "experiment_id": experiment_id,
     }
 
 
-def mutable(row: Row) -> Row:
-    return {"row_num": row["num"], **{f"new_{name}": row[name] for name in MUTABLE}}
-
-
-def move(row: Row, update: StatusUpdate) -> tuple[bool, bool]:
-    """Changes `row` as `update` says, if it may; returns whether the status moved, and whether
+def move(row: Row, update: StatusUpdate, at_us: int) -> tuple[bool, bool]:
+    """Changes `row` as `update` of `at_us` says, if it may; returns whether the status moved, and whether
     anything changed at all."""
-    status, at = TaskStatus(row["status"]), to_us(update.at)
-    if may_follow(status, row["attempt"], update.status, update.attempt):
-        row["status"], row["attempt"] = update.status.value, update.attempt
+    old, new = row["status"], update.status
+    if _follows(old, row["attempt"], new, update.attempt):
+        row["status"], row["attempt"] = new.value, update.attempt
         row["worker"] = update.worker or row["worker"]
         row["error"] = update.error
-        row["progress"] = 1.0 if update.status is TaskStatus.DONE else update.progress or 0.0
-        if update.status is TaskStatus.IN_PROGRESS:
+        row["progress"] = 1.0 if new is TaskStatus.DONE else update.progress or 0.0
+        if new is TaskStatus.IN_PROGRESS:
             row["run"] = update.run or None
-            row["started_us"] = at if row["started_us"] is None else row["started_us"]
-        if update.status.final:
-            row["finished_us"], row["result"] = at, update.result
+            row["started_us"] = at_us if row["started_us"] is None else row["started_us"]
+        elif new in FINAL:
+            row["finished_us"], row["result"] = at_us, update.result
         return True, True
-    same = update.status is status is TaskStatus.IN_PROGRESS and update.attempt == row["attempt"]
+    same = new is TaskStatus.IN_PROGRESS and new == old and update.attempt == row["attempt"]
     if same and update.progress is not None and update.progress > row["progress"]:
         row["progress"] = update.progress
         return False, True
@@ -134,42 +127,24 @@ def is_copy(row: Row, update: StatusUpdate) -> bool:
     return asks and update.first and bool(update.run) and row["run"] != update.run
 
 
-def verdict(row: Row, update: StatusUpdate, applied: bool) -> Verdict:
+def answer(row: Row, update: StatusUpdate, applied: bool) -> Answer:
     """The answer to `update`, which the task in `row` has taken or not.
 
     Whoever asks for a task that others follow, and that has ended, gets what it came to: what follows may
     still be to do.
     """
-    status = TaskStatus(row["status"])
-    # A task that ended CANCELLED may still be running where that came too late to be told.
-    stopped = not status.final or status is TaskStatus.CANCELLED
-    followed = not applied and (row["workflow_id"] is not None or is_followed(row["options"]))
-    outcome = {TaskStatus.DONE: "result", TaskStatus.FAILED: "error"}.get(status) if followed else None
-    return Verdict(
-        task_id=update.task_id,
-        applied=applied,
-        status=status,
-        cancel=row["cancel_us"] is not None and stopped,
-        skip=not applied and not status.final and is_copy(row, update),
-        result=row[outcome] if outcome else None,
-    )
-
-
-def event(
-    num: int,
-    status: TaskStatus,
-    attempt: int,
-    worker: str | None,
-    error: str | None,
-    at_us: int,
-    recorded_us: int,
-) -> Row:
-    return {
-        "num": num,
-        "status": status.value,
-        "attempt": attempt,
-        "worker": worker,
-        "error": error,
-        "at_us": at_us,
-        "recorded_us": recorded_us,
-    }
+    status, cancel = row["status"], row["cancel_us"] is not None
+    if cancel and status in FINAL:
+        # A task that ended CANCELLED may still be running where that came too late to be told.
+        cancel = status == TaskStatus.CANCELLED
+    said: Answer = {"task_id": row["id"], "applied": applied, "status": status, "cancel": cancel}
+    if applied:
+        return said
+    if status not in FINAL:
+        if is_copy(row, update):
+            said["skip"] = True
+    elif row["workflow_id"] is not None or is_followed(row["options"]):
+        named = {TaskStatus.DONE: "result", TaskStatus.FAILED: "error"}.get(TaskStatus(status))
+        if named and row[named] is not None:
+            said["result"] = row[named]
+    return said

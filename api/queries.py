@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,13 +17,15 @@ _CHUNK = 500
 
 @dataclass(frozen=True)
 class Query:
-    """Which tasks a page shows: all that fit every field that is set."""
+    """Which tasks a page shows: all that fit every field that is set; without an `experiment`, only tasks
+    that are of none."""
 
     method: str | None = None
     status: TaskStatus | None = None
     text: str = ""
     before_num: int | None = None
     limit: int = 25
+    experiment: str | None = None
 
 
 class Queries:
@@ -69,29 +72,46 @@ class Queries:
 
     def page(self, query: Query) -> list[Row]:
         """The newest tasks that `query` fits, at most `query.limit`."""
-        select = sa.select(tasks).order_by(tasks.c.num.desc()).limit(query.limit)
-        if query.method:
-            select = select.where(tasks.c.method == query.method)
+        fits = [_of(query.experiment)]
         if query.status:
-            select = select.where(tasks.c.status == query.status.value)
+            fits.append(tasks.c.status == query.status.value)
         if query.before_num is not None:
-            select = select.where(tasks.c.num < query.before_num)
+            fits.append(tasks.c.num < query.before_num)
         if query.text:
-            select = select.where(self._matches(query.text))
+            fits.append(self._matches(query.text))
         with self.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(select).mappings()]
+            methods = [query.method] if query.method else self._methods(connection, query)
+            rows: list[Row] = []
+            for method in methods:
+                select = sa.select(tasks).where(*fits).order_by(tasks.c.num.desc()).limit(query.limit)
+                if method:
+                    select = select.where(tasks.c.method == method)
+                rows += [dict(row) for row in connection.execute(select).mappings()]
+        return sorted(rows, key=itemgetter("num"), reverse=True)[: query.limit]
 
-    def counts(self, method: str | None = None) -> dict[str, int]:
-        """How many tasks stand at each status, of one method or of all."""
-        query = sa.select(task_counts.c.status, sa.func.sum(task_counts.c.n)).group_by(task_counts.c.status)
+    def _methods(self, connection: sa.Connection, query: Query) -> list[str | None]:
+        """The methods to ask for one by one, where no index has a status of all methods in order."""
+        if query.status is None or query.experiment:
+            return [None]
+        here = task_counts.c.status == query.status.value
+        return list(connection.scalars(sa.select(task_counts.c.method).where(here, task_counts.c.n > 0)))
+
+    def counts(self, method: str | None = None, experiment: str | None = None) -> dict[str, int]:
+        """How many tasks stand at each status, of one method or of all; those of one `experiment`, or those
+        that are of none."""
+        if experiment is None:
+            table, query = task_counts, sa.select(task_counts.c.status, sa.func.sum(task_counts.c.n))
+        else:
+            table, query = tasks, sa.select(tasks.c.status, sa.func.count()).where(_of(experiment))
+        query = query.group_by(table.c.status)
         if method:
-            query = query.where(task_counts.c.method == method)
+            query = query.where(table.c.method == method)
         with self.engine.connect() as connection:
             found = {status: int(n) for status, n in connection.execute(query)}
         return {status.value: found.get(status.value, 0) for status in TaskStatus}
 
     def counts_by_method(self) -> dict[tuple[str, str], int]:
-        """How many tasks there are of each method and status that occurs."""
+        """How many tasks there are of each method and status that occurs, without those of experiments."""
         with self.engine.connect() as connection:
             rows = connection.execute(sa.select(task_counts.c.method, task_counts.c.status, task_counts.c.n))
             return {(row.method, row.status): row.n for row in rows}
@@ -103,8 +123,14 @@ class Queries:
             return int(connection.execute(query).scalar_one())
 
     def changed_since(self, change_id: int, limit: int) -> list[Row]:
-        """Tasks changed after `change_id`, as they stand now, oldest change first."""
-        query = sa.select(tasks).where(tasks.c.change_id > change_id).order_by(tasks.c.change_id).limit(limit)
+        """Tasks changed after `change_id`, as they stand now, oldest change first, without those of
+        experiments."""
+        query = (
+            sa.select(tasks)
+            .where(_of(None), tasks.c.change_id > change_id)
+            .order_by(tasks.c.change_id)
+            .limit(limit)
+        )
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -117,3 +143,8 @@ class Queries:
         if text.isascii() and text.isdigit() and len(text) < 19:
             return sa.or_(tasks.c.num == int(text), by_id)
         return by_id
+
+
+def _of(experiment: str | None) -> sa.ColumnElement[bool]:
+    column = tasks.c.experiment_id
+    return column.is_(None) if experiment is None else column == experiment

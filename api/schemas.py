@@ -110,6 +110,9 @@ class TaskQuery(BaseModel):
     cursor: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,18}$", description="`next` of the answer before")
     ] = None
+    experiment: Annotated[
+        str | None, Field(max_length=36, pattern=r"^[0-9a-f-]+$", description="tasks of this experiment only")
+    ] = None
 
 
 class TaskPath(BaseModel):
@@ -177,7 +180,7 @@ class TasksOut(BaseModel):
 
 class TaskPage(BaseModel):
     """Tasks, newest first; `next` is the cursor of the page of older ones; `counts` are all tasks of
-    the method asked for, by status."""
+    the method asked for, by status. Tasks of experiments are in it only where one is asked for."""
 
     tasks: list[TaskOut]
     next: str | None

@@ -53,14 +53,15 @@ def page(query: TaskQuery) -> Response:
     """List tasks, newest first"""
     store = services().store
     before = int(query.cursor) if query.cursor else None
-    rows = store.page(Query(query.method, query.status, query.q.strip(), before, query.limit + 1))
+    asked = Query(query.method, query.status, query.q.strip(), before, query.limit + 1, query.experiment)
+    rows = store.page(asked)
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     return _answer(
         {
             "tasks": [task_json(row) for row in rows],
             "next": str(rows[-1]["num"]) if more else None,
-            "counts": store.counts(query.method),
+            "counts": store.counts(query.method, query.experiment),
         }
     )
 

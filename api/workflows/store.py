@@ -43,7 +43,7 @@ class Workflows:
         self._relay = relay
 
     def follow(self, connection: sa.Connection, moved: Sequence[Row], now: int) -> list[Errand]:
-        """Goes on from tasks whose status has moved; see `api.store.Follower`."""
+        """Goes on from tasks whose status has moved; see `api.updates.Follower`."""
         errands: list[Errand] = []
         rows = sorted(moved, key=itemgetter("workflow_id", "num"))
         for workflow_id, nodes in groupby(rows, key=itemgetter("workflow_id")):

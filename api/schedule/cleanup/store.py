@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from api.database import writing
 from api.models import (
     counters,
+    experiments,
     outbox,
     reports,
     schedule_runs,
@@ -22,6 +23,7 @@ from api.models import (
 from lab.status import TaskStatus
 
 BATCH: Final = 500
+_FEW: Final = 10
 _FINAL: Final = [status.value for status in TaskStatus if status.final]
 
 
@@ -43,6 +45,7 @@ class Cleanup:
             self._single_tasks,
             self._groups,
             self._workflows,
+            self._experiments,
             self._others,
         )
         for step in steps:
@@ -66,6 +69,13 @@ class Cleanup:
     def _workflows(self, connection: sa.Connection, before_us: int) -> Counter[str]:
         old = workflows.c.finished_us < before_us
         return self._together(connection, workflows, tasks.c.workflow_id, old, before_us)
+
+    def _experiments(self, connection: sa.Connection, before_us: int) -> Counter[str]:
+        """Experiments that have ended before, with their repetitions; their tasks go as single ones."""
+        old = sa.select(experiments.c.num).where(experiments.c.finished_us < before_us).limit(_FEW)
+        return +Counter(
+            experiments=connection.execute(experiments.delete().where(experiments.c.num.in_(old))).rowcount
+        )
 
     def _together(
         self,
@@ -100,14 +110,16 @@ class Cleanup:
         return +removed
 
     def _tasks(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> Counter[str]:
-        query = sa.select(tasks.c.num, tasks.c.method, tasks.c.status).where(which).limit(self._batch)
+        names = ("num", "method", "status", "experiment_id")
+        query = sa.select(*(tasks.c[name] for name in names)).where(which).limit(self._batch)
         rows = connection.execute(query).all()
         if not rows:
             return Counter()
         nums = [row.num for row in rows]
+        counted = Counter((row.method, row.status) for row in rows if row.experiment_id is None)
         for table in (task_events, outbox, tasks):
             connection.execute(table.delete().where(table.c.num.in_(nums)))
-        for (method, status), n in Counter((row.method, row.status) for row in rows).items():
+        for (method, status), n in counted.items():
             same = sa.and_(task_counts.c.method == method, task_counts.c.status == status)
             connection.execute(task_counts.update().where(same).values(n=task_counts.c.n - n))
         return Counter(tasks=len(rows))

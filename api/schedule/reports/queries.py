@@ -49,13 +49,15 @@ class _Tally:
 
 
 def figures(engine: sa.Engine, since_us: int, until_us: int) -> dict[str, Any]:
-    """What is to be told of the tasks that ended from `since_us` to before `until_us`.
+    """What is to be told of the tasks that ended from `since_us` to before `until_us`, but for those of
+    experiments.
 
     Returns:
         `rows`, one for each method and kind, and `all`: `ended`, `done`, `failed`, `cancelled`, `retries` (of
         these tasks, whenever they were), and p50, p90 and p99 of `waited`, `ran` and `total` in seconds.
     """
-    ended = sa.and_(tasks.c.finished_us >= since_us, tasks.c.finished_us < until_us)
+    own = tasks.c.experiment_id.is_(None)
+    ended = sa.and_(own, tasks.c.finished_us >= since_us, tasks.c.finished_us < until_us)
     tallies: dict[tuple[str, str], _Tally] = {}
     with engine.connect() as connection:
         names = ("method", "kind", "status", "created_us", "started_us", "finished_us")

@@ -97,3 +97,36 @@ def test_text_that_no_database_takes_is_stored_without_harm(
     row = parts.store.get(task["id"])
     assert row is not None
     assert "\x00" not in row["error"] + row["worker"]
+
+
+def test_a_batch_takes_up_to_a_thousand_updates(client: FlaskClient, parts: Services) -> None:
+    rows = parts.store.add(NewTask("celery", "process_task", {"timeout": 5.0}, 5.0), 1_000).rows
+    updates = [
+        {"task_id": row["id"], "status": "DONE", "token": sign(parts.secret, row["id"])} for row in rows
+    ]
+    results = client.post(URL, json={"updates": updates}).json["results"]
+    assert [result["task_id"] for result in results] == [row["id"] for row in rows]
+    assert all(result["applied"] for result in results)
+    for wrong in ([*updates, updates[0]], [], 5, None):
+        answer = client.post(URL, json={"updates": wrong})
+        assert (answer.status_code, answer.json["errors"][0]["field"]) == (400, "updates")
+
+
+@pytest.mark.parametrize("result", ["NaN", "Infinity", '"\\ud800"', "[" * 500 + "]" * 500])
+def test_what_is_no_json_is_refused_as_a_whole(
+    client: FlaskClient, task: Any, token: str, result: str
+) -> None:
+    update = f'{{"task_id": "{task["id"]}", "status": "DONE", "token": "{token}", "result": {result}}}'
+    body = f'{{"updates": [{update}]}}'
+    assert client.post(URL, data=body, content_type="application/json").status_code == 400
+    assert client.get(f"/api/tasks/{task['id']}").json["status"] == "PENDING"
+
+
+def test_a_text_may_speak_of_what_is_no_number(client: FlaskClient, task: Any, token: str) -> None:
+    update = {"task_id": task["id"], "status": "FAILED", "token": token, "error": "NaN and Infinity"}
+    assert client.post(URL, json={"updates": [update]}).json["results"][0]["applied"]
+    assert client.get(f"/api/tasks/{task['id']}").json["error"] == "NaN and Infinity"
+
+
+def test_a_batch_must_say_that_it_is_json(client: FlaskClient) -> None:
+    assert client.post(URL, data=b'{"updates": []}', content_type="text/plain").status_code == 415

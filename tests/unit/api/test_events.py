@@ -41,16 +41,16 @@ def parse(text: str) -> list[tuple[str, int | None, Any]]:
     return found
 
 
-def read(stream: Iterator[str], name: str) -> tuple[int | None, Any]:
+def read(stream: Iterator[bytes], name: str) -> tuple[int | None, Any]:
     """The next event called `name`."""
-    for text in stream:
-        for event, number, data in parse(text):
+    for message in stream:
+        for event, number, data in parse(message.decode()):
             if event == name:
                 return number, data
     raise AssertionError(f"the stream ended without {name}")
 
 
-def open_stream(feed: Feed, after: int | None) -> Iterator[str]:
+def open_stream(feed: Feed, after: int | None) -> Iterator[bytes]:
     assert feed.enter()
     return feed.stream(after)
 
@@ -89,7 +89,7 @@ def test_every_stream_gets_every_change(store: Store, feed: Feed) -> None:
     tasks = [row["id"] for row in store.add(TIMED, 30).rows]
     last: list[dict[str, str]] = [{} for _ in range(5)]
 
-    def follow(stream: Iterator[str], mine: dict[str, str]) -> None:
+    def follow(stream: Iterator[bytes], mine: dict[str, str]) -> None:
         while len(mine) < 30 or set(mine.values()) != {"DONE"}:
             _, data = read(stream, "tasks")
             mine.update((row["id"], row["status"]) for row in data["tasks"])
@@ -106,6 +106,22 @@ def test_every_stream_gets_every_change(store: Store, feed: Feed) -> None:
     for thread in threads:
         thread.join(20)
         assert not thread.is_alive()
+
+
+def test_pages_hear_nothing_of_experiments(store: Store, feed: Feed) -> None:
+    own = store.add(TIMED).rows[0]["id"]
+    seen = store.last_change()
+    streams = [open_stream(feed, None), open_stream(feed, seen)]
+    for stream in streams:
+        read(stream, "health")
+    for _ in range(3):
+        theirs = [row["id"] for row in store.add(TIMED, BATCH + 5, experiment_id="e" * 36).rows]
+        store.apply([StatusUpdate(task_id=one, status=TaskStatus.DONE) for one in theirs])
+    store.apply([StatusUpdate(task_id=own, status=TaskStatus.DONE)])
+    streams.append(open_stream(feed, seen))
+    for stream in streams:
+        number, data = read(stream, "tasks")
+        assert ([row["id"] for row in data["tasks"]], number) == ([own], store.last_change())
 
 
 def test_streams_end_when_the_process_is_to_end(store: Store, feed: Feed) -> None:

@@ -20,6 +20,20 @@ def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) ->
     engine.dispose()
 
 
+def test_the_migrations_make_the_indexes_of_the_same_rows(tmp_path: Path) -> None:
+    def indexes(engine: sa.Engine) -> dict[str, str]:
+        query = "SELECT name, replace(sql, '\"', '') AS sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        with engine.connect() as connection:
+            return {row.name: row.sql for row in connection.exec_driver_sql(query)}
+
+    migrated, made = (create_engine(f"sqlite:///{tmp_path}/{name}.sqlite3") for name in ("migrated", "made"))
+    migrate(migrated)
+    metadata.create_all(made)
+    assert indexes(migrated) == indexes(made)
+    for engine in (migrated, made):
+        engine.dispose()
+
+
 def test_migrating_again_keeps_everything(database_url: str) -> None:
     store = Store(database_url)
     store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0))

@@ -1,3 +1,8 @@
+import hashlib
+import hmac
+
+import pytest
+
 from lab.token import sign, verify
 
 
@@ -11,3 +16,9 @@ def test_a_token_of_another_key_or_garbage_does_not_verify() -> None:
     assert not verify(b"secret", "one", sign(b"other", "one"))
     assert not verify(b"secret", "one", "")
     assert not verify(b"secret", "one", "ключ")
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 64, 65, 200])
+def test_a_token_is_the_hmac_of_the_standard_library(length: int) -> None:
+    secret = bytes(range(200))[:length]
+    assert sign(secret, "задание") == hmac.new(secret, "задание".encode(), hashlib.sha256).hexdigest()

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from api.models import (
+    experiment_runs,
+    experiments,
     reports,
     schedule_runs,
     submissions,
@@ -18,6 +20,8 @@ from api.models import (
 from api.schedule.cleanup.store import Cleanup
 from api.services import Services
 from api.store import NewGroup, NewTask, Store
+from experiments.model import Figures, Run
+from experiments.plan import Arm, Plan
 from lab.clock import to_us
 from lab.status import StatusUpdate, TaskStatus
 
@@ -151,6 +155,24 @@ def test_a_run_outlives_the_task_that_it_was(parts: Services) -> None:
     clean(store)
     (run,) = parts.schedule.runs.newest("daily-report", 5)
     assert (run["task_id"], run["num"], run["status"]) == (task, None, None)
+
+
+def test_an_experiment_goes_with_its_repetitions_when_it_ended_long_ago(parts: Services) -> None:
+    rows, plan = parts.experiments.rows, Plan(arms=[Arm(method="sync")], jobs=1)
+    figures = Figures(jobs=1, seconds=1, throughput=1, spreads={}, usage={}, per_job={}, per_worker={})
+    ids = [rows.add(plan) for _ in range(3)]
+    for one in ids[:2]:
+        assert rows.claim() == one
+        rows.keep_run(one, Run(turn=1, arm=0, begun_us=0, figures=figures), b"")
+        rows.finish(one, "DONE", None, [], [])
+        rows.release(one)
+    with parts.store.engine.begin() as connection:
+        connection.execute(
+            experiments.update().where(experiments.c.id == ids[0]).values(finished_us=to_us(OLD))
+        )
+    assert clean(parts.store) == {"experiments": 1}
+    assert [rows.get(one) is None for one in ids] == [True, False, False]
+    assert count(parts.store, experiment_runs) == 1
 
 
 def test_writers_hardly_wait_while_much_is_removed(parts: Services) -> None:

@@ -1,0 +1,190 @@
+"""What becomes of tasks: updates are facts, and which of them counts is decided here."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Final, Protocol
+
+import sqlalchemy as sa
+
+from api import bulk, links
+from api.database import writing
+from api.models import counters, outbox, task_events, tasks
+from api.moves import BEGUN, ENDED, EVENT, FINAL, READ, READ_FOLLOWED, Answer, answer, move
+from api.options import is_followed
+from api.queries import Queries, Row
+from api.submissions import Cancellation
+from lab.clock import now_us, to_us
+from lab.status import StatusUpdate, TaskStatus, Verdict
+
+_NEXT: Final = (
+    counters.update()
+    .where(counters.c.name == sa.bindparam("counter"))
+    .values(value=counters.c.value + sa.bindparam("taken"))
+    .returning(counters.c.value)
+)
+_CANCEL: Final = (
+    tasks.update()
+    .where(tasks.c.num == sa.bindparam("row_num"))
+    .values(
+        cancel_us=sa.func.coalesce(tasks.c.cancel_us, sa.bindparam("at")),
+        change_id=sa.bindparam("new_change"),
+    )
+)
+_COUNT: Final = sa.text(
+    "INSERT INTO task_counts (method, status, n) VALUES (:method, :status, :n)"
+    " ON CONFLICT (method, status) DO UPDATE SET n = task_counts.n + excluded.n"
+)
+_BEGUN: Final = itemgetter(*BEGUN, "num")
+_ENDED: Final = itemgetter(*ENDED[1:], "num")
+
+
+class Follower(Protocol):
+    """Who goes on from where tasks of workflows have come to, in the same transaction. What it returns is
+    called after the commit."""
+
+    def follow(
+        self, connection: sa.Connection, moved: Sequence[Row], now: int
+    ) -> list[Callable[[], object]]: ...
+
+
+class Updates(Queries):
+    """Moves tasks on."""
+
+    follower: Follower | None = None
+
+    def apply(self, updates: Sequence[StatusUpdate]) -> list[Verdict]:
+        """As `answers`, each answer a `Verdict`."""
+        return [Verdict.model_validate(said) for said in self.answers(updates)]
+
+    def answers(self, updates: Sequence[StatusUpdate]) -> list[Answer]:
+        """Takes `updates` as facts and moves tasks on where `may_follow` says so, in one transaction.
+
+        The answers come in the order of the updates; `error` is "unknown task" where there is none.
+        Progress within an attempt moves forward only, and makes no entry in the history.
+        """
+        if not updates:
+            return []
+        now = now_us()
+        with writing(self.engine) as connection:
+            said, moved = self.take(connection, updates, now)
+            self._end_links(connection, [row for row in moved if is_followed(row["options"])], now)
+            of_workflows = [row for row in moved if row["workflow_id"]]
+            errands = (
+                self.follower.follow(connection, of_workflows, now) if of_workflows and self.follower else []
+            )
+        for errand in errands:
+            errand()
+        return said
+
+    def take(
+        self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int
+    ) -> tuple[list[Answer], list[Row]]:
+        """What `answers` does with the tasks themselves; also returns the rows whose status moved, of those
+        that something may follow."""
+        known = self._lock(connection, [update.task_id for update in updates])
+        said: list[Answer] = []
+        begun: dict[int, Row] = {}
+        ended: dict[int, Row] = {}
+        followed: dict[int, Row] = {}
+        events = []
+        left: list[tuple[str, str]] = []
+        reached: list[tuple[str, str]] = []
+        for update in updates:
+            row = known.get(update.task_id)
+            if row is None:
+                said.append(
+                    {"task_id": update.task_id, "applied": False, "cancel": False, "error": "unknown task"}
+                )
+                continue
+            num, before, at = row["num"], row["status"], to_us(update.at)
+            moved, applied = move(row, update, at)
+            if applied:
+                (ended if row["status"] in FINAL else begun)[num] = row
+            if moved:
+                events.append(
+                    (num, row["status"], update.attempt, update.worker or None, update.error, at, now)
+                )
+                if row["experiment_id"] is None:
+                    left.append((row["method"], before))
+                    reached.append((row["method"], row["status"]))
+                if row["workflow_id"] is not None or row["options"] is not None:
+                    followed[num] = row
+            said.append(answer(row, update, applied))
+        if changed := begun | ended:
+            first = self.next(connection, "change", len(changed))
+            for change, row in enumerate(changed.values(), first):
+                row["change_id"] = change
+            bulk.update(connection, tasks, BEGUN, [_BEGUN(row) for row in begun.values()])
+            bulk.update(
+                connection,
+                tasks,
+                ENDED,
+                [(bulk.json_text(row["result"]), *_ENDED(row)) for row in ended.values()],
+            )
+            bulk.insert(connection, task_events, EVENT, events)
+            delta = Counter(reached)
+            delta.subtract(Counter(left))
+            self.count(connection, delta)
+        return said, list(followed.values())
+
+    def _end_links(self, connection: sa.Connection, ended: Sequence[Row], now: int) -> None:
+        """Gives what these tasks came to to those that follow them, and ends those that are not to run."""
+        if not ended:
+            return
+        for due in filter(None, map(links.due, ended)):
+            connection.execute(tasks.update().where(tasks.c.num == due.num).values(params=due.params))
+            if due.unsent:
+                lease = {"lease_owner": None, "lease_until_us": 0}
+                connection.execute(outbox.insert().values(num=due.num, method=due.method, **lease))
+        never = [update for row in ended for update in links.never_run(row)]
+        if never:
+            self.take(connection, never, now)
+
+    def request_cancel(self, task_ids: Iterable[str]) -> dict[str, Cancellation]:
+        """Notes that these tasks are to be cancelled, and tells how each stands afterwards. One that no
+        worker has begun is CANCELLED at once; one that runs is told so, and may finish first. An id that
+        names no task is left out of the answer."""
+        now = now_us()
+        with writing(self.engine) as connection:
+            known = self._lock(connection, task_ids)
+            before = {task_id: TaskStatus(row["status"]) for task_id, row in known.items()}
+            under_way = [row for row in known.values() if not before[row["id"]].final]
+            self.mark_cancelled(connection, under_way, now)
+        self.apply(
+            [
+                StatusUpdate(task_id=row["id"], status=TaskStatus.CANCELLED, attempt=max(1, row["attempt"]))
+                for row in under_way
+                if before[row["id"]] in (TaskStatus.PENDING, TaskStatus.RETRYING)
+            ]
+        )
+        return {row["id"]: Cancellation(row, before[row["id"]]) for row in self.get_all(list(known))}
+
+    def mark_cancelled(self, connection: sa.Connection, rows: Sequence[Row], now: int) -> None:
+        """Notes that these tasks are to be cancelled, for their workers to be told."""
+        if rows:
+            changes = enumerate(rows, self.next(connection, "change", len(rows)))
+            connection.execute(
+                _CANCEL, [{"row_num": row["num"], "at": now, "new_change": i} for i, row in changes]
+            )
+
+    def next(self, connection: sa.Connection, name: str, count: int) -> int:
+        """Takes `count` numbers from the counter `name` and returns the first of them."""
+        last = connection.execute(_NEXT, {"counter": name, "taken": count}).scalar_one()
+        return int(last) - count + 1
+
+    def count(self, connection: sa.Connection, delta: Counter[tuple[str, str]]) -> None:
+        """Adds `delta` to the counts of tasks, by method and status."""
+        changes = [{"method": method, "status": status, "n": n} for (method, status), n in delta.items() if n]
+        if changes:
+            connection.execute(_COUNT, changes)
+
+    def _lock(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Row]:
+        # The counter comes first: its row lock makes writers queue up on PostgreSQL as well.
+        self.next(connection, "change", 0)
+        known = {row["id"]: row for row in bulk.select(connection, tasks, READ, list(dict.fromkeys(ids)))}
+        followed = [row["id"] for row in known.values() if row["workflow_id"] or is_followed(row["options"])]
+        if followed:
+            for row in bulk.select(connection, tasks, READ_FOLLOWED, followed):
+                known[row["id"]] |= row
+        return known

@@ -1,0 +1,46 @@
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from api import bulk
+from api.database import create_engine, writing
+from api.models import task_counts, tasks
+from api.store import NewTask, Store
+
+NAMES = ("num", "id", "status", "params", "worker")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    made = create_engine(database_url)
+    yield made
+    made.dispose()
+
+
+def test_rows_are_inserted_with_every_kind_of_value(engine: sa.Engine) -> None:
+    rows = [("celery", "DONE", 2**40), ("it's; --", "ж", 0)]
+    with writing(engine) as connection:
+        bulk.insert(connection, task_counts, ("method", "status", "n"), rows)
+        bulk.insert(connection, task_counts, ("method", "status", "n"), [])
+        assert sorted(map(tuple, connection.execute(sa.select(task_counts)))) == sorted(rows)
+
+
+def test_only_the_rows_and_columns_that_are_named_change(engine: sa.Engine, database_url: str) -> None:
+    store = Store(database_url)
+    first, second = store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0), 2).rows
+    store.close()
+    with writing(engine) as connection:
+        params = bulk.json_text({"a": ["ж", None]})
+        bulk.update(connection, tasks, ("status", "params", "worker"), [("DONE", params, None, first["num"])])
+        found = bulk.select(connection, tasks, NAMES, [first["id"], "nobody", second["id"]])
+    assert {row["id"]: row for row in found} == {
+        first["id"]: {
+            "num": 1,
+            "id": first["id"],
+            "status": "DONE",
+            "params": {"a": ["ж", None]},
+            "worker": None,
+        },
+        second["id"]: {name: second[name] for name in NAMES},
+    }
