@@ -1,16 +1,36 @@
 """The outbox: which tasks are still to be handed to a broker, and who is doing it."""
 
-from collections.abc import Collection
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import sqlalchemy as sa
 
 from api.database import writing
 from api.models import counters, outbox, tasks
+from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
 
 LEASE_US: Final = 15_000_000
+NEEDED: Final = tuple(
+    tasks.c[name]
+    for name in (
+        "num",
+        "id",
+        "kind",
+        "params",
+        "delivery",
+        "max_retries",
+        "time_limit",
+        "group_id",
+        "options",
+        "workflow_id",
+    )
+)
+
+_FROM, _TO, _AT = (sa.bindparam(name, type_=sa.BigInteger) for name in ("from", "to", "at"))
+_PUBLISHED: Final = tasks.update().where(tasks.c.num.between(_FROM, _TO)).values(published_us=_AT)
+_DONE: Final = outbox.delete().where(outbox.c.num.between(_FROM, _TO))
 
 
 class Outbox:
@@ -20,51 +40,47 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self._engine = store.engine
 
-    def claim(self, owner: str, method: str, limit: int) -> list[dict[str, Any]]:
-        """Up to `limit` waiting tasks of `method`, oldest first, leased to `owner` for 15 seconds: its own, and
-        those whose lease has run out. Where the last one is of a group, the rest of it comes too."""
+    def claim(self, owner: str, method: str, limit: int, after: int = 0) -> list[Row]:
+        """Up to `limit` waiting tasks of `method` with numbers beyond `after`, oldest first, leased to `owner`
+        for 15 seconds: its own, and those whose lease has run out. Where the last one is of a group, the rest
+        of it comes too. A row holds what the task's message needs."""
         now = now_us()
         with self._engine.connect() as connection:
-            mine = outbox.c.method == method
-            if connection.execute(sa.select(outbox.c.num).where(mine).limit(1)).first() is None:
+            waits = sa.and_(outbox.c.method == method, outbox.c.num > after)
+            if connection.execute(sa.select(outbox.c.num).where(waits).limit(1)).first() is None:
                 return []
         with writing(self._engine) as connection:
             _take_write_lock(connection)
-            free = sa.and_(mine, sa.or_(outbox.c.lease_owner == owner, outbox.c.lease_until_us < now))
-            nums = list(
-                connection.scalars(sa.select(outbox.c.num).where(free).order_by(outbox.c.num).limit(limit))
-            )
-            if not nums:
+            free = sa.and_(waits, sa.or_(outbox.c.lease_owner == owner, outbox.c.lease_until_us < now))
+            query = sa.select(*NEEDED).join(outbox, outbox.c.num == tasks.c.num).where(free)
+            query = query.order_by(outbox.c.num)
+            rows = [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+            if not rows:
                 return []
-            nums += self._rest_of_group(connection, nums[-1], free)
+            last = rows[-1]
+            if last["group_id"] is not None:
+                of_it = sa.and_(outbox.c.num > last["num"], tasks.c.group_id == last["group_id"])
+                rows += [dict(row) for row in connection.execute(query.where(of_it)).mappings()]
             connection.execute(
                 outbox.update()
-                .where(outbox.c.num.in_(nums))
+                .where(free, outbox.c.num <= rows[-1]["num"])
                 .values(lease_owner=owner, lease_until_us=now + LEASE_US)
             )
-            query = sa.select(tasks).where(tasks.c.num.in_(nums)).order_by(tasks.c.num)
-            return [dict(row) for row in connection.execute(query).mappings()]
+            return rows
 
-    def _rest_of_group(self, connection: sa.Connection, last: int, free: sa.ColumnElement[bool]) -> list[int]:
-        """The waiting tasks after number `last` that are of its group: a group is published as a whole."""
-        its_group = sa.select(tasks.c.group_id).where(tasks.c.num == last).scalar_subquery()
-        query = (
-            sa.select(outbox.c.num)
-            .join(tasks, tasks.c.num == outbox.c.num)
-            .where(free, outbox.c.num > last, tasks.c.group_id == its_group)
-            .order_by(outbox.c.num)
-        )
-        return list(connection.scalars(query))
+    def published(self, times: Mapping[int, int]) -> None:
+        """Takes tasks out: the broker has confirmed them.
 
-    def published(self, nums: Collection[int]) -> None:
-        """Takes tasks out: the broker has confirmed them."""
-        if not nums:
+        Args:
+            times: when the message of each was written to the broker (microseconds since the epoch), by number.
+        """
+        if not times:
             return
-        now = now_us()
         with writing(self._engine) as connection:
             _take_write_lock(connection)
-            connection.execute(outbox.delete().where(outbox.c.num.in_(nums)))
-            connection.execute(tasks.update().where(tasks.c.num.in_(nums)).values(published_us=now))
+            runs = _runs(times)
+            connection.execute(_DONE, runs)
+            connection.execute(_PUBLISHED, runs)
 
     def release(self, owner: str) -> None:
         """Gives back everything that `owner` holds, for another relay to take at once."""
@@ -83,3 +99,14 @@ class Outbox:
 
 def _take_write_lock(connection: sa.Connection) -> None:
     connection.execute(counters.update().where(counters.c.name == "change").values(value=counters.c.value))
+
+
+def _runs(times: Mapping[int, int]) -> list[dict[str, int]]:
+    """Numbers that follow each other and were written at one time are dealt with at one blow."""
+    runs: list[dict[str, int]] = []
+    for num, at in sorted(times.items()):
+        if runs and runs[-1]["to"] == num - 1 and runs[-1]["at"] == at:
+            runs[-1]["to"] = num
+        else:
+            runs.append({"from": num, "to": num, "at": at})
+    return runs

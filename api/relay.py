@@ -7,7 +7,9 @@ import random
 import secrets
 import socket
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -22,31 +24,38 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.plan import Plan
 from lab.token import sign
-from transports import Transport
+from transports import Submission, Transport
 
 BATCH: Final = 500
+AHEAD: Final = 1  # batches that the broker is confirming while the next one is fetched
+PASS: Final = 8  # batches, after which cancellations have their turn
 IDLE_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 5.0
+
+_PLAIN: Final = Job(task_id="-", num=0)
 
 logger = logging.getLogger(__name__)
 
 
 def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
     """The job that the task in `row` asks for, with its callback token."""
-    options = {name: row[name] for name in ("max_retries", "time_limit") if row[name] is not None}
-    if row["options"]:
-        options["options"] = travelling(row["options"])
-    return Job(
-        task_id=row["id"],
-        num=row["num"],
-        kind=row["kind"],
-        params=row["params"],
-        token=sign(secret, row["id"]),
-        group_id=row["group_id"],
-        link=links.job_of((row["options"] or {}).get("callback"), secret),
-        link_error=links.job_of((row["options"] or {}).get("errback"), secret),
-        **options,
-    )
+    task_id = row["id"]
+    fields = {
+        "task_id": task_id,
+        "num": row["num"],
+        "kind": row["kind"],
+        "params": row["params"],
+        "token": sign(secret, task_id),
+        "group_id": row["group_id"],
+    }
+    for name in ("max_retries", "time_limit"):
+        if row[name] is not None:
+            fields[name] = row[name]
+    if options := row["options"]:
+        fields["options"] = travelling(options)
+        fields["link"] = links.job_of(options.get("callback"), secret)
+        fields["link_error"] = links.job_of(options.get("errback"), secret)
+    return _PLAIN.model_copy(update=fields)  # all of it was checked before it was stored
 
 
 class Relay:
@@ -117,25 +126,52 @@ class Relay:
         self._threads.clear()
 
     def publish(self, transport: Transport) -> str | None:
-        """Publishes one batch; returns what went wrong, or None.
+        """Publishes what waits, in batches; returns what went wrong, or None. While the broker confirms one
+        batch, the next is fetched and sent.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: the store does not answer.
         """
-        rows = self._outbox.claim(self.name, transport.name, BATCH)
-        if not rows:
-            return None
-        trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
-        for delivery in Delivery:
-            single = (row for row in rows if not row["workflow_id"] and row["delivery"] == delivery)
-            jobs = [job_of(row, self._secret) for row in single]
-            if jobs:
-                submission = transport.submit(jobs, delivery)
-                self._outbox.published([row["num"] for row in rows if row["id"] in submission.confirmed])
-                trouble = trouble or submission.error
-        if trouble is None and len(rows) == BATCH:
-            self.wake(transport.name)
+        under_way: deque[Callable[[], str | None]] = deque()
+        trouble, after = None, 0
+        try:
+            for _ in range(PASS):
+                rows = self._outbox.claim(self.name, transport.name, BATCH, after)
+                if rows:
+                    after = rows[-1]["num"]
+                    under_way.extend(self._begin(transport, rows))
+                while len(under_way) > AHEAD:
+                    trouble = under_way.popleft()() or trouble
+                if trouble or len(rows) < BATCH or self._ending.is_set():
+                    break
+            else:
+                self.wake(transport.name)
+        finally:
+            while under_way:
+                trouble = under_way.popleft()() or trouble
         return trouble
+
+    def _begin(
+        self, transport: Transport, rows: Sequence[Mapping[str, Any]]
+    ) -> Iterator[Callable[[], str | None]]:
+        """Hands `rows` over; what it gives waits for the broker to have them, and returns what went wrong."""
+        nums = {row["id"]: row["num"] for row in rows}
+        for delivery in Delivery:
+            jobs = [
+                job_of(row, self._secret)
+                for row in rows
+                if not row["workflow_id"] and row["delivery"] == delivery
+            ]
+            if jobs:
+                yield partial(self._finish, transport.begin(jobs, delivery), nums)
+        trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
+        if trouble:
+            yield lambda: trouble
+
+    def _finish(self, submission_of: Callable[[], Submission], nums: Mapping[str, int]) -> str | None:
+        submission = submission_of()
+        self._outbox.published({nums[task_id]: at for task_id, at in submission.confirmed.items()})
+        return submission.error
 
     def _publish_workflows(self, transport: Transport, rows: Sequence[Mapping[str, Any]]) -> str | None:
         trouble = None
@@ -146,9 +182,9 @@ class Relay:
             jobs = {row["node"]: job_of(row, self._secret) for row in self._workflows.nodes(workflow_id)}
             nums = {row["id"]: row["num"] for row in starts}
             names = [name for name, job in jobs.items() if job.task_id in nums]
-            submission = transport.submit_workflow(Plan.model_validate(workflow["plan"]), jobs, names)
-            self._outbox.published([nums[task_id] for task_id in submission.confirmed])
-            trouble = trouble or submission.error
+            plan = Plan.model_validate(workflow["plan"])
+            sent = partial(transport.submit_workflow, plan, jobs, names)
+            trouble = self._finish(sent, nums) or trouble
         return trouble
 
     def _run(self, transport: Transport) -> None:

@@ -10,15 +10,17 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.plan import Plan
 from lab.settings import Settings
+from lab.traffic import Traffic
 
 ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a batch: the ids that are safely with the broker, and what stopped the others."""
+    """What became of a batch: the ids that are safely with the broker, each with when its message was written
+    (microseconds since the epoch), and what stopped the others."""
 
-    confirmed: frozenset[str] = field(default_factory=frozenset)
+    confirmed: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
 
 
@@ -51,6 +53,12 @@ class Transport(ABC):
         once it was written to the connection.
         """
 
+    def begin(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Callable[[], Submission]:
+        """As `submit`, for whoever has something to do while the broker confirms: what it returns waits for
+        that, and is to be called once, in the order of the batches."""
+        submission = self.submit(jobs, delivery)
+        return lambda: submission
+
     def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
         """Hands over the nodes `starts` of a workflow with whatever of it follows them, in the way of the
         method; `jobs` are all its nodes by name. As safe as `submit`."""
@@ -62,6 +70,11 @@ class Transport(ABC):
     def cancel(self, task_ids: Sequence[str]) -> None:  # noqa: B027 - nothing runs elsewhere
         """Tells the workers to stop these tasks. Does nothing where the broker is away: the workers hear
         of a cancellation from the API as well, with their next report."""
+
+    def traffic(self) -> Traffic | None:
+        """What its present connections to the broker have carried; None where it has none by its nature. May be
+        asked from any thread."""
+        return None
 
     def keep_alive(self) -> None:  # noqa: B027 - most need nothing
         """Called about once a second while there is nothing to submit."""

@@ -14,7 +14,17 @@ from celery_app import create_celery
 from lab.clock import to_iso, to_us
 from lab.delivery import Delivery
 from lab.settings import Settings
-from transports.control import Answer, Control, ControlError, WorkerPicture, read_picture
+from transports.celery_configuration import celery_configuration
+from transports.configuration import Configuration
+from transports.control import (
+    Answer,
+    Control,
+    ControlError,
+    WorkerPicture,
+    WorkerUsage,
+    read_picture,
+    read_usage,
+)
 
 # Whoever asks tries again by himself.
 ONE_TRY: Final = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.1}
@@ -35,6 +45,12 @@ class CeleryControl(Control):
         # Not `inspect`, which makes one of two workers that have the same name.
         replies = self._broadcast("lab_picture", {}, None, timeout)
         return [read_picture(self.name, worker, _plain(told)) for worker, told, _ in replies]
+
+    def usage(
+        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
+    ) -> list[WorkerUsage]:
+        replies = self._broadcast("lab_usage", {"reset": reset}, None, timeout, enough)
+        return [read_usage(worker, told) for worker, told, _ in replies]
 
     def ping(self, timeout: float = 1.0) -> list[Answer]:
         return self._order("ping", {}, None, timeout)
@@ -70,6 +86,9 @@ class CeleryControl(Control):
             self.close()
             raise ControlError(f"{type(error).__name__}: {error}") from error
 
+    def configuration(self, delivery: Delivery) -> Configuration:
+        return celery_configuration(self._settings, delivery)
+
     def close(self) -> None:
         app, self._app = self._app, None
         if app is not None:
@@ -80,7 +99,12 @@ class CeleryControl(Control):
         return [Answer(worker, seconds, told.get("error")) for worker, told, seconds in replies]
 
     def _broadcast(
-        self, command: str, arguments: dict[str, Any], to: str | None, timeout: float
+        self,
+        command: str,
+        arguments: dict[str, Any],
+        to: str | None,
+        timeout: float,
+        enough: int | None = None,
     ) -> list[tuple[str, dict[str, Any], float]]:
         """Each answer: whose, what it says, and how many seconds it took."""
         app = self._open()
@@ -103,6 +127,7 @@ class CeleryControl(Control):
                     connection=connection,
                     reply=True,
                     timeout=timeout,
+                    limit=enough,
                     callback=on_reply,
                 )
         except self._errors(app) as error:

@@ -35,8 +35,18 @@ def send_group(app: Celery, producer: Any, group_id: str, signatures: Sequence[S
     except NotImplementedError:
         logger.warning("the result backend cannot keep groups: %s is sent all the same", group_id)
     except Exception as error:  # each backend has errors of its own
-        raise BackendAway(f"{type(error).__name__}: {error}") from error
+        if not _is_saved(app, group_id):
+            raise BackendAway(f"{type(error).__name__}: {error}") from error
     group(signatures, app=app).apply_async(task_id=group_id, producer=producer)
+
+
+def _is_saved(app: Celery, group_id: str) -> bool:
+    """Whether an earlier try, whose messages did not get through, has saved the group: a database takes it
+    once."""
+    try:
+        return app.GroupResult.restore(group_id) is not None
+    except Exception:  # as above
+        return False
 
 
 class CeleryGroups:

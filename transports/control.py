@@ -7,7 +7,9 @@ from typing import ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lab.delivery import Delivery
 from lab.settings import Settings
+from transports.configuration import Configuration
 
 CONTROLS: Final[dict[str, str]] = {
     "celery": "transports.celery_control:CeleryControl",
@@ -34,6 +36,9 @@ class WorkerPicture(BaseModel):
     """One worker at one moment; what cannot be known of it is None.
 
     Attributes:
+        prefetch: how many messages the broker sends it ahead of their acknowledgement, those that run
+            included; 0 for as many as there are.
+        pool: what its jobs run in: `prefork`, `threads`, `solo` and whatever else Celery has.
         reserved: messages that it holds and has not begun.
         scheduled: messages that it holds for later: for a rate limit, or a time that they carry.
         done: runs that have ended since it started, however they ended.
@@ -47,12 +52,36 @@ class WorkerPicture(BaseModel):
     started_at: str | None = None
     delivery: str | None = None
     concurrency: int | None = None
+    prefetch: int | None = None
+    pool: str | None = None
     active: tuple[ActiveTask, ...] | None = None
     reserved: int | None = None
     scheduled: int | None = None
     done: int | None = None
     kinds: tuple[str, ...] | None = None
     rate_limits: dict[str, str] | None = None
+
+
+class WorkerUsage(BaseModel):
+    """What one worker has used since it started; what cannot be known of it is None.
+
+    Attributes:
+        cpu_seconds: user and system, of all its processes.
+        peak_memory: bytes, the sum of its processes' peaks since the last `reset`.
+        bytes_in, bytes_out, frames_in, frames_out: of its connections to the broker.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    pid: int | None = None
+    delivery: str | None = None
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    frames_in: int | None = None
+    frames_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +115,13 @@ class Control(ABC):
         """All workers that answer, by one broadcast."""
 
     @abstractmethod
+    def usage(
+        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
+    ) -> list[WorkerUsage]:
+        """What all workers have used, by one broadcast that ends early when `enough` have answered. `reset`
+        has each begin a new peak of memory."""
+
+    @abstractmethod
     def ping(self, timeout: float = 1.0) -> list[Answer]:
         """Asks all workers whether they are there."""
 
@@ -103,6 +139,10 @@ class Control(ABC):
     ) -> list[Answer]:
         """Limits how often a worker, or each of them, begins jobs of `kind`: `10/m`; `0` lifts it."""
 
+    @abstractmethod
+    def configuration(self, delivery: Delivery) -> Configuration:
+        """How the method handles messages in the mode `delivery`; asks nobody."""
+
     def close(self) -> None:  # noqa: B027 - most keep nothing between two questions
         """Gives back what it holds; it may be used again afterwards."""
 
@@ -112,6 +152,14 @@ def create_control(name: str, settings: Settings) -> Control:
     module, _, attribute = CONTROLS[name].partition(":")
     made: Control = getattr(import_module(module), attribute)(settings)
     return made
+
+
+def read_usage(name: str, told: dict[str, object]) -> WorkerUsage:
+    """What the worker `name` told that it used; no more than that it is there where that makes no sense."""
+    try:
+        return WorkerUsage.model_validate({**told, "name": name})
+    except ValidationError:
+        return WorkerUsage(name=name)
 
 
 def read_picture(method: str, name: str, told: dict[str, object]) -> WorkerPicture:

@@ -11,7 +11,31 @@ from pika.spec import Basic, BasicProperties
 from pydantic_core import from_json
 
 from lab import amqp
-from transports.control import Answer, Control, ControlError, WorkerPicture, read_picture
+from lab.amqp_window import WINDOW
+from lab.delivery import Delivery
+from transports.configuration import (
+    ALL_DURABLE,
+    LATE,
+    NEVER,
+    NONE,
+    ON_ARRIVAL,
+    QUEUE_DURABLE,
+    REPORTS,
+    REPORTS_BEFORE_ACK,
+    SAMPLE,
+    Configuration,
+    redelivery,
+    versions,
+)
+from transports.control import (
+    Answer,
+    Control,
+    ControlError,
+    WorkerPicture,
+    WorkerUsage,
+    read_picture,
+    read_usage,
+)
 
 # Answers come over no queue at all: https://www.rabbitmq.com/docs/direct-reply-to
 REPLY_TO: Final = "amq.rabbitmq.reply-to"
@@ -27,6 +51,12 @@ class RabbitMQControl(Control):
         told = self._ask({"command": "picture"}, timeout)
         return [read_picture(self.name, reply["name"], reply) for reply, _ in told]
 
+    def usage(
+        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
+    ) -> list[WorkerUsage]:
+        told = self._ask({"command": "usage", "reset": reset}, timeout, enough)
+        return [read_usage(reply["name"], reply) for reply, _ in told]
+
     def ping(self, timeout: float = 1.0) -> list[Answer]:
         return self._order({"command": "ping"}, timeout)
 
@@ -41,13 +71,37 @@ class RabbitMQControl(Control):
     ) -> list[Answer]:
         return self._order({"command": "rate_limit", "kind": kind, "rate": rate, "worker": worker}, timeout)
 
+    def configuration(self, delivery: Delivery) -> Configuration:
+        safe = delivery is Delivery.SAFE
+        properties = pika.BasicProperties(
+            content_type="application/json",
+            delivery_mode=2 if safe else None,
+            message_id=SAMPLE.task_id,
+            type=SAMPLE.kind,
+        )
+        return Configuration(
+            acknowledgement=LATE if safe else ON_ARRIVAL,
+            confirms=f"{WINDOW} at once" if safe else NONE,
+            durability=ALL_DURABLE if safe else QUEUE_DURABLE,
+            queue_type=str(amqp.queue_arguments(amqp.RABBITMQ_QUEUE, delivery)["x-queue-type"]),
+            redelivery=redelivery(amqp.RABBITMQ_QUEUE, delivery) if safe else NEVER,
+            retries="published again, then acknowledged" if safe else "published again",
+            time_limits="its thread is left to itself",
+            reports=REPORTS_BEFORE_ACK if safe else REPORTS,
+            serialisation="JSON",
+            message_bytes=len(SAMPLE.to_json()) + sum(map(len, properties.encode())),
+            versions=versions("pika"),
+        )
+
     def _order(self, order: dict[str, Any], timeout: float) -> list[Answer]:
         return [
             Answer(reply["name"], seconds, None if reply.get("ok") else str(reply.get("error")))
             for reply, seconds in self._ask(order, timeout)
         ]
 
-    def _ask(self, order: dict[str, Any], timeout: float) -> list[tuple[dict[str, Any], float]]:
+    def _ask(
+        self, order: dict[str, Any], timeout: float, enough: int | None = None
+    ) -> list[tuple[dict[str, Any], float]]:
         """The answers to `order`, each with the seconds that it took. Each question has a connection of
         its own: one that is kept may have died unnoticed since the last."""
         connection = None
@@ -55,7 +109,7 @@ class RabbitMQControl(Control):
             connection = pika.BlockingConnection(
                 amqp.parameters(self._settings.rmq_url, "transport-lab control")
             )
-            return _collect(connection, order, timeout)
+            return _collect(connection, order, timeout, 1 if order.get("worker") else enough)
         except amqp.ERRORS as error:
             raise ControlError(f"{type(error).__name__}: {error}") from error
         finally:
@@ -65,7 +119,7 @@ class RabbitMQControl(Control):
 
 
 def _collect(
-    connection: pika.BlockingConnection, order: dict[str, Any], timeout: float
+    connection: pika.BlockingConnection, order: dict[str, Any], timeout: float, enough: int | None
 ) -> list[tuple[dict[str, Any], float]]:
     channel = connection.channel()
     amqp.declare_topology(channel)
@@ -88,6 +142,6 @@ def _collect(
         body=json.dumps(order).encode(),
         properties=pika.BasicProperties(content_type="application/json", reply_to=REPLY_TO),
     )
-    while (left := sent + timeout - time.monotonic()) > 0 and not (answers and order.get("worker")):
+    while (left := sent + timeout - time.monotonic()) > 0 and (enough is None or len(answers) < enough):
         connection.process_data_events(time_limit=left)
     return answers

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import ClassVar
 
+from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job, Retry, Skipped, run_job
 from lab.logs import JobLog
@@ -19,9 +20,11 @@ class SyncTransport(Transport):
 
     def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:  # noqa: ARG002
         log = JobLog("Sync request", self._settings.log_language)
+        begun: dict[str, int] = {}
         for job in jobs:
+            begun[job.task_id] = now_us()
             self._run(job, log)
-        return Submission(frozenset(job.task_id for job in jobs))
+        return Submission(begun)
 
     def _run(self, job: Job, log: JobLog) -> None:
         """Runs `job`, again and again as its retries allow: the request waits for all of it."""

@@ -1,6 +1,7 @@
 """What every method promises, told once for all of them; capability flags decide what is left out."""
 
 import statistics
+import time
 
 import pytest
 
@@ -55,6 +56,18 @@ def test_submission_answers_before_the_job_has_run(lab: Lab, method: str) -> Non
     task = lab.submit(method, 1.0)[0]
     assert task["status"] == "PENDING"
     lab.wait_for([task["id"]])
+
+
+@every_brokered_method
+def test_each_task_knows_when_its_own_message_was_sent(lab: Lab, method: str) -> None:
+    tasks = [task["id"] for task in lab.submit(method, 0, count=200)]
+    lab.wait_for(tasks, timeout=120)
+    deadline = time.monotonic() + 10
+    while any(lab.task(task)["published_at"] is None for task in tasks):
+        assert time.monotonic() < deadline
+    told = [lab.task(task) for task in tasks]
+    assert all(task["created_at"] <= task["published_at"] <= task["started_at"] for task in told)
+    assert len({task["published_at"] for task in told}) > 1
 
 
 @every_brokered_method

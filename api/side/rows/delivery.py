@@ -7,6 +7,7 @@ from api.side.feature import N_, Feature, Side
 
 APP: Final = "celery_app.py"
 SENDING: Final = "transports/celery_transport.py"
+SAMPLES: Final = "transports/celery_samples.py"
 PUBLISHING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
 CONNECTION: Final = "consumer/connection.py:Consumer"
 
@@ -17,7 +18,12 @@ ROWS: Final = (
         N_("A job goes to the broker as a message, and a worker that has room runs it."),
         N_("A job of one second, by each method."),
         Side(
-            (f"{SENDING}:CeleryTransport._send", f"{SENDING}:_message", "celery_tasks.py:process_task"),
+            (
+                f"{SENDING}:CeleryTransport._send",
+                f"{SENDING}:_message",
+                f"{SAMPLES}:Samples.like",
+                "celery_tasks.py:process_task",
+            ),
             ("exchange celery", "queue celery"),
             N_(
                 "The name of the task, its arguments and its id travel in Celery's own format, in the headers and"
@@ -27,7 +33,8 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:publish",
+                "lab/amqp_job.py:publish_ahead",
+                "lab/amqp_job.py:addressed",
                 f"{PUBLISHING}._channel",
                 f"{CONNECTION}._on_message",
                 f"{CONNECTION}._begin",
@@ -73,25 +80,28 @@ ROWS: Final = (
                 f"{APP}:CONFIRMED",
                 f"{APP}:create_celery.broker_transport_options",
                 f"{SENDING}:_message.mandatory",
+                "transports/celery_window.py:CeleryWindow",
             ),
             ("exchange celery", "queue celery"),
             N_(
                 "Two settings, which are off as Celery comes. Without the time limits beside them, a broker with a"
                 " memory alarm would hold the sender for ever. With them the call ends with an error, and the task"
-                " stays in the outbox."
+                " stays in the outbox. Celery would wait for each confirm; the lab lets up to 1,000 be under way."
             ),
         ),
         Side(
             (
-                f"{PUBLISHING}._channel.confirm_delivery()",
-                "lab/amqp_job.py:publish",
+                "lab/amqp_window.py:Confirms",
+                "lab/amqp_window.py:Window",
                 "lab/amqp.py:parameters",
-                f"{PUBLISHING}.submit",
+                f"{PUBLISHING}.begin",
+                f"{PUBLISHING}._finish",
             ),
             ("queue tasks",),
             N_(
-                "On a channel with confirms, basic_publish returns when the broker has the message and raises when"
-                " no queue takes it. A connection that the broker blocks ends with an error after five seconds."
+                "pika's blocking channel would wait for each confirm. Up to 1,000 messages are published ahead, and"
+                " confirms, refusals and returns are taken as they come. A connection that the broker blocks ends"
+                " with an error after five seconds."
             ),
         ),
         acts.tasks({"timeout": 0}),
@@ -118,7 +128,7 @@ ROWS: Final = (
                 "consumer/handler.py:Action",
                 "consumer/handler.py:Settlement",
                 f"{CONNECTION}._consume.tag",
-                f"{CONNECTION}._settle",
+                f"{CONNECTION}._settle_all",
             ),
             ("queue tasks",),
             N_(
@@ -199,7 +209,7 @@ ROWS: Final = (
             ),
         ),
         Side(
-            ("consumer/handler.py:Handler.read", f"{CONNECTION}._settle"),
+            ("consumer/handler.py:Handler.read", f"{CONNECTION}._settle_all"),
             ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
             N_(
                 "pydantic checks the body; what does not fit is rejected without coming back, and the queue hands"

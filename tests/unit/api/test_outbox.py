@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from api.outbox import Outbox
-from api.store import NewTask, Store
+from api.store import NewGroup, NewTask, Store
 
 TIMED = NewTask("celery", "process_task", {"timeout": 5.0}, 5.0)
 
@@ -24,14 +24,34 @@ def test_a_relay_gets_its_own_tasks_at_once_and_in_order(store: Store) -> None:
     assert outbox.waiting() == 3
 
 
-def test_published_tasks_leave_and_know_when(store: Store) -> None:
+def test_published_tasks_leave_and_know_when_each_was_sent(store: Store) -> None:
     outbox = Outbox(store)
-    row = store.add(TIMED, relay="mine").rows[0]
-    outbox.published([row["num"]])
-    assert outbox.waiting() == 0
-    published = store.get(row["id"])
-    assert published is not None
-    assert published["published_us"] >= row["created_us"]
+    rows = store.add(TIMED, 6, relay="mine").rows
+    times = {rows[0]["num"]: 11, rows[1]["num"]: 11, rows[2]["num"]: 12, rows[4]["num"]: 12}
+    outbox.published(times)
+    assert [row["num"] for row in outbox.claim("mine", "celery", 10)] == [4, 6]
+    told = {row["num"]: row["published_us"] for row in store.get_all([row["id"] for row in rows])}
+    assert told == {1: 11, 2: 11, 3: 12, 4: None, 5: 12, 6: None}
+
+
+def test_what_is_under_way_is_not_taken_twice(store: Store) -> None:
+    outbox = Outbox(store)
+    store.add(TIMED, 5, relay="mine")
+    first = outbox.claim("mine", "celery", 2)
+    second = outbox.claim("mine", "celery", 2, after=first[-1]["num"])
+    assert [row["num"] for row in first + second] == [1, 2, 3, 4]
+    assert len(outbox.claim("mine", "celery", 10)) == 5
+
+
+def test_a_group_comes_whole(store: Store) -> None:
+    outbox = Outbox(store)
+    store.add(TIMED, relay="mine")
+    store.add([TIMED] * 4, relay="mine", group=NewGroup("g", None))
+    store.add(TIMED, relay="mine")
+    claimed = outbox.claim("mine", "celery", 3)
+    assert [row["num"] for row in claimed] == [1, 2, 3, 4, 5]
+    assert outbox.claim("other", "celery", 10) == []
+    assert [row["num"] for row in outbox.claim("mine", "celery", 3, after=5)] == [6]
 
 
 def test_another_relay_waits_for_the_lease_or_the_release(store: Store) -> None:

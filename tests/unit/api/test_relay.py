@@ -1,12 +1,14 @@
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.outbox import Outbox
-from api.relay import Relay
+from api.queries import Row
+from api.relay import BATCH, Relay
 from api.store import NewTask, Store
 from lab.delivery import Delivery
 from lab.job import Job
@@ -14,6 +16,7 @@ from lab.settings import Settings
 from lab.token import verify
 from transports import Submission, Transport
 
+AT = 1_700_000_000_000_000
 TIMED = NewTask("double", "process_task", {"timeout": 5.0}, 5.0)
 
 
@@ -37,7 +40,9 @@ class Double(Transport):
         taken = jobs[: self.confirm]
         self.deliveries |= {delivery}
         self.got += taken
-        return Submission(frozenset(job.task_id for job in taken), None if len(taken) == len(jobs) else "cut")
+        return Submission(
+            dict.fromkeys((job.task_id for job in taken), AT), None if len(taken) == len(jobs) else "cut"
+        )
 
     def cancel(self, task_ids: Sequence[str]) -> None:
         self.told += task_ids
@@ -83,6 +88,76 @@ def test_only_what_was_not_confirmed_goes_again(store: Store) -> None:
     transport.confirm = 1000
     relay.publish(transport)
     assert [job.num for job in transport.got] == [1, 2, 3, 4, 5]
+
+
+class Slow(Double):
+    """Confirms a batch when it is asked to; notes what happens in which order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[tuple[str, int]] = []
+        self.refused: set[int] = set()
+
+    def begin(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Callable[[], Submission]:
+        nums = [job.num for job in jobs]
+        self.log.append(("sent", len(nums)))
+
+        def finish() -> Submission:
+            self.log.append(("confirmed", len(nums)))
+            self.got += jobs
+            taken = {job.task_id: AT + job.num for job in jobs if job.num not in self.refused}
+            return Submission(taken, None if len(taken) == len(nums) else "refused")
+
+        return finish
+
+
+def test_a_batch_is_sent_while_the_one_before_is_confirmed(store: Store) -> None:
+    transport, outbox = Slow(), Outbox(store)
+    relay = Relay(outbox, [transport], b"secret")
+    rows = store.add(TIMED, 2 * BATCH + 7, relay=relay.name).rows
+    assert relay.publish(transport) is None
+    assert transport.log == [
+        ("sent", BATCH),
+        ("sent", BATCH),
+        ("confirmed", BATCH),
+        ("sent", 7),
+        ("confirmed", BATCH),
+        ("confirmed", 7),
+    ]
+    assert [job.num for job in transport.got] == [row["num"] for row in rows]
+    assert outbox.waiting() == 0
+    last = store.get(rows[-1]["id"])
+    assert last is not None
+    assert last["published_us"] == AT + last["num"]
+
+
+def test_trouble_with_one_batch_ends_the_pass_and_only_what_is_missing_goes_again(store: Store) -> None:
+    transport, outbox = Slow(), Outbox(store)
+    relay = Relay(outbox, [transport], b"secret")
+    store.add(TIMED, 4 * BATCH, relay=relay.name)
+    transport.refused = {3}
+    assert relay.publish(transport) == "refused"
+    assert outbox.waiting() == 2 * BATCH + 1
+    transport.refused, transport.got = set(), []
+    assert relay.publish(transport) is None
+    assert [job.num for job in transport.got] == [3, *range(2 * BATCH + 1, 4 * BATCH + 1)]
+
+
+def test_what_was_sent_is_marked_although_the_store_fails_meanwhile(store: Store) -> None:
+    class Failing(Outbox):
+        """Cannot be asked a second time."""
+
+        def claim(self, owner: str, method: str, limit: int, after: int = 0) -> list[Row]:
+            if after:
+                raise SQLAlchemyError("away")
+            return super().claim(owner, method, limit, after)
+
+    transport = Slow()
+    relay = Relay(Failing(store), [transport], b"secret")
+    store.add(TIMED, BATCH + 1, relay=relay.name)
+    with pytest.raises(SQLAlchemyError):
+        relay.publish(transport)
+    assert Outbox(store).waiting() == 1
 
 
 def test_its_threads_publish_when_woken_and_give_back_what_is_left_at_the_end(store: Store) -> None:

@@ -1,11 +1,16 @@
 """The asking side of both methods, without a broker; with one: tests/integration/test_control.py."""
 
+from pathlib import Path
+
+import pika
 import pytest
 
+from lab.delivery import Delivery
 from lab.settings import Settings
-from transports import TRANSPORTS, transport_class
+from transports import TRANSPORTS, create_transport, transport_class
 from transports.celery_control import _plain
-from transports.control import CONTROLS, Control, ControlError, create_control, read_picture
+from transports.configuration import SAMPLE
+from transports.control import CONTROLS, Control, ControlError, create_control, read_picture, read_usage
 
 NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
 
@@ -26,6 +31,7 @@ def test_a_broker_that_is_away_is_one_error_whatever_is_asked(control: Control) 
     for ask in (
         control.pictures,
         control.ping,
+        control.usage,
         lambda: control.grow("x", 1),
         lambda: control.shrink("x", 1),
         lambda: control.rate_limit("process_task", "1/m"),
@@ -43,6 +49,49 @@ def test_a_worker_that_tells_nonsense_is_known_by_name_only() -> None:
         None,
         None,
     )
+
+
+def test_usage_that_makes_no_sense_is_none() -> None:
+    assert read_usage("odd", {"cpu_seconds": "much", "error": "?"}).cpu_seconds is None
+    assert read_usage("even", {"cpu_seconds": 1.5, "ok": True}).cpu_seconds == 1.5
+
+
+def test_a_configuration_is_that_of_the_mode(control: Control) -> None:
+    safe, naive = control.configuration(Delivery.SAFE), control.configuration(Delivery.NAIVE)
+    assert (safe.queue_type, naive.queue_type) == ("quorum", "classic")
+    assert safe.acknowledgement == "after the job"
+    assert naive.acknowledgement != safe.acknowledgement
+    assert (safe.confirms, naive.confirms)[1] == "none"
+    assert safe.confirms != "none"
+    assert safe.durability == "queue and messages"
+    assert safe.redelivery == "5 times"
+    assert safe.message_bytes > 200
+    assert safe.versions
+
+
+def test_the_message_that_is_sized_is_the_one_that_is_sent(broker_url: str, control: Control) -> None:
+    settings = NOWHERE.with_(rmq_url=broker_url, celery_broker_url=broker_url)
+    transport = create_transport(control.name, settings, lambda job, attempt: None)  # type: ignore[arg-type, return-value]
+    delivery = Delivery.NAIVE
+    assert transport.submit([SAMPLE], delivery).error is None
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    queue = delivery.queue(transport_class(control.name).queue or "")
+    channel, found = connection.channel(), None
+    while found != SAMPLE.task_id:  # other tests may have left something
+        _, properties, body = channel.basic_get(queue, auto_ack=True)
+        assert properties is not None
+        found = properties.message_id or properties.correlation_id
+    connection.close()
+    transport.close()
+    sent = len(body) + sum(map(len, properties.encode()))
+    assert abs(control.configuration(delivery).message_bytes - sent) <= 0.1 * sent
+
+
+def test_over_another_broker_celery_says_which(tmp_path: Path) -> None:
+    settings = NOWHERE.with_(celery_broker_url="redis://127.0.0.1:1/0", var=tmp_path)
+    found = create_control("celery", settings).configuration(Delivery.SAFE)
+    assert (found.queue_type, found.confirms) == ("redis", "none")
+    assert "redis" in found.versions
 
 
 def test_a_worker_of_another_project_is_known_by_name_only() -> None:

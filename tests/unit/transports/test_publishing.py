@@ -1,0 +1,173 @@
+"""What is published ahead of its confirm is confirmed all the same, or told to be missing."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from harness.proxy import TcpProxy
+from lab import amqp
+from lab.clock import now_us
+from lab.delivery import Delivery
+from lab.job import Job
+from lab.options import Options
+from lab.settings import Settings
+from transports import Transport, create_transport
+
+QUEUES = {"celery": "celery", "rabbitmq": "tasks"}
+METHODS = list(QUEUES)
+MANY = 2_500
+
+Make = Callable[[Settings, str], Transport]
+
+
+@pytest.fixture
+def make(channel: BlockingChannel) -> Iterator[Make]:
+    """Makes transports that are closed at the end, and leaves no message behind."""
+    made: list[Transport] = []
+
+    def create(settings: Settings, method: str) -> Transport:
+        made.append(create_transport(method, settings, lambda job, attempt: pytest.fail("no report")))
+        return made[-1]
+
+    yield create
+    for transport in made:
+        transport.close()
+    amqp.declare_topology(channel)
+    for queue in QUEUES.values():
+        channel.queue_purge(queue)
+
+
+def jobs(count: int, first: int = 0) -> list[Job]:
+    return [
+        Job(task_id=f"task-{n:06d}", num=n, params={"timeout": 0.5}, token="t" * 64)
+        for n in range(first, first + count)
+    ]
+
+
+def taken(channel: BlockingChannel, queue: str) -> list[str]:
+    """Takes all ids out of `queue`, in order."""
+    found = []
+    while (answer := channel.basic_get(queue, auto_ack=True))[0] is not None:
+        properties = answer[1]
+        found.append(properties.message_id or properties.correlation_id)
+    return found
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_than_a_window_arrives_in_order_and_each_knows_when(
+    brokered: Settings, channel: BlockingChannel, make: Make, method: str
+) -> None:
+    before = now_us()
+    submission = make(brokered, method).submit(jobs(MANY))
+    after = now_us()
+    assert submission.error is None
+    ids = [job.task_id for job in jobs(MANY)]
+    assert submission.confirmed.keys() == set(ids)
+    times = [submission.confirmed[task_id] for task_id in ids]
+    assert times == sorted(times)
+    assert before <= times[0] < times[-1] <= after
+    assert taken(channel, QUEUES[method]) == ids
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_may_begin_before_the_one_before_is_confirmed(
+    brokered: Settings, channel: BlockingChannel, make: Make, method: str
+) -> None:
+    transport = make(brokered, method)
+    finish = [transport.begin(jobs(10, first)) for first in (0, 10, 20)]
+    submissions = [one() for one in finish]
+    assert [len(submission.confirmed) for submission in submissions] == [10, 10, 10]
+    assert taken(channel, QUEUES[method]) == [job.task_id for job in jobs(30)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_no_queue_takes_is_not_confirmed_and_goes_again(
+    brokered: Settings, channel: BlockingChannel, make: Make, method: str
+) -> None:
+    transport = make(brokered, method)
+    assert transport.submit(jobs(3)).error is None
+    channel.queue_delete(QUEUES[method])
+    submission = transport.submit(jobs(3))
+    assert submission.confirmed == {}
+    assert "no queue takes it" in (submission.error or "")
+    assert transport.submit(jobs(3)).error is None
+    assert len(taken(channel, QUEUES[method])) == 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_is_confirmed_that_was_under_way_when_the_connection_went(
+    brokered: Settings, url: str, make: Make, method: str
+) -> None:
+    host, _, port = url.rpartition("@")[2].partition("/")[0].partition(":")
+    with TcpProxy(host, int(port)) as proxy:
+        transport = make(brokered.with_(rmq_url=proxy.url(url), celery_broker_url=proxy.url(url)), method)
+        assert transport.submit(jobs(5)).error is None
+        proxy.latency(30.0)
+        first, second = transport.begin(jobs(5)), transport.begin(jobs(5, 5))
+        proxy.reset()
+        for submission in (first(), second()):
+            assert submission.confirmed == {}
+            assert submission.error
+        proxy.latency(0.0)
+        assert transport.submit(jobs(5)).error is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_job_of_many_frames_arrives_whole(
+    brokered: Settings, channel: BlockingChannel, make: Make, method: str, delivery: Delivery
+) -> None:
+    text, escaped = "ä" * 200_000, "\\u00e4" * 200_000
+    transport = make(brokered, method)
+    big = Job(task_id="big", num=1, kind="word_count", params={"text": text}, token="t")
+    queue = delivery.queue(QUEUES[method])
+    for _ in range(2):  # the second may be made like the first
+        assert transport.submit([big, *jobs(2)], delivery).confirmed.keys() >= {"big"}
+        bodies: list[bytes] = []
+        deadline = time.monotonic() + 10
+        while len(bodies) < 3 and time.monotonic() < deadline:
+            _, _, body = channel.basic_get(queue, auto_ack=True)
+            bodies += [body] if body is not None else []
+        assert [text in body.decode() or escaped in body.decode() for body in bodies] == [True, False, False]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_urgent_and_ordinary_jobs_go_into_their_queues(
+    brokered: Settings, channel: BlockingChannel, make: Make, method: str
+) -> None:
+    urgent = [job.model_copy(update={"options": Options(priority=7)}) for job in jobs(2, 50)]
+    submission = make(brokered, method).submit([*jobs(2), *urgent, *jobs(1, 9)])
+    assert submission.error is None
+    assert len(submission.confirmed) == 5
+    assert taken(channel, f"{QUEUES[method]}.priority") == ["task-000050", "task-000051"]
+    assert taken(channel, QUEUES[method]) == ["task-000000", "task-000001", "task-000009"]
+
+
+def test_celery_counts_a_group_of_which_something_was_refused_as_not_sent(
+    brokered: Settings, channel: BlockingChannel, make: Make
+) -> None:
+    transport = make(brokered, "celery")
+    assert transport.submit(jobs(1)).error is None
+    group = [
+        job.model_copy(update={"group_id": "g", "options": options})
+        for job, options in zip(jobs(2, 1), (Options(), Options(priority=1)), strict=True)
+    ]
+    channel.queue_delete("celery")
+    submission = transport.submit([*jobs(1, 5), *group])
+    assert submission.confirmed == {}
+    submission = transport.submit([*jobs(1, 5), *group])
+    assert (len(submission.confirmed), submission.error) == (3, None)
+
+
+def test_a_cancellation_does_not_disturb_the_counting_of_confirms(
+    brokered: Settings, channel: BlockingChannel, make: Make
+) -> None:
+    transport = make(brokered, "rabbitmq")
+    finish = transport.begin(jobs(5))
+    transport.cancel(["x", "y"])
+    assert len(finish().confirmed) == 5
+    assert len(transport.submit(jobs(5, 5)).confirmed) == 5
+    transport.keep_alive()
+    assert len(taken(channel, "tasks")) == 10

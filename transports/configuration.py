@@ -1,0 +1,69 @@
+"""How a method handles messages in a mode of delivery, as far as its configuration says; for comparing methods.
+
+The fields hold a few words each, the same ones wherever the same is meant.
+"""
+
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+from lab.amqp import queue_arguments
+from lab.delivery import Delivery
+from lab.job import MAX_TIMEOUT, Job
+
+LATE: Final = "after the job"
+EARLY: Final = "when the job begins"
+ON_ARRIVAL: Final = "when it is sent to the worker"
+NONE: Final = "none"
+ALL_DURABLE: Final = "queue and messages"
+QUEUE_DURABLE: Final = "queue only"
+REPORTS_BEFORE_ACK: Final = "begin before the job, end before the acknowledgement"
+REPORTS: Final = "begin before the job, end after it"
+NEVER: Final = "never"
+UNLIMITED: Final = "for ever"
+
+SAMPLE: Final = Job(
+    task_id="00000000-0000-4000-8000-000000000000",
+    num=1,
+    kind="experiment_job",
+    params={"seconds": 0.01},
+    token="0" * 64,
+    time_limit=MAX_TIMEOUT,
+)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A method in a mode of delivery.
+
+    Attributes:
+        acknowledgement: when a message is acknowledged; confirms: how many publisher confirms are outstanding
+            at most; durability: what survives a restart of the broker; redelivery: how often a message comes
+            again before it is given up; retries: how a job that failed is tried again; time_limits: what is done
+            to a job that takes too long; reports: when a worker tells of a job's begin and end.
+        message_bytes: a message of a job without payload, its properties included.
+        versions: of the libraries in between.
+    """
+
+    acknowledgement: str
+    confirms: str
+    durability: str
+    queue_type: str
+    redelivery: str
+    retries: str
+    time_limits: str
+    reports: str
+    serialisation: str
+    message_bytes: int
+    versions: str
+
+
+def versions(*packages: str) -> str:
+    """The packages with their installed versions: `celery 5.7.0, kombu 5.7.0`."""
+    return ", ".join(f"{package} {version(package)}" for package in packages)
+
+
+def redelivery(queue: str, delivery: Delivery) -> str:
+    """How often RabbitMQ hands a message of `queue` out again."""
+    limit = queue_arguments(queue, delivery).get("x-delivery-limit")
+    return UNLIMITED if limit is None else f"{limit} times"
