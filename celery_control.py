@@ -1,10 +1,12 @@
 """What Celery workers answer to the lab's control page beyond Celery's own commands: all that it shows in
 one broadcast, and a pool that grows on a quorum queue too.
 
-From a shell: `celery -A celery_app inspect lab_picture`, `celery -A celery_app control lab_pool 2`.
+From a shell: `celery -A celery_app inspect lab_picture`, `celery -A celery_app inspect lab_usage`,
+`celery -A celery_app control lab_pool 2`.
 https://docs.celeryq.dev/en/stable/userguide/workers.html#writing-your-own-remote-control-commands
 """
 
+import os
 from typing import Any
 
 from celery.worker.control import (
@@ -18,6 +20,7 @@ from celery.worker.control import (
 )
 
 from celery_app import settings
+from lab import traffic, usage
 
 
 @inspect_command()  # type: ignore[untyped-decorator]
@@ -32,6 +35,8 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
         "delivery": settings.delivery.value,
         # Its own figure, max-concurrency, stays what it was when the pool grows.
         "concurrency": consumer.pool.num_processes,
+        "prefetch": consumer.qos.value,
+        "pool": type(consumer.pool).__module__.rpartition(".")[2],
         "active": [_brief(task) for task in active(state)],
         "reserved": len(reserved(state)),
         # What a rate limit holds Celery counts nowhere.
@@ -42,6 +47,17 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
             name: str(task.rate_limit) for name, task in state.app.tasks.items() if task.rate_limit
         },
     }
+
+
+@inspect_command(args=[("reset", bool)], signature="[reset]")  # type: ignore[untyped-decorator]
+def lab_usage(state: Any, reset: bool = False, **_: Any) -> dict[str, Any]:
+    """What this worker and its processes have used since they began: `lab.usage.answer`. What its
+    processes sent over connections of their own, as chords do, is not in it."""
+    consumer = state.consumer
+    connections = [consumer.connection, getattr(consumer.event_dispatcher, "connection", None)]
+    carried = traffic.total(traffic.of_kombu(connection) for connection in connections)
+    told = usage.answer(os.getpid(), carried or traffic.Traffic(), reset=reset)
+    return {**told, "pid": os.getpid(), "delivery": settings.delivery.value}
 
 
 @control_command(args=[("n", int)], signature="<N or -N>")  # type: ignore[untyped-decorator]

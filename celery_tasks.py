@@ -9,7 +9,7 @@ from typing import Any
 
 from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject
-from celery.signals import task_revoked, worker_ready
+from celery.signals import task_revoked, worker_init
 
 import celery_consumer  # noqa: F401 - named in the settings; the command `celery` finds only what is imported
 import celery_control  # noqa: F401 - has the workers answer the control page
@@ -23,12 +23,14 @@ from lab.job import Job, Retry, Skipped, run_job
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
-from lab.options import Options
+from lab.options import NONE, Options
+from lab.remote_reporter import RemoteReporter, start_forwarder
 from lab.reporter import Reporter, ReportFailed
 from lab.signatures import bind
 from lab.spool import Spool
 from lab.status import TaskStatus, Verdict
 from lab.task_api import TaskAPI, tell_due
+from lab.untracked import Untracked
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
@@ -159,22 +161,21 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         token=headers.get("lab_token", ""),
         retries=request.retries,
         max_retries=headers.get("lab_max_retries", 3),
-        options=Options.model_validate({"retry": headers.get("lab_retry")}),
+        options=Options.model_validate({"retry": headers["lab_retry"]}) if headers.get("lab_retry") else NONE,
     )
     again = redelivered or deliveries > 0
-    report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
+    report: Report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
     if not request.ignore_result:
         report = _keeping_progress(task, report)
-    log = JobLog(f"Celery Worker {worker_id}", settings.log_language)
     try:
         return run_job(
             job,
             report,
-            log,
+            _log(worker_id),
             attempt,
             TaskFiles(settings.api_url, job.task_id, job.token),
             api=TaskAPI(settings.api_url, job.task_id, job.token),
-            mailer=Mailer(settings.smtp_url, settings.report_to) if settings.smtp_url else None,
+            mailer=_mailer(),
             places=settings.places,
         )
     except Skipped as skipped:
@@ -190,6 +191,16 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         raise task.retry(exc=retry.__cause__, countdown=seconds, headers=carried) from retry
     except ReportFailed as error:
         raise Reject(str(error), requeue=True) from error
+
+
+@cache
+def _log(worker_id: str) -> JobLog:
+    return JobLog(f"Celery Worker {worker_id}", settings.log_language)
+
+
+@cache
+def _mailer() -> Mailer | None:
+    return Mailer(settings.smtp_url, settings.report_to) if settings.smtp_url else None
 
 
 def _end_again(request: Any, verdict: Verdict) -> Any:
@@ -224,9 +235,10 @@ def _own(headers: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name.startswith("lab_")}
 
 
-@worker_ready.connect
-def _send_what_a_killed_worker_left(**_: Any) -> None:
-    _reporter(os.getpid()).start()
+@worker_init.connect
+def _report_for_all_processes(**_: Any) -> None:
+    if settings.tracked:
+        _forwarder.append(start_forwarder())
 
 
 @task_revoked.connect
@@ -240,6 +252,13 @@ def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
     threading.Thread(target=report, args=(TaskStatus.CANCELLED,), kwargs=why, daemon=True).start()
 
 
+_forwarder: list[str] = []  # where it listens; the processes of the pool have it from their parent
+
+
 @cache
-def _reporter(pid: int) -> Reporter:  # noqa: ARG001 - each process of the pool has its own
+def _reporter(pid: int) -> RemoteReporter | Reporter | Untracked:  # noqa: ARG001 - each process of the pool has its own
+    if not settings.tracked:
+        return Untracked()
+    if _forwarder:
+        return RemoteReporter(_forwarder[0], settings)
     return Reporter(settings.api_url, Spool(settings.spool))

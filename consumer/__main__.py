@@ -17,6 +17,7 @@ from lab.reporter import Reporter
 from lab.settings import Settings, SettingsError
 from lab.spool import Spool
 from lab.task_api import TaskAPI
+from lab.untracked import Untracked
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"consumer: {error}", file=sys.stderr)
         return 1
     name = options.hostname.replace("%h", socket.gethostname())
-    reporter = Reporter(settings.api_url, Spool(settings.spool))
+    reporter: Reporter | Untracked = Untracked()
+    if settings.tracked:
+        reporter = Reporter(settings.api_url, Spool(settings.spool))
     reporter.start()
     handler = Handler(
         lambda job, attempt, again: reporter.for_job(job, name, attempt, redelivered=again),
@@ -38,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         lambda job: TaskFiles(settings.api_url, job.task_id, job.token),
         lambda job: TaskAPI(settings.api_url, job.task_id, job.token),
         settings.places,
+        reporter,
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None
     runner = Runner(handler, options.concurrency, reporter.is_cancelled)
@@ -46,9 +50,18 @@ def main(arguments: list[str] | None = None) -> int:
         settings.delivery,
         handler,
         runner,
-        Control(name, settings.delivery, runner, reporter.cancel, lambda: consumer.look()).obey,
+        Control(
+            name,
+            settings.delivery,
+            runner,
+            reporter.cancel,
+            look=lambda: consumer.look(),
+            traffic=lambda: consumer.traffic(),
+            prefetch=lambda: consumer.prefetch,
+        ).obey,
         options.grace,
         alive,
+        options.prefetch,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
@@ -61,6 +74,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m consumer", description=__doc__)
     parser.add_argument(
         "-c", "--concurrency", type=_at_least_one, default=3, metavar="N", help="jobs at once (default 3)"
+    )
+    parser.add_argument(
+        "--prefetch",
+        type=_at_least_one,
+        default=0,
+        metavar="N",
+        help="messages held at most (default: as many as jobs at once); more of them is faster where jobs are"
+        " short, and keeps them from other workers where they are long",
     )
     parser.add_argument(
         "-n", "--hostname", default="consumer@%h", metavar="NAME", help="the worker's name; %%h is the host"

@@ -9,8 +9,9 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -19,11 +20,14 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
 from consumer.handler import REJECT, Action, Handler, Run, Settlement
-from consumer.runner import Runner, Settle
+from consumer.runner import Runner
+from consumer.unsettled import Unsettled
+from consumer.work import Settle
 from lab import amqp
 from lab.amqp_job import publish
 from lab.clock import now_us
 from lab.delivery import Delivery
+from lab.traffic import Traffic, of_pika
 
 FIRST_WAIT_SECONDS: Final = 0.2
 LONGEST_WAIT_SECONDS: Final = 5.0
@@ -37,15 +41,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Session:
-    """One connection with its channels, the tag and the prefetch that it consumes with, how many of its
-    messages are not settled yet, and how many of them came from the priority queue."""
+    """One connection with its channels, the tag and the prefetch that it consumes with, its messages that are
+    not settled yet, and how many of them came from the priority queue."""
 
     connection: pika.BlockingConnection
     channel: BlockingChannel
     retries: BlockingChannel
+    unsettled: Unsettled = field(default_factory=Unsettled)
+    settled: deque[tuple[int, bool, Settlement]] = field(default_factory=deque)
+    woken: bool = False
     tag: str | None = None
     prefetch: int = 0
-    unsettled: int = 0
     fetched: int = 0
     look_at: float = 0.0
 
@@ -57,8 +63,9 @@ class Consumer:
         url: the broker's AMQP URL.
         delivery: safe acknowledges a message after its job; naive lets the broker forget it on arrival.
         handler: reads messages.
-        runner: runs their jobs in threads; its concurrency is also the prefetch, so that no message
-            waits here for a thread.
+        runner: runs their jobs in threads.
+        prefetch: how many messages it holds at most; as many as there are jobs at once where it is 0, so that
+            none waits here for a thread.
         obey: called with the body of each message of the control exchange; what it returns is the answer.
         grace_seconds: how long `stop` waits for running jobs before it hands them back.
         alive: called about twice a second while the connection is served; for health checks.
@@ -73,6 +80,7 @@ class Consumer:
         obey: Callable[[bytes], dict[str, Any] | None],
         grace_seconds: float,
         alive: Callable[[], None] = lambda: None,
+        prefetch: int = 0,
     ) -> None:
         self._url = url
         self._delivery = delivery
@@ -82,10 +90,23 @@ class Consumer:
         self._obey = obey
         self._grace_seconds = grace_seconds
         self._alive = alive
+        self._most = prefetch
         self._serves_priorities = delivery is Delivery.SAFE
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._more = True  # whether there may be something in the priority queue
+        self._session: _Session | None = None
+
+    @property
+    def prefetch(self) -> int | None:
+        """How many messages the broker sends ahead of their acknowledgement; 0 where it waits for none."""
+        if self._delivery is Delivery.NAIVE:
+            return 0
+        return None if self._session is None else self._session.prefetch
+
+    def traffic(self) -> Traffic:
+        """What the present connection has carried."""
+        return Traffic() if self._session is None else of_pika(self._session.connection)
 
     def look(self) -> None:
         """Says that something was put into the priority queue."""
@@ -113,20 +134,20 @@ class Consumer:
 
     def _serve(self, connection: pika.BlockingConnection) -> None:
         try:
-            session = _Session(connection, connection.channel(), connection.channel())
+            session = self._session = _Session(connection, connection.channel(), connection.channel())
             session.retries.confirm_delivery()
             self._listen(session)
             self._consume(session)
             logger.info("waiting for tasks in %s, %d at once", self._queue, self._runner.concurrency)
             # process_data_events can miss a closed channel: https://github.com/pika/pika/issues/1452
             while not self._stopping.is_set() and session.channel.is_open:
-                self._alive()
-                self._runner.give_up_overdue()
-                connection.process_data_events(time_limit=LOOK_SECONDS)
                 if time.monotonic() >= session.look_at:
                     self._more, session.look_at = True, time.monotonic() + LOOK_SECONDS
-                    self._feed(session)
-                if session.channel.is_open and session.prefetch != self._runner.concurrency:
+                    self._alive()
+                    self._runner.give_up_overdue()
+                self._feed(session)
+                connection.process_data_events(time_limit=LOOK_SECONDS)
+                if session.channel.is_open and session.prefetch != self._prefetch:
                     self._consume(session)
             if self._stopping.is_set() and session.channel.is_open:
                 self._finish(session)
@@ -139,14 +160,14 @@ class Consumer:
         amqp.declare_topology(channel)
         control: str = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
         channel.queue_bind(control, amqp.CONTROL_EXCHANGE)
-        channel.basic_consume(control, partial(self._on_control, session), auto_ack=True)
+        channel.basic_consume(control, self._on_control, auto_ack=True)
 
     def _consume(self, session: _Session) -> None:
         """Consumes the queue; anew whenever the number of jobs at once has changed, since RabbitMQ applies
         basic.qos to later consumers only. The new one is not charged with what the old one still holds, so
         a few messages may wait here for a thread, once. https://www.rabbitmq.com/docs/consumer-prefetch"""
         channel, naive = session.channel, self._delivery is Delivery.NAIVE
-        session.prefetch = self._runner.concurrency
+        session.prefetch = self._prefetch
         if session.tag is not None:
             if naive:
                 return
@@ -155,18 +176,22 @@ class Consumer:
             channel.basic_qos(prefetch_count=session.prefetch)
         session.tag = channel.basic_consume(self._queue, partial(self._on_message, session), auto_ack=naive)
 
+    @property
+    def _prefetch(self) -> int:
+        return max(self._most, self._runner.concurrency)
+
     def _finish(self, session: _Session) -> None:
         session.channel.basic_cancel(session.tag or "")
         if self._delivery is Delivery.SAFE:
             self._runner.hand_back_held()  # of a naive message the queue knows nothing any more
         while session.unsettled and session.channel.is_open and time.monotonic() < self._deadline:
+            self._feed(session)
             session.connection.process_data_events(time_limit=0.1)
         if session.unsettled:
-            logger.warning("%d unfinished tasks go back to the queue", session.unsettled)
+            logger.warning("%d unfinished tasks go back to the queue", len(session.unsettled))
 
     def _on_control(
         self,
-        session: _Session,
         channel: BlockingChannel,
         _method: Basic.Deliver,
         properties: BasicProperties,
@@ -178,7 +203,6 @@ class Consumer:
                 content_type="application/json", correlation_id=properties.correlation_id
             )
             channel.basic_publish("", properties.reply_to, json.dumps(answer).encode(), told)
-        self._feed(session)
 
     def _on_message(
         self,
@@ -189,7 +213,6 @@ class Consumer:
         body: bytes,
     ) -> None:
         self._begin(session, method, properties, body, self._runner.stand_in_line)
-        self._feed(session)
 
     def _feed(self, session: _Session) -> None:
         """Gives jobs to the threads that are free: what is most urgent first, then what stands in line."""
@@ -220,28 +243,29 @@ class Consumer:
         body: bytes,
         submit: Submit,
     ) -> None:
-        session.unsettled += 1
-        urgent = isinstance(method, Basic.GetOk)
-        settle = partial(self._settle, session, method.delivery_tag, urgent)
+        tag, urgent = method.delivery_tag, isinstance(method, Basic.GetOk)
+        session.unsettled.add(tag)
         run = self._handler.read(body, properties, method.redelivered)
+        now: Settlement | None = None
         if run is None:
-            settle(REJECT)
-            return
-        if urgent and method.redelivered:
+            now = REJECT
+        elif urgent and method.redelivered:
             # It may have killed its worker. The ordinary queue counts that, and gives it up.
-            settle(Settlement(Action.ACK, then=(run.job.without_priority(run.attempt),)))
+            now = Settlement(Action.ACK, then=(run.job.without_priority(run.attempt),))
+        elif amqp.delay_seconds(run.job.options.seconds_left(now_us())):
+            now = Settlement(Action.ACK, then=(run.job,))  # through the next shorter delay
+        if now is not None or run is None:
+            session.settled.append((tag, urgent, now or REJECT))
+            self._settle_all(session)
             return
-        if amqp.delay_seconds(run.job.options.seconds_left(now_us())):
-            settle(Settlement(Action.ACK, then=(run.job,)))  # through the next shorter delay
-            return
-
-        def on_end(settlement: Settlement) -> None:
-            settle(settlement)
-            self._feed(session)
 
         def hand_over(settlement: Settlement) -> None:
+            session.settled.append((tag, urgent, settlement))
+            if session.woken:
+                return
+            session.woken = True
             try:
-                session.connection.add_callback_threadsafe(partial(on_end, settlement))
+                session.connection.add_callback_threadsafe(partial(self._settle_all, session))
             except amqp.ERRORS as error:
                 logger.warning("a task ended after its connection, and will be delivered again: %s", error)
 
@@ -249,18 +273,25 @@ class Consumer:
         channel = session.channel
         submit(run, hand_over, lambda: channel.is_open)
 
-    def _settle(self, session: _Session, tag: int, urgent: bool, settlement: Settlement) -> None:
-        """Runs on the connection's own thread. What is to be published the broker has confirmed before the
-        message that it came of is acknowledged."""
-        session.unsettled -= 1
-        session.fetched -= urgent
-        if not session.channel.is_open:
-            return
-        for job in (*([settlement.again] if settlement.again else []), *settlement.then):
-            publish(session.retries, self._queue, job)
-        if self._delivery is Delivery.NAIVE:
-            return  # the broker forgot the message when it sent it
-        if settlement.action in (Action.ACK, Action.RETRY):
-            session.channel.basic_ack(tag)
-        else:
-            session.channel.basic_reject(tag, requeue=settlement.action is Action.REQUEUE)
+    def _settle_all(self, session: _Session) -> None:
+        """Settles what was handed over, on the connection's own thread. What is to be published the broker has
+        confirmed before the message that it came of is acknowledged."""
+        session.woken = False  # before the first is taken out: who comes later wakes anew
+        while session.settled:
+            tag, urgent, settlement = session.settled.popleft()
+            session.fetched -= urgent
+            if not session.channel.is_open:
+                session.unsettled.drop(tag)
+                continue
+            for job in (*([settlement.again] if settlement.again else []), *settlement.then):
+                publish(session.retries, self._queue, job)
+            if self._delivery is Delivery.NAIVE:
+                session.unsettled.drop(tag)  # the broker forgot the message when it sent it
+            elif settlement.action in (Action.ACK, Action.RETRY):
+                session.unsettled.done(tag)
+            else:
+                session.unsettled.drop(tag)
+                session.channel.basic_reject(tag, requeue=settlement.action is Action.REQUEUE)
+        if session.channel.is_open:
+            for tag, multiple in session.unsettled.acknowledgements():
+                session.channel.basic_ack(tag, multiple)

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from consumer.runner import Runner
+from lab import usage
 from lab.clock import now_us, to_iso
 from lab.delivery import Delivery
 from lab.kinds import KINDS
+from lab.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,13 @@ class Picture(_Order):
     """Say who you are and what you do."""
 
     command: Literal["picture"]
+
+
+class Usage(_Order):
+    """Say what you have used, and begin a new peak of memory where `reset`."""
+
+    command: Literal["usage"]
+    reset: bool = False
 
 
 class Look(_Order):
@@ -71,7 +80,7 @@ class RateLimit(_Order):
     rate: Annotated[str, Field(max_length=32)]
 
 
-Order = Cancel | Ping | Picture | Look | Grow | Shrink | RateLimit
+Order = Cancel | Ping | Picture | Usage | Look | Grow | Shrink | RateLimit
 _ORDERS: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="command")])
 
 
@@ -81,6 +90,8 @@ class Control:
     Args:
         cancel: notes that a task is to be cancelled.
         look: notes that there is something in the priority queue.
+        traffic: what its connection to the broker has carried.
+        prefetch: how many messages the broker sends it ahead, 0 for as many as there are.
     """
 
     def __init__(
@@ -90,12 +101,16 @@ class Control:
         runner: Runner,
         cancel: Callable[[str], None],
         look: Callable[[], None] = lambda: None,
+        traffic: Callable[[], Traffic] = Traffic,
+        prefetch: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._name = name
         self._delivery = delivery
         self._runner = runner
         self._cancel = cancel
         self._look = look
+        self._traffic = traffic
+        self._prefetch = prefetch
         self._started_at = to_iso(now_us())
 
     def obey(self, body: bytes) -> dict[str, Any] | None:
@@ -121,6 +136,9 @@ class Control:
                 self._look()
             case Picture():
                 return self._picture()
+            case Usage(reset=reset):
+                told = usage.answer(os.getpid(), self._traffic(), reset=reset)
+                return {**told, "pid": os.getpid(), "delivery": self._delivery.value}
             case Grow(n=n):
                 self._runner.grow(n)
                 logger.info("%d jobs at once from now on", self._runner.concurrency)
@@ -142,5 +160,7 @@ class Control:
             "started_at": self._started_at,
             "delivery": self._delivery.value,
             "kinds": sorted(KINDS),
+            "pool": "threads",
+            "prefetch": self._prefetch(),
             **self._runner.picture(),
         }

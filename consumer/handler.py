@@ -1,21 +1,23 @@
 """From a message's bytes to what the broker is told about it."""
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from pika.spec import BasicProperties
 from pydantic import ValidationError
 
 from lab import amqp
 from lab.clock import now_us
-from lab.context import API, Cancelled, Files, Report
-from lab.job import Job, Retry, Skipped, error_text, run_job
+from lab.context import API, Cancelled, Context, Files, Report
+from lab.job import Job, Outcome, Retry, Skipped, begin, conclude, error_text, perform
 from lab.logs import RECEIVED, JobLog
 from lab.places import Places
 from lab.reporter import ReportFailed
-from lab.status import TaskStatus
+from lab.status import TaskStatus, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +48,23 @@ class Settlement:
 ACK, REJECT, REQUEUE = (Settlement(action) for action in (Action.ACK, Action.REJECT, Action.REQUEUE))
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Run:
-    """A job that is to be run: what it is, for the how manieth time, and how it reports."""
+    """A job that is to be run: what it is, for the how manieth time, how it reports, whether its message was
+    delivered before, and how many seconds the job itself took."""
 
     job: Job
     attempt: int
     report: Report
+    again: bool = False
+    seconds: float = 0.0
+
+
+class Desk(Protocol):
+    """Takes the reports of many jobs in one go; `lab.reporter.Reporter` is one."""
+
+    def begin_all(self, reports: Sequence[Report]) -> list[Verdict]: ...
+    def end_all(self, ends: Sequence[tuple[Report, Outcome]]) -> None: ...
 
 
 class Handler:
@@ -65,6 +77,7 @@ class Handler:
         files_for: gives a job's files at the API.
         api_for: gives what else a job may ask of the API.
         places: where the steps of workflows may read from.
+        desk: takes reports of many jobs together; without it each reports by itself.
     """
 
     def __init__(
@@ -74,12 +87,14 @@ class Handler:
         files_for: FilesFor | None = None,
         api_for: APIFor | None = None,
         places: Places | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self._report_for = report_for
         self._log = log
         self._files_for = files_for
         self._api_for = api_for
-        self._places = places
+        self._places = places or Places()
+        self.desk = desk
 
     def read(self, body: bytes, properties: BasicProperties, redelivered: bool) -> Run | None:
         """The job in `body`, or None where there is none: such a message is to be rejected, which makes
@@ -89,10 +104,11 @@ class Handler:
         except ValidationError as error:
             logger.error("message %s is no job: %s", properties.message_id, error)
             return None
-        if not amqp.delay_seconds(job.options.seconds_left(now_us())):
+        if logger.isEnabledFor(logging.INFO) and not amqp.delay_seconds(job.options.seconds_left(now_us())):
             logger.info(RECEIVED, {"name": job.kind, "id": job.task_id, "args": job.arguments()})
         attempt = job.attempt + amqp.delivery_count(properties.headers, redelivered)
-        return Run(job, attempt, self._report_for(job, attempt, redelivered or attempt > job.attempt))
+        again = redelivered or attempt > job.attempt
+        return Run(job, attempt, self._report_for(job, attempt, again), again)
 
     def run(self, run: Run) -> Settlement:
         """Runs the job to its end. One whose end could not be reported goes back to the queue."""
@@ -100,12 +116,10 @@ class Handler:
             if run.job.options.expired(now_us()):
                 run.report(TaskStatus.CANCELLED, error="expired")
                 return ACK
-            files = self._files_for(run.job) if self._files_for else None
-            api = self._api_for(run.job) if self._api_for else None
-            result = run_job(run.job, run.report, self._log, run.attempt, files, api=api, places=self._places)
+            begin(run.job, run.report, self._log)
+            result = conclude(run.job, self.perform(run), run.report, self._log)
         except Retry as retry:
-            not_before_us = now_us() + round(retry.seconds * 1e6)
-            return Settlement(Action.RETRY, run.job.again(run.attempt + 1, not_before_us))
+            return _retry(run, retry.seconds)
         except ReportFailed as error:
             logger.error("task %d goes back to the queue: %s", run.job.num, error)
             return REQUEUE
@@ -118,6 +132,40 @@ class Handler:
             logger.debug("task %d failed and was reported: %r", run.job.num, error)
             return _and_then(run.job.after_failure(error_text(error)))
         return _and_then(run.job.after_success(result))
+
+    def perform(self, run: Run) -> Outcome:
+        """Runs the job and tells nobody: its begin has been told, and its end will be."""
+        job = run.job
+        context = Context(
+            job.num,
+            run.attempt,
+            job.time_limit,
+            run.report,
+            self._files_for(job) if self._files_for else None,
+            self._api_for(job) if self._api_for else None,
+            places=self._places,
+        )
+        begun = time.monotonic()
+        outcome = perform(job, self._log, context)
+        run.seconds = time.monotonic() - begun
+        return outcome
+
+    def settlement(self, run: Run, outcome: Outcome) -> Settlement:
+        """How the message of a job is settled whose `outcome` has been told."""
+        match outcome.status:
+            case TaskStatus.DONE:
+                self._log.finished(run.job.num)
+                return _and_then(run.job.after_success(outcome.result))
+            case TaskStatus.RETRYING:
+                return _retry(run, outcome.again_seconds)
+            case TaskStatus.FAILED:
+                return failed(run.job, outcome.text)
+            case _:
+                return ACK
+
+
+def _retry(run: Run, seconds: float) -> Settlement:
+    return Settlement(Action.RETRY, run.job.again(run.attempt + 1, now_us() + round(seconds * 1e6)))
 
 
 def failed(job: Job, text: str | None) -> Settlement:

@@ -72,12 +72,16 @@ class Limits(Generic[Work]):
         """The limits that are set, by kind."""
         return {kind: line.rate for kind, line in self._lines.items() if line.interval}
 
+    def limited(self, kind: str) -> bool:
+        """Whether works of `kind` have to wait for their turn."""
+        line = self._lines.get(kind)
+        return line is not None and bool(line.interval or line.held)
+
     def hold(self, kind: str, work: Work) -> bool:
         """Takes `work` in where its kind is limited; False where it may start at once."""
-        line = self._lines.get(kind)
-        if line is None or not (line.interval or line.held):
+        if not self.limited(kind):
             return False
-        line.held.append(work)
+        self._lines[kind].held.append(work)
         return True
 
     def due(self, now: float) -> list[Work]:

@@ -5,57 +5,24 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from consumer.delays import Delays
-from consumer.handler import ACK, REQUEUE, Handler, Run, Settlement, failed
-from consumer.limits import Limits
+from consumer.batch import Batch
+from consumer.handler import REQUEUE, Handler, Run, failed
+from consumer.held import Held
+from consumer.quick import Durations, key_of
+from consumer.work import Settle, Work
 from lab.clock import now_us, to_iso
+from lab.job import Outcome
+from lab.options import NONE
 from lab.reporter import ReportFailed
 from lab.status import TaskStatus
 
 CANCEL_SECONDS: Final = 2.0
 LIMIT_GRACE_SECONDS: Final = 1.0
-HELD_LOOK_SECONDS: Final = 0.5
 
 logger = logging.getLogger(__name__)
-
-
-Settle = Callable[[Settlement], None]
-
-
-@dataclass(eq=False)
-class _Work:
-    run: Run
-    settles: list[Settle]
-    wanted: Callable[[], bool]
-    began: float = 0.0
-    began_us: int = 0
-    cancelled_at: float | None = None
-    over: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def take_end(self) -> bool:
-        """Whether the caller is the first to bring this work to an end, and therefore settles it."""
-        with self.lock:
-            first, self.over = not self.over, True
-            return first
-
-    def adopt(self, settle: Settle) -> bool:
-        """Has another message of this work settled at its end; False where that has come already."""
-        with self.lock:
-            if not self.over:
-                self.settles.append(settle)
-            return not self.over
-
-    def settle(self, settlement: Settlement) -> None:
-        """Settles all its messages alike, save that what is to be published goes out once."""
-        *others, last = self.settles
-        for settle in others:
-            settle(ACK if settlement.again or settlement.then else settlement)
-        last(settlement)
 
 
 class Runner:
@@ -65,44 +32,65 @@ class Runner:
     ends by itself; one that does not is given up: its task is settled, its thread left to itself, and
     another thread takes its place. Celery's prefork pool kills the process instead.
 
+    Jobs that were quick before are run by one thread one after the other, as many as are there and take
+    hundredths of a second together, and told about together: one POST says of all that they begin, and one
+    that they ended. Each is still told of before it begins, and acknowledged after its end was taken.
+
     Args:
         is_cancelled: tells whether a task is known to be cancelled.
+        durations: what is known of how long jobs take.
     """
 
-    def __init__(self, handler: Handler, concurrency: int, is_cancelled: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        concurrency: int,
+        is_cancelled: Callable[[str], bool],
+        durations: Durations | None = None,
+    ) -> None:
         self.concurrency = concurrency
         self._handler = handler
         self._is_cancelled = is_cancelled
-        self._waiting: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
-        self._works: dict[int, _Work] = {}
+        self._waiting: queue.SimpleQueue[Work | Batch | None] = queue.SimpleQueue()
+        self._works: dict[str, Work] = {}
+        self._batches: set[Batch] = set()
+        self._durations = durations or Durations()
         self._ended = self._leaving = 0
-        self._line: deque[_Work] = deque()
+        self._line: deque[Work] = deque()
         self._taken = 0
-        self._delays: Delays[_Work] = Delays()
-        self._limits: Limits[_Work] = Limits()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._held = Held(self._hand_over, self._is_over)
         for _ in range(concurrency):
             self._add_thread()
-        threading.Thread(target=self._release_held, name="rate limits", daemon=True).start()
 
     def submit(self, run: Run, settle: Settle, wanted: Callable[[], bool] = lambda: True) -> None:
         """Has `run` run as soon as its time has come, its kind's rate limit allows and a thread is free, if
         it is still `wanted` then; `settle` is called from another thread. A job that runs here already is
         not begun again: after a lost connection the broker delivers its message once more."""
         if not self._adopt(run, settle):
-            self._take(_Work(run, [settle], wanted))
+            self._held.take(Work(run, [settle], wanted))
 
     def stand_in_line(self, run: Run, settle: Settle, wanted: Callable[[], bool] = lambda: True) -> None:
         """As `submit`, but not before `begin_next` says so."""
         if not self._adopt(run, settle):
-            self._line.append(_Work(run, [settle], wanted))
+            self._line.append(Work(run, [settle], wanted, self._key(run)))
 
     def begin_next(self) -> bool:
-        """Submits the first one in the line; False where nobody stands there."""
-        if self._line:
-            self._take(self._line.popleft())
-            return True
-        return False
+        """Submits the first one in the line, with those behind it that are quick as well; False where nobody
+        stands there."""
+        if not self._line:
+            return False
+        works = self._durations.take_quick(self._line, lambda work: not self._held.limited(work.run.job.kind))
+        if len(works) > 1:
+            self._hand_over(Batch(works))
+        else:
+            self._held.take(works[0] if works else self._line.popleft())
+        return True
+
+    def _key(self, run: Run) -> int:
+        """0 where the job is told about alone in any case."""
+        alone = self._handler.desk is None or run.again or run.job.options is not NONE
+        return 0 if alone else key_of(run.job)
 
     @property
     def free(self) -> int:
@@ -110,27 +98,17 @@ class Runner:
         return self.concurrency - self._taken
 
     def _adopt(self, run: Run, settle: Settle) -> bool:
-        for work in list(self._works.values()):
-            if work.run.job.task_id == run.job.task_id and work.adopt(settle):
-                logger.warning("task %d runs here already", run.job.num)
-                return True
-        return False
+        work = self._works.get(run.job.task_id)
+        if work is None or not work.adopt(settle):
+            return False
+        logger.warning("task %d runs here already", run.job.num)
+        return True
 
-    def _take(self, work: _Work) -> None:
-        left = work.run.job.options.seconds_left(now_us())
-        with self._changed:
-            if left:
-                self._delays.hold(time.monotonic() + left, work)
-                self._changed.notify()
-            elif self._limits.hold(work.run.job.kind, work):
-                self._changed.notify()
-            else:
-                self._hand_over(work)
-
-    def _hand_over(self, work: _Work) -> None:
-        """To a thread; while the lock is held."""
-        self._taken += 1
-        self._waiting.put(work)
+    def _hand_over(self, what: Work | Batch) -> None:
+        """To a thread."""
+        with self._lock:
+            self._taken += 1
+        self._waiting.put(what)
 
     def grow(self, n: int) -> None:
         """Runs `n` more jobs at once."""
@@ -141,7 +119,7 @@ class Runner:
     def shrink(self, n: int) -> None:
         """Runs `n` fewer jobs at once, never fewer than one; those that run end first."""
         n = min(n, self.concurrency - 1)
-        with self._changed:
+        with self._lock:
             self.concurrency -= n
             self._leaving += n
         for _ in range(n):
@@ -153,25 +131,19 @@ class Runner:
         Raises:
             ValueError: `rate` is none.
         """
-        with self._changed:
-            self._limits.set(kind, rate)
-            self._changed.notify()
+        self._held.rate_limit(kind, rate)
 
     def hand_back_held(self) -> None:
         """Has what a rate limit holds, waits for its time or stands in line go back to the queue, for another
         worker."""
-        with self._changed:
-            held = [*self._limits.pick(lambda _: True), *self._delays.pick(lambda _: True), *self._line]
-            self._line.clear()
+        held = [*self._held.give_up(), *self._line]
+        self._line.clear()
         for work in held:
             work.settle(REQUEUE)
 
     def picture(self) -> dict[str, Any]:
         """What goes on here: the jobs that run, and how many are `reserved` (here, not begun),
         `scheduled` (held by a rate limit or until its time) and `done` (ended, however) since the start."""
-        with self._changed:
-            scheduled, rates = len(self._limits) + len(self._delays), self._limits.rates()
-            reserved = len(self._line) + max(0, self._waiting.qsize() - self._leaving)
         return {
             "concurrency": self.concurrency,
             "active": [
@@ -182,17 +154,23 @@ class Runner:
                     "since": to_iso(work.began_us),
                 }
                 for work in list(self._works.values())
+                if work.runs
             ],
-            "reserved": reserved,
-            "scheduled": scheduled,
+            "reserved": len(self._line) + max(0, self._waiting.qsize() - self._leaving),
+            "scheduled": len(self._held),
             "done": self._ended,
-            "rate_limits": rates,
+            "rate_limits": self._held.rates(),
         }
 
     def give_up_overdue(self) -> None:
         """Gives up jobs that have not ended after their cancellation or their time limit. Call it often."""
+        for batch in list(self._batches):
+            if batch.is_slow:
+                self._break_up(batch)
         now = time.monotonic()
         for work in list(self._works.values()):
+            if not work.runs:
+                continue
             if work.cancelled_at is None and self._is_cancelled(work.run.job.task_id):
                 work.cancelled_at = now
             if work.cancelled_at is not None and now > work.cancelled_at + CANCEL_SECONDS:
@@ -201,10 +179,11 @@ class Runner:
                 limit = f"TimeLimitExceeded: the job took longer than {work.run.job.time_limit:g} s"
                 self._give_up(work, TaskStatus.FAILED, limit)
 
-    def _give_up(self, work: _Work, status: TaskStatus, error: str | None) -> None:
+    def _give_up(self, work: Work, status: TaskStatus, error: str | None) -> None:
         if not work.take_end():
             return
         self._end(work)
+        self._free_thread()
         logger.error("task %d does not end and is given up", work.run.job.num)
 
         def report() -> None:
@@ -221,48 +200,100 @@ class Runner:
     def _add_thread(self) -> None:
         threading.Thread(target=self._run_jobs, name="job", daemon=True).start()
 
-    def _release_held(self) -> None:
-        """Hands held jobs on when their turn comes. One that is cancelled or not wanted any more takes no
-        turn: the thread that gets it will not run it."""
-        with self._changed:
-            while True:
-                free = self._limits.pick(self._is_over) + self._delays.pick(self._is_over)
-                for work in self._delays.due(time.monotonic()):
-                    if not self._limits.hold(work.run.job.kind, work):
-                        free.append(work)
-                for work in free + self._limits.due(time.monotonic()):
-                    self._hand_over(work)
-                turns = [
-                    turn for turn in (self._limits.next_at(), self._delays.next_at()) if turn is not None
-                ]
-                wait = min(max(min(turns) - time.monotonic(), 0.0), HELD_LOOK_SECONDS) if turns else None
-                self._changed.wait(wait)
-
-    def _is_over(self, work: _Work) -> bool:
+    def _is_over(self, work: Work) -> bool:
         return not work.wanted() or self._is_cancelled(work.run.job.task_id)
 
     def _run_jobs(self) -> None:
-        while (work := self._waiting.get()) is not None:
-            if not work.wanted():
-                with self._changed:
-                    self._taken -= 1
-                continue
-            work.began, work.began_us = time.monotonic(), now_us()
-            self._works[id(work)] = work
-            try:
-                settlement = self._handler.run(work.run)
-            except Exception:
-                logger.exception("task %d", work.run.job.num)
-                settlement = REQUEUE
-            if not work.take_end():
+        while (what := self._waiting.get()) is not None:
+            if not (self._run_batch(what) if isinstance(what, Batch) else self._run_one(what)):
                 return  # given up meanwhile: another thread has taken this one's place
-            self._end(work)
-            work.settle(settlement)
-        with self._changed:
+        with self._lock:
             self._leaving -= 1
 
-    def _end(self, work: _Work) -> None:
-        with self._changed:
-            self._works.pop(id(work), None)
+    def _run_one(self, work: Work) -> bool:
+        if not work.wanted():
+            self._free_thread()
+            return True
+        work.began, work.began_us, work.performed = time.monotonic(), now_us(), False
+        self._works[work.run.job.task_id] = work
+        try:
+            settlement = self._handler.run(work.run)
+        except Exception:
+            logger.exception("task %d", work.run.job.num)
+            settlement = REQUEUE
+        self._durations.note(work.key, work.run.seconds)
+        if not work.take_end():
+            return False
+        self._end(work)
+        self._free_thread()
+        work.settle(settlement)
+        return True
+
+    def _run_batch(self, batch: Batch) -> bool:
+        self._begin(batch)
+        while (work := batch.next()) is not None:
+            outcome = self._handler.perform(work.run)
+            self._durations.note(work.key, work.run.seconds)
+            if not batch.end(work, outcome):
+                if alone := self._tell([(work, outcome)]):
+                    self._free_thread()
+                return alone
+        self._batches.discard(batch)
+        self._tell(batch.ended())
+        self._free_thread()
+        return True
+
+    def _begin(self, batch: Batch) -> None:
+        """Tells that these jobs begin, and has those run alone that the answer takes out."""
+        works = batch.sift(self._is_first)
+        if not works or self._handler.desk is None:
+            return
+        verdicts = self._handler.desk.begin_all([work.run.report for work in works])
+        stopped = {id(work) for work, verdict in zip(works, verdicts, strict=True) if not verdict.run}
+        if stopped:
+            batch.sift(lambda work: id(work) not in stopped)
+            for work in works:
+                if id(work) in stopped:
+                    self._hand_over(work)
+        self._batches.add(batch)
+
+    def _is_first(self, work: Work) -> bool:
+        """Whether a work of a batch is to be begun: it is wanted, and no second message of one that is here."""
+        if not work.wanted():
+            return False
+        there = self._works.setdefault(work.run.job.task_id, work)
+        return there is work or not there.adopt(work.settles[0])
+
+    def _break_up(self, batch: Batch) -> None:
+        ended, left = batch.break_up()
+        self._batches.discard(batch)
+        for work in left:
+            self._hand_over(work)
+        if ended:
+            threading.Thread(target=self._tell, args=(ended,), daemon=True).start()
+
+    def _tell(self, ended: Sequence[tuple[Work, Outcome]]) -> bool:
+        """Reports how jobs ended, all together, and then settles their messages; False where all of them had
+        been given up meanwhile."""
+        told, settled = True, False
+        try:
+            if self._handler.desk is not None and ended:
+                self._handler.desk.end_all([(work.run.report, outcome) for work, outcome in ended])
+        except Exception as error:
+            logger.error("%d tasks go back to the queue: %s", len(ended), error)
+            told = False
+        for work, outcome in ended:
+            if work.take_end():
+                settled = True
+                self._end(work)
+                work.settle(self._handler.settlement(work.run, outcome) if told else REQUEUE)
+        return settled
+
+    def _free_thread(self) -> None:
+        with self._lock:
             self._taken -= 1
+
+    def _end(self, work: Work) -> None:
+        with self._lock:
+            self._works.pop(work.run.job.task_id, None)
             self._ended += 1

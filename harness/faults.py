@@ -51,7 +51,8 @@ def kill_pool_child(worker: ManagedProcess, rng: random.Random | None = None) ->
 
     Raises FaultError where the worker has no child, as a worker with threads.
     """
-    children = worker.children()
+    own = proc.command(worker.pid)  # the pool is forked; what else the worker started is not
+    children = [pid for pid in worker.children() if proc.command(pid) == own]
     if not children:
         raise FaultError(f"{worker.log.stem} has no pool of processes")
     child = (rng or random.Random()).choice(children)

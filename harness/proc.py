@@ -38,6 +38,14 @@ def is_alive(pid: int) -> bool:
     return any(entry.pid == pid for entry in table())
 
 
+def command(pid: int) -> bytes:
+    """The command line of `pid`, with zero bytes between its arguments; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def children(pid: int) -> list[int]:
     """The direct children of `pid`, lowest id first."""
     return sorted(entry.pid for entry in table() if entry.ppid == pid)

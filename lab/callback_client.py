@@ -4,17 +4,19 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-import pydantic_core
 import requests
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
-from lab.status import StatusUpdate, Verdict
+from lab.lines import Line
+from lab.status import Verdict
 
 CONNECT_READ_SECONDS: Final = (2.0, 5.0)
 
-_VERDICTS = TypeAdapter(list[Verdict])
-
 logger = logging.getLogger(__name__)
+
+
+class _Answer(BaseModel):
+    results: list[Verdict]
 
 
 class Unreachable(Exception):
@@ -33,7 +35,7 @@ class CallbackClient:
         self._session = requests.Session()
         self._session.trust_env = False
 
-    def post(self, updates: Sequence[StatusUpdate]) -> list[Verdict]:
+    def post(self, updates: Sequence[Line]) -> list[Verdict]:
         """The verdicts on `updates`, in their order; halves a POST that is too large for the API.
 
         Raises:
@@ -53,8 +55,8 @@ class CallbackClient:
                 logger.warning("the API refuses the status of task %s: %s", verdict.task_id, verdict.error)
         return verdicts
 
-    def _exchange(self, updates: Sequence[StatusUpdate]) -> list[Verdict]:
-        body = b'{"updates":[' + b",".join(to_json(update) for update in updates) + b"]}"
+    def _exchange(self, updates: Sequence[Line]) -> list[Verdict]:
+        body = b'{"updates":[' + b",".join([update.json for update in updates]) + b"]}"
         try:
             answer = self._session.post(
                 self._url,
@@ -64,16 +66,11 @@ class CallbackClient:
                 allow_redirects=False,
             )
             if answer.status_code == requests.codes.ok:
-                verdicts = _VERDICTS.validate_python(pydantic_core.from_json(answer.content)["results"])
+                verdicts = _Answer.model_validate_json(answer.content).results
                 if len(verdicts) == len(updates):
                     return verdicts
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        except (requests.RequestException, ValueError) as error:
             raise Unreachable(type(error).__name__) from error
         if answer.status_code in (400, 413, 422):
             raise _Refused(f"HTTP {answer.status_code}")
         raise Unreachable(f"HTTP {answer.status_code}")
-
-
-def to_json(update: StatusUpdate) -> bytes:
-    """`update` as one line of JSON."""
-    return update.model_dump_json(exclude_none=True).encode()

@@ -3,15 +3,13 @@
 Bytes do not travel through the broker, and worker and API share no disk.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin
 
 import requests
 
-from lab.context import TemporaryError
+from lab.exchange import beside, exchange
 
 CONNECT_READ_SECONDS: Final = (5.0, 30.0)
 CHUNK_BYTES: Final = 256 * 1024
@@ -30,8 +28,8 @@ class TaskFiles:
 
     def __init__(self, api_url: str, task_id: str, token: str) -> None:
         self.task_id = task_id
-        self._base = urljoin(f"{api_url.rstrip('/')}/", f"../api/tasks/{task_id}/")
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._api_url = api_url
+        self._token = token
 
     def fetch(self, target: Path) -> None:
         """Writes the task's input to `target`.
@@ -58,22 +56,7 @@ class TaskFiles:
         with source.open("rb") as file, self._ask("PUT", f"output/{part}", data=file):
             pass
 
-    @contextmanager
-    def _ask(self, method: str, path: str, data: object = None) -> Iterator[requests.Response]:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.request(
-                method,
-                urljoin(self._base, path),
-                headers=self._headers,
-                data=data,  # type: ignore[arg-type]
-                stream=True,
-                timeout=CONNECT_READ_SECONDS,
-                allow_redirects=False,
-            )
-            with answer:
-                if answer.status_code >= 500 or answer.status_code == 429:
-                    raise TemporaryError(f"HTTP {answer.status_code} from the API for the task's {path}")
-                if answer.status_code >= 300:
-                    raise FileGone(f"HTTP {answer.status_code} from the API for the task's {path}")
-                yield answer
+    def _ask(self, method: str, path: str, data: object = None) -> AbstractContextManager[requests.Response]:
+        url = beside(self._api_url, f"api/tasks/{self.task_id}/{path}")
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return exchange(method, url, headers, FileGone, data=data, stream=True, timeout=CONNECT_READ_SECONDS)

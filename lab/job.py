@@ -1,6 +1,7 @@
 """The job that every transport runs, by one plain function."""
 
-from typing import Annotated, Any, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +17,7 @@ from lab.status import TaskStatus, Verdict
 MAX_TIMEOUT = 3600.0
 MAX_NUMBERS = 10_000
 MAX_RETRIES = 10
+MAX_SHOWN = 200
 
 Timeout = Annotated[float, Field(ge=0, le=MAX_TIMEOUT, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -42,12 +44,10 @@ class Job(BaseModel):
     options: Options = NONE
     link: Annotated[Self | None, Field(description="runs when this one is DONE, with its result")] = None
     link_error: Annotated[Self | None, Field(description="runs when this one FAILED, with its error")] = None
-    then: Annotated[
-        list[Self],
-        Field(
-            description="the routing slip: what of a workflow follows, each job with what follows it in turn"
-        ),
-    ] = []
+    then: list[Self] = Field(
+        default_factory=list,
+        description="the routing slip: what of a workflow follows, each job with what follows it in turn",
+    )
 
     def to_json(self) -> bytes:
         """The job as the hand-written transport sends it: what is as by default is left out."""
@@ -86,9 +86,14 @@ class Job(BaseModel):
         return self.model_copy(update={"attempt": attempt, "options": options})
 
     def arguments(self) -> str:
-        """Number and parameters as logs show them, long lists by their length: `(7, 5.0)`."""
-        shown = [f"[{len(v)} items]" if isinstance(v, list) else repr(v) for v in self.params.values()]
-        return f"({', '.join([str(self.num), *shown])})"
+        """Number and parameters as logs show them, lists and long texts by their length: `(7, 5.0)`."""
+        return f"({', '.join([str(self.num), *map(_shown, self.params.values())])})"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{len(value)} items]"
+    return f"[{len(value)} characters]" if isinstance(value, str) and len(value) > MAX_SHOWN else repr(value)
 
 
 class UnknownKind(LookupError):
@@ -106,7 +111,7 @@ class Skipped(Exception):
 class Retry(Exception):
     """The job failed and is to be tried again after `seconds`; RETRYING was reported."""
 
-    def __init__(self, seconds: float, cause: Exception) -> None:
+    def __init__(self, seconds: float, cause: BaseException) -> None:
         super().__init__(f"again in {seconds:.1f} s: {cause}")
         self.seconds = seconds
 
@@ -114,6 +119,54 @@ class Retry(Exception):
 def error_text(error: BaseException) -> str:
     """What is told of `error` in a task's history."""
     return f"{type(error).__name__}: {error}"[:2000]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a job came to, before anybody has been told.
+
+    Attributes:
+        error: what it raised, where it is not DONE.
+        again_seconds: when it is to be tried again, where it is RETRYING.
+    """
+
+    status: TaskStatus
+    result: Any = None
+    error: BaseException | None = None
+    again_seconds: float = 0.0
+
+    @property
+    def text(self) -> str | None:
+        """What is told of its error."""
+        return error_text(self.error) if self.status in _TELLS_WHY and self.error is not None else None
+
+    @property
+    def progress(self) -> float | None:
+        """1.0 where it is done."""
+        return 1.0 if self.status is TaskStatus.DONE else None
+
+
+_TELLS_WHY: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
+
+
+def perform(job: Job, log: JobLog, context: Context) -> Outcome:
+    """Runs the job function; tells nobody but the log what it came to."""
+    log.started(job.num)
+    try:
+        work = KINDS.get(job.kind)
+        if work is None:
+            raise UnknownKind(f"unknown kind of job: {job.kind}")
+        return Outcome(TaskStatus.DONE, work(context, **job.params))
+    except Cancelled as error:
+        log.cancelled(job.num)
+        return Outcome(TaskStatus.CANCELLED, error=error)
+    except Exception as error:
+        if isinstance(error, TemporaryError | OSError) and job.retries < job.max_retries:
+            seconds = delay(job.retries, job.options.retry)
+            log.retrying(job.num, error, seconds)
+            return Outcome(TaskStatus.RETRYING, error=error, again_seconds=seconds)
+        log.failed(job.num, error)
+        return Outcome(TaskStatus.FAILED, error=error)
 
 
 def run_job(
@@ -142,33 +195,31 @@ def run_job(
         Retry: it failed with what may pass (TemporaryError, OSError) and has retries left.
         Exception: whatever else the job raised, after FAILED was reported.
     """
+    begin(job, report, log)
+    context = Context(job.num, attempt, job.time_limit, report, files, api, mailer, places or Places())
+    return conclude(job, perform(job, log, context), report, log)
+
+
+def begin(job: Job, report: Report, log: JobLog) -> None:
+    """Reports that `job` begins.
+
+    Raises:
+        Skipped: the answer was not to run it.
+    """
     verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
     if not verdict.run:
         log.skipped(job.num)
         if verdict.cancel:
             report(TaskStatus.CANCELLED)
         raise Skipped(job.task_id, verdict)
-    log.started(job.num)
-    try:
-        work = KINDS.get(job.kind)
-        if work is None:
-            raise UnknownKind(f"unknown kind of job: {job.kind}")
-        context = Context(job.num, attempt, job.time_limit, report, files, api, mailer, places or Places())
-        result = work(context, **job.params)
-    except Cancelled:
-        log.cancelled(job.num)
-        report(TaskStatus.CANCELLED)
-        raise
-    except Exception as error:
-        text = error_text(error)
-        if isinstance(error, TemporaryError | OSError) and job.retries < job.max_retries:
-            seconds = delay(job.retries, job.options.retry)
-            log.retrying(job.num, error, seconds)
-            report(TaskStatus.RETRYING, error=text)
-            raise Retry(seconds, error) from error
-        log.failed(job.num, error)
-        report(TaskStatus.FAILED, error=text)
-        raise
-    report(TaskStatus.DONE, progress=1.0, result=result)
+
+
+def conclude(job: Job, outcome: Outcome, report: Report, log: JobLog) -> Any:
+    """Reports what `job` came to; returns or raises as `run_job` does."""
+    report(outcome.status, progress=outcome.progress, result=outcome.result, error=outcome.text)
+    if outcome.error is not None:
+        if outcome.status is TaskStatus.RETRYING:
+            raise Retry(outcome.again_seconds, outcome.error) from outcome.error
+        raise outcome.error
     log.finished(job.num)
-    return result
+    return outcome.result

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from lab import own_tasks
 from lab.context import Context, TemporaryError
+from lab.experiment_job import experiment_job
 from lab.image_job import process_image
 from lab.own_kinds import kinds_of
 from lab.schedule_jobs import cleanup_old_data, generate_daily_report, health_check
@@ -100,6 +101,7 @@ _BUILT_IN: Final[dict[str, Callable[..., Any]]] = {
         failing_task,
         hanging_task,
         killer_task,
+        experiment_job,
         health_check,
         generate_daily_report,
         cleanup_old_data,

@@ -1,17 +1,18 @@
 """Carries status updates from a worker to the API: gathered, kept alive, and spooled when it is away."""
 
 import logging
+import queue
 import random
-import secrets
 import threading
 import time
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
-from lab.callback_client import CallbackClient, Unreachable, to_json
-from lab.clock import now_us, to_iso
+from lab.callback_client import CallbackClient, Unreachable
 from lab.context import Report
-from lab.job import Job
+from lab.job import Job, Outcome
+from lab.job_report import JobReport
+from lab.lines import Line, Lines
 from lab.spool import Spool
 from lab.status import StatusUpdate, TaskStatus, Verdict
 
@@ -21,7 +22,7 @@ PROGRESS_SECONDS: Final = 0.2
 ADOPT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 2.0
-BATCH: Final = 500
+BATCH: Final = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -31,25 +32,22 @@ class ReportFailed(Exception):
 
 
 class _Waiting:
-    """An update whose sender waits for the verdict."""
+    """Updates whose sender waits for the verdicts, until `deadline` (monotonic seconds); None where there were
+    none in time."""
 
-    def __init__(self, update: StatusUpdate, deadline: float) -> None:
-        self.update = update
+    __slots__ = ("_on_answer", "answered", "deadline", "lines")
+
+    def __init__(
+        self, lines: Sequence[Line], deadline: float, on_answer: Callable[[list[Verdict] | None], object]
+    ) -> None:
+        self.lines = lines
         self.deadline = deadline
-        self._done = threading.Event()
-        self._verdict: Verdict | None = None
+        self.answered = False
+        self._on_answer = on_answer
 
-    def answer(self, verdict: Verdict | None) -> None:
-        self._verdict = verdict
-        self._done.set()
-
-    def wait(self) -> Verdict | None:
-        self._done.wait()
-        return self._verdict
-
-    @property
-    def answered(self) -> bool:
-        return self._done.is_set()
+    def answer(self, verdicts: list[Verdict] | None) -> None:
+        self.answered = True
+        self._on_answer(verdicts)
 
 
 class Reporter:
@@ -80,7 +78,7 @@ class Reporter:
         self._client = CallbackClient(url)
         self._news = threading.Condition()
         self._waiting: list[_Waiting] = []
-        self._progress: dict[str, StatusUpdate] = {}
+        self._progress: dict[str, Line] = {}
         self._cancelled: set[str] = set()
         self._trouble = False
         self._away_until = 0.0
@@ -93,67 +91,81 @@ class Reporter:
         with self._news:
             self._ensure_thread()
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
-        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1).
+    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
+        return JobReport(self, job, worker, attempt, redelivered)
 
-        IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, save where
-        its message was `redelivered`: that may be of a job that has ended, and waits for the answer.
-        Progress is sent in the background, the newest of each task. A final status returns once the API
-        has taken it or it lies in the spool, and raises ReportFailed where neither is to be had.
-        """
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
+        """Tells that jobs begin, and returns for each whether it is to run: unasked, where nobody answers in
+        time; `must` waits for ever."""
+        answer: queue.SimpleQueue[list[Verdict]] = queue.SimpleQueue()
+        self.ask_later(lines, answer.put, must=must)
+        return answer.get()
 
-        run = secrets.token_hex(8)
+    def ask_later(
+        self, lines: Sequence[Line], on_answer: Callable[[list[Verdict]], object], *, must: bool = False
+    ) -> None:
+        """`ask` that does not wait: the answer comes from the sending thread, or at once."""
 
-        def report(
-            status: TaskStatus,
-            *,
-            progress: float | None = None,
-            result: Any = None,
-            error: str | None = None,
-        ) -> Verdict:
-            update = StatusUpdate(
-                task_id=job.task_id,
-                status=status,
-                token=job.token,
-                attempt=attempt,
-                worker=worker,
-                at=datetime.fromisoformat(to_iso(now_us())),
-                progress=progress,
-                result=result,
-                error=error,
-                run=run,
-                first=not redelivered,
-            )
-            if status is TaskStatus.IN_PROGRESS and progress:
-                return self._note_progress(update)
-            if status is TaskStatus.IN_PROGRESS:
-                return self._ask(update, redelivered)
-            return self.settle(update)
+        def answered(verdicts: list[Verdict] | None) -> None:
+            if verdicts is None:
+                logger.warning("the API does not answer; task %s runs unasked", lines[0].task_id)
+                verdicts = [Verdict(task_id=line.task_id) for line in lines]
+            on_answer([self._marked(verdict) for verdict in verdicts])
 
-        return report
+        self._send(lines, float("inf") if must else self._ask_seconds, answered)
 
-    def settle(self, update: StatusUpdate) -> Verdict:
-        """Sends a status that must not be lost; returns once the API or the spool has it.
+    def settle(self, lines: Sequence[Line]) -> list[Verdict]:
+        """Sends statuses that must not be lost; returns once the API or the spool has them all.
 
         Raises:
-            ReportFailed: neither takes it.
+            ReportFailed: neither takes them.
         """
+        answer: queue.SimpleQueue[list[Verdict] | ReportFailed] = queue.SimpleQueue()
+        self.settle_later(lines, answer.put)
+        found = answer.get()
+        if isinstance(found, ReportFailed):
+            raise found
+        return found
+
+    def settle_later(
+        self, lines: Sequence[Line], on_answer: Callable[[list[Verdict] | ReportFailed], object]
+    ) -> None:
+        """`settle` that does not wait: the answer comes from the sending thread, or at once."""
         with self._news:
-            self._progress.pop(update.task_id, None)
-        verdict = self._send(update, self._final_seconds)
-        if verdict is not None:
-            return verdict
+            for line in lines:
+                self._progress.pop(line.task_id, None)
+
+        def answered(verdicts: list[Verdict] | None) -> None:
+            on_answer(self._put_by(lines) if verdicts is None else verdicts)
+
+        self._send(lines, self._final_seconds, answered)
+
+    def _put_by(self, lines: Sequence[Line]) -> list[Verdict] | ReportFailed:
         if self._spool is None:
-            raise ReportFailed(f"{self._url} does not take status updates, and there is no spool")
+            return ReportFailed(f"{self._url} does not take status updates, and there is no spool")
         try:
-            self._spool.put([to_json(update)])
+            self._spool.put([line.json for line in lines])
         except OSError as error:
-            raise ReportFailed(f"{self._url} does not take status updates, nor the spool: {error}") from error
+            return ReportFailed(f"{self._url} does not take status updates, nor the spool: {error}")
+        self._empty_at = 0.0
+        return [Verdict(task_id=line.task_id) for line in lines]
+
+    def begin_all(self, reports: Sequence[Report]) -> list[Verdict]:
+        """`ask` for several jobs at once, by their report functions."""
+        return self.ask([_lines(report).line(TaskStatus.IN_PROGRESS, progress=0.0) for report in reports])
+
+    def end_all(self, ends: Sequence[tuple[Report, Outcome]]) -> None:
+        """`settle` for several jobs at once. Raises ReportFailed as it does."""
+        self.settle([_lines(report).end(outcome) for report, outcome in ends])
+
+    def note_progress(self, line: Line) -> Verdict:
+        """Has progress sent in the background; only the newest of each task counts."""
         with self._news:
-            self._empty_at = 0.0
+            self._progress[line.task_id] = line
             self._ensure_thread()
             self._news.notify()
-        return Verdict(task_id=update.task_id)
+        return self._marked(Verdict(task_id=line.task_id))
 
     def cancel(self, task_id: str) -> None:
         """Notes that the task is to be cancelled: its next report is answered so."""
@@ -164,33 +176,21 @@ class Reporter:
         """Whether the task is known to be cancelled."""
         return task_id in self._cancelled
 
-    def _ask(self, update: StatusUpdate, must_ask: bool) -> Verdict:
-        verdict = self._send(update, float("inf") if must_ask else self._ask_seconds)
-        if verdict is None:
-            logger.warning("the API does not answer; task %s runs unasked", update.task_id)
-            verdict = Verdict(task_id=update.task_id)
-        return self._marked(verdict)
-
-    def _note_progress(self, update: StatusUpdate) -> Verdict:
-        with self._news:
-            self._progress[update.task_id] = update
-            self._ensure_thread()
-            self._news.notify()
-        return self._marked(Verdict(task_id=update.task_id))
-
     def _marked(self, verdict: Verdict) -> Verdict:
         return verdict.model_copy(update={"cancel": True}) if self.is_cancelled(verdict.task_id) else verdict
 
-    def _send(self, update: StatusUpdate, seconds: float) -> Verdict | None:
-        """The verdict, or None when there was none in time; at once while the API is known to be away."""
-        waiting = _Waiting(update, time.monotonic() + seconds)
+    def _send(
+        self, lines: Sequence[Line], seconds: float, on_answer: Callable[[list[Verdict] | None], object]
+    ) -> None:
+        """Has `lines` sent; None is answered at once while the API is known to be away."""
         with self._news:
-            if time.monotonic() < self._away_until and seconds != float("inf"):
-                return None
-            self._waiting.append(waiting)
+            away = time.monotonic() < self._away_until and seconds != float("inf")
+            if not away:
+                self._waiting.append(_Waiting(lines, time.monotonic() + seconds, on_answer))
             self._ensure_thread()
             self._news.notify()
-        return waiting.wait()
+        if away:
+            on_answer(None)
 
     # The sending thread
 
@@ -207,10 +207,11 @@ class Reporter:
                     self._news.wait_for(lambda: False, pause)
                 elif not self._waiting:
                     self._news.wait(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS)
-                waiting, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
-                progress: list[StatusUpdate] = []
+                waiting = self._gather()
+                progress: list[Line] = []
                 if waiting or time.monotonic() >= progress_at:
-                    progress, self._progress = list(self._progress.values())[:BATCH], {}
+                    room = max(0, BATCH - sum(len(item.lines) for item in waiting))
+                    progress = [self._progress.pop(task_id) for task_id in list(self._progress)[:room]]
                     progress_at = time.monotonic() + PROGRESS_SECONDS
             try:
                 if waiting or progress:
@@ -223,12 +224,25 @@ class Reporter:
                 pause = min(max(pause, 0.05) * 2, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
                 self._give_up_late(waiting, error)
 
-    def _deliver(self, waiting: list[_Waiting], progress: list[StatusUpdate]) -> None:
-        verdicts = self._client.post([*(item.update for item in waiting), *progress])
+    def _gather(self) -> list[_Waiting]:
+        """Takes who waits, as many as one POST carries; while the lock is held."""
+        taken, count = 0, 0
+        for waiting in self._waiting:
+            count += len(waiting.lines)
+            if taken and count > BATCH:
+                break
+            taken += 1
+        gathered, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return gathered
+
+    def _deliver(self, waiting: list[_Waiting], progress: list[Line]) -> None:
+        verdicts = self._client.post([line for item in waiting for line in item.lines] + progress)
         self._note_contact()
-        for item, verdict in zip(waiting, verdicts, strict=False):
-            item.answer(verdict)
-        self._cancelled.update(verdict.task_id for verdict in verdicts if verdict.cancel)
+        self._cancelled.update([verdict.task_id for verdict in verdicts if verdict.cancel])
+        end = 0
+        for item in waiting:
+            begin, end = end, end + len(item.lines)
+            item.answer(verdicts[begin:end])
 
     def _give_up_late(self, waiting: list[_Waiting], error: Exception) -> None:
         """Answers those whose time is over, and keeps the others for the next try."""
@@ -255,7 +269,7 @@ class Reporter:
             updates = []
             for line in lines:
                 try:
-                    updates.append(StatusUpdate.model_validate_json(line))
+                    updates.append(Line(StatusUpdate.model_validate_json(line).task_id, line))
                 except ValueError:
                     logger.error("a line of the spool is no status update: %r", line[:200])
             self._client.post(updates)
@@ -264,3 +278,9 @@ class Reporter:
         sent = spool.send(deliver) + spool.adopt(deliver)
         if sent:
             logger.warning("%d spooled statuses were sent", sent)
+
+
+def _lines(report: Report) -> Lines:
+    if not isinstance(report, Lines):
+        raise TypeError("the report function is of another reporter")
+    return report

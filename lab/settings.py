@@ -41,6 +41,7 @@ class Settings:
     sync_max_seconds: float
     log_language: str
     delivery: Delivery
+    tracked: bool
     submissions_per_minute: int
     image_seconds: tuple[float, float]
     image_hours: float
@@ -89,6 +90,7 @@ class Settings:
             sync_max_seconds=get.number("LAB_SYNC_MAX_SECONDS", 60.0, 0.0, 3600.0),
             log_language=get.choice("LAB_LOG_LANGUAGE", "ru", "ru", "en"),
             delivery=Delivery(get.choice("DELIVERY", "safe", "safe", "naive")),
+            tracked=get.choice("LAB_TRACKED", "1", "0", "1") == "1",
             submissions_per_minute=get.integer("LAB_SUBMISSIONS_PER_MINUTE", 6000, 0, 1_000_000),
             image_seconds=get.span("LAB_IMAGE_SECONDS", "5-15", 0.0, 3600.0),
             image_hours=get.number("LAB_IMAGE_HOURS", 24.0, 0.01, 87_600.0),

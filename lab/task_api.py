@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
-import requests
-
-from lab.context import TemporaryError
+from lab.exchange import beside, exchange
 
 CONNECT_READ_SECONDS: Final = (5.0, 60.0)
 
@@ -23,8 +21,9 @@ class TaskAPI:
     """
 
     def __init__(self, api_url: str, task_id: str, token: str) -> None:
-        self._base = _beside(api_url, f"api/tasks/{quote(task_id, safe='')}/")
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._api_url = api_url
+        self._task_id = task_id
+        self._token = token
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """POSTs `body` to the task's own `path`, and returns the answer's JSON.
@@ -34,34 +33,16 @@ class TaskAPI:
             TemporaryError: the API is in trouble.
             requests.RequestException: it does not answer (an OSError: the job is tried again).
         """
-        return _post(urljoin(self._base, path), body, self._headers)
+        own = beside(self._api_url, f"api/tasks/{quote(self._task_id, safe='')}/{path}")
+        return _post(own, body, {"Authorization": f"Bearer {self._token}"})
 
 
 def tell_due(api_url: str, entry: str) -> Any:
     """Tells the API that beat found `entry` of the schedule due. Returns the run that it made of it, or
     None where this due time has its run already. Raises as `TaskAPI.post` does."""
-    return _post(_beside(api_url, f"api/schedule/{quote(entry, safe='')}/due"), None, {})["run"]
-
-
-def _beside(api_url: str, path: str) -> str:
-    return urljoin(f"{api_url.rstrip('/')}/", f"../{path}")
+    return _post(beside(api_url, f"api/schedule/{quote(entry, safe='')}/due"), None, {})["run"]
 
 
 def _post(url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Any:
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(
-            url, json=body, headers=headers, timeout=CONNECT_READ_SECONDS, allow_redirects=False
-        )
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise TemporaryError(f"HTTP {answer.status_code} from the API")
-        if answer.status_code >= 300:
-            raise Refused(f"HTTP {answer.status_code} from the API: {_detail(answer)}")
+    with exchange("POST", url, headers, Refused, json=body, timeout=CONNECT_READ_SECONDS) as answer:
         return answer.json()
-
-
-def _detail(answer: requests.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return answer.reason

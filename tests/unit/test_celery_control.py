@@ -45,7 +45,8 @@ def resize(worker: Worker, n: int) -> dict[str, Any]:
     return answer
 
 
-def test_both_commands_are_registered() -> None:
+def test_all_commands_are_registered() -> None:
+    assert Panel.meta["lab_usage"].type == "inspect"
     assert Panel.meta["lab_picture"].type == "inspect"
     assert Panel.meta["lab_pool"].type == "control"
 
@@ -79,3 +80,16 @@ def test_nothing_to_change_changes_nothing() -> None:
     worker = Worker(1)
     assert resize(worker, -1) == {"ok": "1 processes"}
     assert worker.said == []
+
+
+def test_the_usage_counts_the_workers_own_connections() -> None:
+    inner = SimpleNamespace(sock=None, bytes_recv=5, bytes_sent=7)
+    connection = SimpleNamespace(connected=True, connection=inner)
+    events = SimpleNamespace(connection=connection)
+    consumer = SimpleNamespace(connection=connection, event_dispatcher=events)
+    used = Panel.data["lab_usage"](SimpleNamespace(consumer=consumer), reset=False)
+    assert (used["frames_in"], used["frames_out"], used["bytes_in"]) == (10, 14, None)
+    assert used["cpu_seconds"] > 0
+    assert used["delivery"] == "safe"
+    without_events = SimpleNamespace(connection=connection, event_dispatcher=None)
+    assert Panel.data["lab_usage"](SimpleNamespace(consumer=without_events))["frames_in"] == 5

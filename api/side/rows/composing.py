@@ -49,7 +49,7 @@ ROWS: Final = (
                 f"{HANDLER}:Handler.run.Skipped",
                 f"{HANDLER}:Handler.run.Exception",
                 f"{HANDLER}:_and_then",
-                "consumer/connection.py:Consumer._settle",
+                "consumer/connection.py:Consumer._settle_all",
             ),
             _BY_HAND,
             N_(
@@ -76,7 +76,7 @@ ROWS: Final = (
             ),
         ),
         Side(
-            (f"{SENDING}.submit_workflow", f"{SENDING}.submit", f"{STORE}._left"),
+            (f"{SENDING}.submit_workflow", f"{SENDING}.begin", f"{STORE}._left"),
             _BY_HAND,
             N_("As many messages as tasks. The store counts, since messages cannot be counted together."),
         ),

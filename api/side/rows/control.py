@@ -38,7 +38,7 @@ ROWS: Final = (
         Side(
             (
                 "lab/amqp.py:priority_arguments",
-                "lab/amqp_job.py:publish",
+                "lab/amqp_job.py:addressed",
                 f"{CONNECTION}.look",
                 f"{CONNECTION}._feed",
                 f"{CONNECTION}._fetch",
@@ -74,8 +74,8 @@ ROWS: Final = (
                 "consumer/limits.py:_Line",
                 "consumer/limits.py:Limits",
                 f"{RUNNER}.rate_limit",
-                f"{RUNNER}._take",
-                f"{RUNNER}._release_held",
+                "consumer/held.py:Held.take",
+                "consumer/held.py:Held._release",
             ),
             _BROADCAST,
             N_(
@@ -132,7 +132,7 @@ ROWS: Final = (
             ),
         ),
         Side(
-            ("lab/reporter.py:Reporter.for_job", "lab/reporter.py:Reporter._note_progress"),
+            ("lab/reporter.py:Reporter.for_job", "lab/reporter.py:Reporter.note_progress"),
             ("queue tasks",),
             N_(
                 "A report to the API over HTTP, gathered with others; nothing of it goes over the broker. Progress"

@@ -17,7 +17,7 @@ _DELAYS: Final = (f"queues {DELAYS}", "queue tasks")
 _RETRY_BY_HAND: Final = (
     "consumer/handler.py:Handler.run.Retry",
     "lab/job.py:Job.again",
-    f"{CONNECTION}._settle",
+    f"{CONNECTION}._settle_all",
     "lab/amqp_job.py:publish",
     "lab/amqp.py:delay_seconds",
     "lab/amqp.py:declare_delay_queue",
@@ -98,13 +98,13 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:publish",
+                "lab/amqp_job.py:addressed",
                 "lab/amqp.py:delay_seconds",
                 "lab/amqp.py:declare_delay_queue",
                 f"{CONNECTION}._begin.if delay_seconds()",
                 "consumer/delays.py:Delays",
-                f"{RUNNER}._take",
-                f"{RUNNER}._release_held",
+                "consumer/held.py:Held.take",
+                "consumer/held.py:Held._release",
             ),
             _DELAYS,
             N_(
@@ -129,7 +129,7 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:publish",
+                "lab/amqp_job.py:addressed",
                 "lab/options.py:Options.expired",
                 "consumer/handler.py:Handler.run.if expired()",
             ),
@@ -159,7 +159,7 @@ ROWS: Final = (
                 f"{RUNNER}.give_up_overdue",
                 f"{RUNNER}._give_up",
                 f"{RUNNER}._run_jobs",
-                "consumer/runner.py:_Work",
+                "consumer/work.py:Work",
             ),
             ("queue tasks",),
             N_(

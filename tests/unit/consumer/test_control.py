@@ -1,5 +1,6 @@
 import json
 import logging
+import os
 
 import pytest
 
@@ -7,6 +8,7 @@ from consumer.control import Control
 from consumer.runner import Runner
 from lab.delivery import Delivery
 from lab.kinds import KINDS
+from lab.traffic import Traffic
 from tests.unit.consumer.test_runner import runner
 
 
@@ -75,6 +77,23 @@ def test_the_picture_tells_all_that_the_page_shows(control: Control) -> None:
     assert {"pid", "started_at", "concurrency", "reserved", "scheduled", "done", "rate_limits"} <= set(
         picture
     )
+
+
+def test_the_picture_tells_what_the_broker_sends_ahead_and_what_jobs_run_in(running: Runner) -> None:
+    control = Control("me@here", Delivery.SAFE, running, print, prefetch=lambda: 7)
+    picture = control.obey(order("picture")) or {}
+    assert (picture["prefetch"], picture["pool"]) == (7, "threads")
+
+
+def test_the_usage_is_that_of_process_and_connection_since_they_began(running: Runner) -> None:
+    control = Control("me@here", Delivery.NAIVE, running, print, traffic=lambda: Traffic(1, 2, 3, 4))
+    used = control.obey(order("usage", reset=True)) or {}
+    assert used["cpu_seconds"] > 0
+    assert used["peak_memory"] > 1_000_000
+    assert (used["name"], used["delivery"], used["pid"]) == ("me@here", "naive", os.getpid())
+    assert [used[name] for name in ("bytes_in", "bytes_out", "frames_in", "frames_out")] == [1, 2, 3, 4]
+    again = control.obey(order("usage")) or {}
+    assert again["cpu_seconds"] >= used["cpu_seconds"]
 
 
 @pytest.mark.parametrize(

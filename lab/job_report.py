@@ -1,0 +1,48 @@
+"""How one run of a job reports."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from lab.job import Job
+from lab.lines import Line, Lines
+from lab.status import TaskStatus, Verdict
+
+
+class Desk(Protocol):
+    """Where the reports of jobs go: a Reporter, or what leads to one in another process."""
+
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]: ...
+    def settle(self, lines: Sequence[Line]) -> list[Verdict]: ...
+    def note_progress(self, line: Line) -> Verdict: ...
+
+
+class JobReport(Lines):
+    """The report function of one run of a job (`lab.context.Report`).
+
+    IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, save where its
+    message was redelivered: that may be of a job that has ended, and waits for the answer. Progress is sent
+    in the background, the newest of each task. A final status returns once the API has taken it or it lies
+    in the spool, and raises ReportFailed where neither is to be had.
+    """
+
+    __slots__ = ("_reporter", "must_ask")
+
+    def __init__(self, reporter: Desk, job: Job, worker: str, attempt: int, redelivered: bool) -> None:
+        super().__init__(job, worker, attempt, redelivered)
+        self._reporter = reporter
+        self.must_ask = redelivered
+
+    def __call__(
+        self,
+        status: TaskStatus,
+        *,
+        progress: float | None = None,
+        result: Any = None,
+        error: str | None = None,
+    ) -> Verdict:
+        line = self.line(status, progress=progress, result=result, error=error)
+        if status is not TaskStatus.IN_PROGRESS:
+            return self._reporter.settle([line])[0]
+        if progress:
+            return self._reporter.note_progress(line)
+        return self._reporter.ask([line], must=self.must_ask)[0]

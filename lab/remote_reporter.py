@@ -1,0 +1,140 @@
+"""A pool process's way to the forwarder that reports for all of them."""
+
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from lab.forwarder import HEAD, Answer, Wish, frame
+from lab.job import Job
+from lab.job_report import JobReport
+from lab.lines import Line
+from lab.reporter import Reporter, ReportFailed
+from lab.settings import Settings
+from lab.spool import Spool
+from lab.status import Verdict
+
+AGAIN_SECONDS: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+def start_forwarder() -> str:
+    """Starts a forwarder (`lab.forwarder`) that lives as long as this process and those that connect to it,
+    and returns the address where it listens: an abstract one of unix(7)."""
+    address = f"\0lab-forwarder-{os.getpid()}-{secrets.token_hex(4)}"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen(256)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab.forwarder", str(listening.fileno())],
+            stdin=subprocess.PIPE,
+            pass_fds=[listening.fileno()],
+        )
+    _started.append(process)  # its standard input stays open until this process ends
+    return address
+
+
+_started: list[subprocess.Popen[bytes]] = []
+
+
+class RemoteReporter:
+    """Reports by the forwarder at `address`, and by itself while that one is gone. Threads may share it."""
+
+    def __init__(self, address: str, settings: Settings) -> None:
+        self._address = address
+        self._settings = settings
+        self._own = threading.local()
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self._fallback: Reporter | None = None
+        self._again_at = 0.0
+
+    def start(self) -> None:
+        """Nothing: the forwarder sends what killed workers left."""
+
+    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
+        return JobReport(self, job, worker, attempt, redelivered)
+
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
+        """As `lab.reporter.Reporter.ask`."""
+        try:
+            return [self._exchange(Wish.MUST_ASK if must else Wish.ASK, line) for line in lines]
+        except OSError as error:
+            return self._by_myself(error).ask(lines, must=must)
+
+    def settle(self, lines: Sequence[Line]) -> list[Verdict]:
+        """As `lab.reporter.Reporter.settle`."""
+        try:
+            return [self._exchange(Wish.SETTLE, line) for line in lines]
+        except OSError as error:
+            return self._by_myself(error).settle(lines)
+
+    def note_progress(self, line: Line) -> Verdict:
+        """As `lab.reporter.Reporter.note_progress`."""
+        try:
+            return self._exchange(Wish.PROGRESS, line)
+        except OSError as error:
+            return self._by_myself(error).note_progress(line)
+
+    def close(self) -> None:
+        """Leaves the forwarder; no thread may be reporting."""
+        while self._open:
+            self._open.pop().close()
+
+    def _exchange(self, wish: Wish, line: Line) -> Verdict:
+        connection = self._connection()
+        try:
+            connection.sendall(frame(wish, line.json))
+            word, length = HEAD.unpack(_read(connection, HEAD.size))
+            body = _read(connection, length)
+        except OSError:
+            self._own.connection = None
+            self._open.discard(connection)
+            connection.close()
+            raise
+        if Answer(word) is Answer.FAILED:
+            raise ReportFailed(body.decode())
+        return Verdict.model_validate_json(body)
+
+    def _connection(self) -> socket.socket:
+        found: socket.socket | None = getattr(self._own, "connection", None)
+        if found is None:
+            if time.monotonic() < self._again_at:
+                raise ConnectionError("the forwarder is gone")
+            found = socket.socket(socket.AF_UNIX)
+            try:
+                found.connect(self._address)
+            except OSError:
+                found.close()
+                self._again_at = time.monotonic() + AGAIN_SECONDS
+                raise
+            self._own.connection = found
+            self._open.add(found)
+        return found
+
+    def _by_myself(self, error: OSError) -> Reporter:
+        with self._lock:
+            if self._fallback is None:
+                logger.warning(
+                    "the forwarder of statuses is gone (%s); this process reports by itself", error
+                )
+                self._fallback = Reporter(self._settings.api_url, Spool(self._settings.spool))
+            return self._fallback
+
+
+def _read(connection: socket.socket, count: int) -> bytes:
+    parts = b""
+    while len(parts) < count:
+        part = connection.recv(count - len(parts))
+        if not part:
+            raise ConnectionError("the forwarder is gone")
+        parts += part
+    return parts

@@ -1,0 +1,45 @@
+"""What a worker reports with where LAB_TRACKED is 0: nothing, to measure what reporting costs."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lab.context import Report
+from lab.job import Job, Outcome
+from lab.status import TaskStatus, Verdict
+
+_GOING: Final = Verdict(task_id="")
+_STOPPED: Final = Verdict(task_id="", cancel=True)
+
+
+class Untracked:
+    """Stands in for `lab.reporter.Reporter`: every job runs, and nobody hears of it. Cancelling works."""
+
+    def __init__(self) -> None:
+        self._cancelled: set[str] = set()
+
+    def start(self) -> None:
+        """Nothing: there is nothing to send."""
+
+    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> Report:  # noqa: ARG002
+        """The report function of `job`."""
+        task_id, cancelled = job.task_id, self._cancelled
+
+        def report(status: TaskStatus, **_: Any) -> Verdict:  # noqa: ARG001
+            return _STOPPED if task_id in cancelled else _GOING
+
+        return report
+
+    def begin_all(self, reports: Sequence[Report]) -> list[Verdict]:
+        """All run that are not cancelled."""
+        return [report(TaskStatus.IN_PROGRESS) for report in reports]
+
+    def end_all(self, ends: Sequence[tuple[Report, Outcome]]) -> None:
+        """Nobody is told."""
+
+    def cancel(self, task_id: str) -> None:
+        """Notes that the task is to be cancelled."""
+        self._cancelled.add(task_id)
+
+    def is_cancelled(self, task_id: str) -> bool:
+        """Whether the task is known to be cancelled."""
+        return task_id in self._cancelled
