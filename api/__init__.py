@@ -14,6 +14,10 @@ from api.control.look import Look
 from api.control.store import Pictures
 from api.dead_letters import DeadLetters
 from api.events import Feed
+from api.experiments import reports as experiment_reports
+from api.experiments.service import Experiments
+from api.experiments.store import ExperimentRows
+from api.experiments.supervisor import Supervisor
 from api.groups import routes as group_routes
 from api.groups import seed
 from api.groups.service import Groups
@@ -101,7 +105,7 @@ def create_app(settings: Settings) -> LabAPI:
         letters.letters, callback.callback, health.health,
         schedule_routes.schedule, schedule_workers.workers,
         workflow_routes.workflows, workflow_workers.workers,
-        side_routes.side,
+        side_routes.side, experiment_reports.experiments,
     )  # fmt: skip
     security.init_app(app, settings, apis)
     for blueprint in apis:
@@ -143,6 +147,9 @@ def _create_services(settings: Settings) -> Services:
     )
     controls = {name: create_control(name, settings) for name in CONTROLS}
     uploads, files = UploadRows(store.engine), ImageFiles(settings.images)
+    control = ControlCollector(Pictures(store.engine), Look(settings, controls))
+    experiment_rows = ExperimentRows(store.engine)
+    supervisor = Supervisor(experiment_rows, submitter.cancel_all)
     return Services(
         settings=settings,
         secret=secret,
@@ -159,9 +166,11 @@ def _create_services(settings: Settings) -> Services:
         intake=Intake(settings, files, uploads),
         sweeper=Sweeper(settings.image_hours, files, uploads),
         groups=Groups(settings, GroupRows(store.engine), submitter, uploads, files, CeleryGroups(settings)),
-        control=ControlCollector(Pictures(store.engine), Look(settings, controls)),
+        control=control,
         workflows=workflows,
         schedule=Schedule(settings, store, relay),
         side=SideBySide(Parts(settings, secret, store, outbox, dead_letters, workflow_rows)),
         results=CeleryResults(settings),
+        experiments=Experiments(settings, experiment_rows, control, supervisor.wake),
+        supervisor=supervisor,
     )

@@ -26,6 +26,8 @@ from werkzeug.wrappers import Response as AnyResponse
 from api import i18n, letter_pages, security, wording
 from api.action_pages import actions, wants_json
 from api.control.pages import control
+from api.experiments.guide_pages import guide
+from api.experiments.pages import experiments
 from api.images.pages import images
 from api.images.routes import kept_files
 from api.job_request import MAX_TIMES
@@ -52,6 +54,8 @@ pages.register_blueprint(actions)
 pages.register_blueprint(letter_pages.letters)
 pages.register_blueprint(images)
 pages.register_blueprint(control)
+pages.register_blueprint(experiments)
+pages.register_blueprint(guide)
 pages.register_blueprint(schedule)
 pages.register_blueprint(side)
 pages.register_blueprint(workflows)
@@ -125,6 +129,12 @@ def keep_what_was_typed(error: CSRFError) -> AnyResponse:
     if request.endpoint != "pages.submit" or method not in TRANSPORTS:
         return security.on_stale_form(error)
     return make_response(_page({method: Typed(request.form, {"form": security.stale_form()})}), 400)
+
+
+@pages.get("/favicon.ico")
+def favicon() -> AnyResponse:
+    """Where browsers look that were not told."""
+    return redirect(url_for("static", filename="favicon.svg"))
 
 
 @pages.get("/")

@@ -37,6 +37,7 @@ OPEN: Final = frozenset(
         "workflow_workers.nodes",
         "login.page",
         "login.enter",
+        "pages.favicon",
         "pages.switch_language",
         "schedule.due",
         "schedule_workers.clean_up",

@@ -7,6 +7,8 @@ from flask import current_app
 from api.control.collector import ControlCollector
 from api.dead_letters import DeadLetters
 from api.events import Feed
+from api.experiments.service import Experiments
+from api.experiments.supervisor import Supervisor
 from api.groups.service import Groups
 from api.images.files import ImageFiles
 from api.images.intake import Intake
@@ -48,6 +50,8 @@ class Services:
     workflows: WorkflowService
     schedule: Schedule
     side: SideBySide
+    experiments: Experiments
+    supervisor: Supervisor
     results: CeleryResults
 
     def start(self) -> None:
@@ -59,9 +63,11 @@ class Services:
         self.sweeper.start()
         self.control.start()
         self.workflows.start()
+        self.supervisor.start()
 
     def stop(self) -> None:
         """Ends them, and gives back what they hold."""
+        self.supervisor.stop()
         self.feed.stop()
         self.watch.stop()
         self.collector.stop()

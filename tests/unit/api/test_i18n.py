@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from api import i18n, wording
 
 ROOT = Path(__file__).resolve().parents[3]
-METHODS = [("api/**.py", "python"), ("templates/**.html", "jinja2")]
+METHODS = [("api/**.py", "python"), ("experiments/**.py", "python"), ("templates/**.html", "jinja2")]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,216 @@
+"""The form of an experiment, as it was typed and as it is meant."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import ValidationError
+from werkzeug.datastructures import MultiDict
+
+from api.experiments import wording
+from api.schemas import faults
+from experiments.plan import (
+    MAX_ARMS,
+    MAX_VALUES,
+    Arm,
+    Burst,
+    Exponential,
+    Fixed,
+    OpenLoop,
+    Plan,
+    Uniform,
+    Values,
+)
+from lab.delivery import Delivery
+
+ARMS: Final = {
+    "celery:safe": Arm(method="celery"),
+    "rabbitmq:safe": Arm(method="rabbitmq"),
+    "sync": Arm(method="sync"),
+    "celery:naive": Arm(method="celery", delivery=Delivery.NAIVE),
+    "rabbitmq:naive": Arm(method="rabbitmq", delivery=Delivery.NAIVE),
+}
+LONGEST_VALUE: Final = 500_000
+
+DEFAULTS: Final = {
+    "amount": "jobs",
+    "jobs": "500",
+    "seconds": "5",
+    "work": "wait",
+    "p": "0.1",
+    "law": "fixed",
+    "fixed": "0.01",
+    "low": "0.005",
+    "high": "0.02",
+    "mean": "0.01",
+    "values": "",
+    "arrival": "burst",
+    "rate": "50",
+    "spacing": "poisson",
+    "payload_bytes": "0",
+    "repetitions": "5",
+    "seed": "1",
+    "deadline": "300",
+    "title": "",
+}
+SWITCHES: Final = ("warm_up", "equalise")
+FIRST_ARMS: Final = ("celery:safe", "rabbitmq:safe", "sync")
+
+_FIELDS: Final = {
+    "duration.seconds": "fixed",
+    "duration.low": "low",
+    "duration.high": "high",
+    "duration.mean": "mean",
+    "duration.values": "values",
+    "arrival.rate": "rate",
+}
+
+
+@dataclass
+class ExperimentForm:
+    """A form as it was typed, and what is wrong with each of its fields; untyped it holds the defaults."""
+
+    typed: MultiDict[str, str] | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """What stands in the field `name`."""
+        default = DEFAULTS.get(name, "")
+        return (default if self.typed is None else self.typed.get(name, default))[:LONGEST_VALUE]
+
+    def on(self, switch: str) -> bool:
+        """Whether the checkbox `switch` is ticked."""
+        return switch in SWITCHES if self.typed is None else switch in self.typed
+
+    def has_more(self) -> bool:
+        """Whether there is something to see in the part of the form that is folded away."""
+        folded = ("payload_bytes", "deadline", "title")
+        return any(name in self.errors or self.value(name) != DEFAULTS[name] for name in folded)
+
+    def arms(self) -> list[str]:
+        """The names of the chosen arms, in the order of the cards."""
+        chosen: Iterable[str] = FIRST_ARMS if self.typed is None else self.typed.getlist("arm")
+        return [name for name in ARMS if name in set(chosen)]
+
+    def plan(self) -> Plan | None:
+        """The plan that is meant, or None with `errors` saying at each field why there is none."""
+        wanted: dict[str, Any] = {
+            "title": self.value("title").strip(),
+            "arms": self._contenders(),
+            "work": self.value("work"),
+            "duration": self._duration(),
+            "arrival": self._arrival(),
+            **{
+                name: self.value(name).strip()
+                for name in ("payload_bytes", "repetitions", "seed", "deadline")
+            },
+            **{switch: self.on(switch) for switch in SWITCHES},
+        }
+        if self.value("work") == "failing":
+            wanted["p"] = self.value("p").strip()
+        amount = "seconds" if self.value("amount") == "seconds" else "jobs"
+        wanted[amount] = self.value(amount).strip()
+        if amount == "seconds" and self.value("arrival") != "open":
+            self.errors["seconds"] = wording.seconds_need_a_rate()
+        try:
+            plan = Plan.model_validate(wanted)
+        except ValidationError as error:
+            for fault in faults(error):
+                self._remember(fault)
+            return None
+        return None if self.errors else plan
+
+    def compared(self) -> Plan | None:
+        """A plan that has what the table of differences looks at: the one that is meant, or, while the
+        form has faults, its arms alone. None where fewer than one arm is chosen."""
+        if plan := ExperimentForm(self.typed).plan():
+            return plan
+        arms = self._contenders()[:MAX_ARMS]
+        return Plan(arms=arms, jobs=1, equalise=self.on("equalise")) if arms else None
+
+    def _contenders(self) -> list[Arm]:
+        chosen = [ARMS[name] for name in self.arms()]
+        return [arm for arm in chosen for _ in range(2)] if self.on("twice") else chosen
+
+    def _duration(self) -> dict[str, Any]:
+        match self.value("law"):
+            case "uniform":
+                return {"law": "uniform", "low": self.value("low"), "high": self.value("high")}
+            case "exponential":
+                return {"law": "exponential", "mean": self.value("mean")}
+            case "values":
+                words = self.value("values").replace(",", " ").replace(";", " ").split()
+                return {"law": "values", "values": words[: MAX_VALUES + 1]}
+            case _:
+                return {"law": "fixed", "seconds": self.value("fixed")}
+
+    def _arrival(self) -> dict[str, Any]:
+        if self.value("arrival") != "open":
+            return {"law": "burst"}
+        return {"law": "open", "rate": self.value("rate"), "spacing": self.value("spacing")}
+
+    def _remember(self, fault: Mapping[str, Any]) -> None:
+        parts = [part for part in str(fault["field"]).split(".") if not part.isdecimal()]
+        if parts[0] in ("duration", "arrival"):  # the law's name stands between, as pydantic tells it
+            parts = [parts[0], *parts[2:]] if len(parts) > 2 else parts
+        name = _FIELDS.get(".".join(parts), parts[0])
+        message = str(fault["message"])
+        if name == "duration":
+            name = "high"
+        if name == "body":
+            if "seconds go with" in message:
+                return  # said at its field already
+            name = self.value("amount")
+        if name == "arms":
+            name = "arm"
+        self.errors.setdefault(name, wording.bound(name))
+
+
+def typed_of(plan: Plan) -> MultiDict[str, str]:
+    """`plan` as the form that makes it, to run it again."""
+    names = {arm: name for name, arm in ARMS.items()}
+    chosen = [names[_plain(arm)] for arm in plan.arms]
+    typed: MultiDict[str, str] = MultiDict(DEFAULTS)
+    typed.setlist("arm", list(dict.fromkeys(chosen)))
+    if len(chosen) == 2 * len(set(chosen)):
+        typed["twice"] = "on"
+    for switch in SWITCHES:
+        if getattr(plan, switch):
+            typed[switch] = "on"
+    for name in ("title", "payload_bytes", "repetitions", "seed"):
+        typed[name] = str(getattr(plan, name))
+    typed["work"], typed["p"], typed["deadline"] = plan.work.value, _text(plan.p), _text(plan.deadline)
+    typed["amount"] = "jobs" if plan.jobs is not None else "seconds"
+    typed[typed["amount"]] = _text(plan.jobs if plan.jobs is not None else plan.seconds or 0)
+    _type_duration(typed, plan)
+    _type_arrival(typed, plan)
+    return typed
+
+
+def _type_duration(typed: MultiDict[str, str], plan: Plan) -> None:
+    typed["law"] = plan.duration.law
+    match plan.duration:
+        case Fixed(seconds=seconds):
+            typed["fixed"] = _text(seconds)
+        case Uniform(low=low, high=high):
+            typed["low"], typed["high"] = _text(low), _text(high)
+        case Exponential(mean=mean):
+            typed["mean"] = _text(mean)
+        case Values(values=values):
+            typed["values"] = " ".join(map(_text, values))
+
+
+def _type_arrival(typed: MultiDict[str, str], plan: Plan) -> None:
+    match plan.arrival:
+        case OpenLoop(rate=rate, spacing=spacing):
+            typed["arrival"], typed["rate"], typed["spacing"] = "open", _text(rate), spacing
+        case Burst():
+            typed["arrival"] = "burst"
+
+
+def _plain(arm: Arm) -> Arm:
+    return Arm(method="sync") if arm.method == "sync" else arm
+
+
+def _text(value: float) -> str:
+    return f"{value:.12g}"

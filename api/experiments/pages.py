@@ -1,0 +1,224 @@
+"""The pages of experiments: the form with what differs, all runs, one run, and two compared."""
+
+import re
+import secrets
+from typing import Any, Final
+
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from api.experiments import drawings, fairness_words, plan_words, results, run_words, wording
+from api.experiments.form import ARMS, ExperimentForm, typed_of
+from api.experiments.presets import PRESETS
+from api.experiments.workers import NoWorker, start_of
+from api.page_config import page_config
+from api.services import services
+from api.store import KeyReused
+from api.wording import gettext
+from experiments.fairness import fairness_of
+from experiments.model import Experiment
+from transports.control import WorkerPicture
+
+experiments = Blueprint("experiments", __name__)
+
+RECENT: Final = 50
+FIRST_SECONDS: Final = 3.0
+DEFAULT_CONCURRENCY: Final = 3
+_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+@experiments.get("/experiments")
+def index() -> AnyResponse:
+    """The form, as a preset or an earlier experiment fills it in, and all experiments."""
+    preset = request.args.get("preset", "")
+    if preset in PRESETS:
+        return _page(ExperimentForm(typed_of(PRESETS[preset](_concurrency()))), preset=preset)
+    if again := request.args.get("again"):
+        return _page(ExperimentForm(typed_of(_found(again).plan)))
+    return _page(ExperimentForm())
+
+
+@experiments.post("/experiments")
+def start() -> AnyResponse:
+    """The form: starts an experiment, and goes to its page."""
+    form, key = ExperimentForm(request.form), request.form.get("key", "")
+    plan = form.plan()
+    if plan is None:
+        return _page(form, 422)
+    try:
+        started = services().experiments.start(plan, f"experiments:{key}" if _KEY.fullmatch(key) else None)
+    except NoWorker as error:
+        form.errors["arm"] = wording.no_worker(error.arm)
+        return _page(form, 409)
+    except KeyReused:
+        form.errors["form"] = gettext("This form was sent before, with other values. Send it again?")
+        return _page(form, 409)
+    return redirect(url_for(".one", experiment_id=started), 303)
+
+
+@experiments.route("/experiments/differences", methods=["GET", "POST"])
+def differences() -> AnyResponse:
+    """The form as it was typed, with what differs between its contenders. Its script asks by GET."""
+    typed = request.form if request.method == "POST" else request.args
+    return _page(ExperimentForm(typed if typed else None))
+
+
+@experiments.get("/experiments/compare")
+def compare() -> AnyResponse:
+    """Two experiments beside each other: `one` and `other`, or two `pick`, the older one first."""
+    if picked := request.args.getlist("pick"):
+        return _picked(picked)
+    if not ("one" in request.args and "other" in request.args):
+        return _pick_two()
+    one, other = _found(request.args["one"]), _found(request.args["other"])
+    return make_response(
+        render_template(
+            "experiment_compare.html",
+            one=results.listed(one, ""),
+            other=results.listed(other, ""),
+            config=page_config(services().store.last_change(), {}),
+            **results.compared(one, other),
+        )
+    )
+
+
+@experiments.get("/experiments/<experiment_id>")
+def one(experiment_id: str) -> str:
+    """One experiment: how far it is, or what it found."""
+    last_change = services().store.last_change()
+    found = _found(experiment_id)
+    called = results.names(found.plan)
+    return render_template(
+        "experiment.html",
+        experiment=found,
+        ended=found.status in results.ENDED,
+        title=results.title(found.plan),
+        names=called,
+        when=run_words.when(found),
+        **_progress(found),
+        trouble=run_words.trouble(found),
+        verdict=drawings.verdict(found) if found.totals else None,
+        headline=results.headline(found),
+        intervals_said=run_words.intervals(found),
+        differences=results.differences(found),
+        charts=drawings.charts(found),
+        counts=results.counts(found),
+        costs=results.costs(found),
+        spreads=results.spreads(found),
+        fairness=fairness_words.table_of(found.fairness, found.plan, ran=True),
+        plan=plan_words.facts(found.plan),
+        config=page_config(last_change, {"ended": run_words.ended()}),
+    )
+
+
+@experiments.get("/experiments/<experiment_id>/now")
+def now(experiment_id: str) -> str:
+    """How far it is, as a part of its page."""
+    found = _found(experiment_id)
+    return render_template("_experiment_now.html", experiment=found, **_progress(found))
+
+
+@experiments.post("/experiments/<experiment_id>/cancel")
+def cancel(experiment_id: str) -> AnyResponse:
+    """Cancels it, and goes back to its page."""
+    _found(experiment_id)
+    ok = services().experiments.cancel(experiment_id)
+    flash(run_words.cancelled(ok), "experiment" if ok else "experiment error")
+    return redirect(url_for(".one", experiment_id=experiment_id), 303)
+
+
+@experiments.get("/experiments/<experiment_id>/cancel")
+def back(experiment_id: str) -> AnyResponse:
+    """Somebody opens the address of a form: back to what it is about."""
+    return redirect(url_for(".one", experiment_id=experiment_id))
+
+
+def _found(experiment_id: str) -> Experiment:
+    return services().experiments.rows.get(experiment_id) or abort(404)
+
+
+def _progress(experiment: Experiment) -> dict[str, Any]:
+    if experiment.status in results.ENDED:
+        return {"step": "", "share": "", "race": {"wide": "", "slim": ""}}
+    return {
+        "step": run_words.step(experiment),
+        "share": run_words.share(experiment.progress),
+        "race": drawings.live(experiment.plan, services().experiments.rows.race(experiment.id)),
+    }
+
+
+def _picked(picked: list[str]) -> AnyResponse:
+    if len(set(picked)) != 2:
+        return _pick_two()
+    one, other = sorted((_found(each) for each in picked), key=lambda found: found.created_us)
+    return redirect(url_for(".compare", one=one.id, other=other.id))
+
+
+def _pick_two() -> AnyResponse:
+    flash(wording.pick_two(), "compare error")
+    return redirect(url_for(".index", _anchor="runs"))
+
+
+def _pictures() -> list[WorkerPicture]:
+    """The workers that answered when they were looked at last."""
+    picture = services().control.picture(FIRST_SECONDS)
+    workers = picture["workers"] if picture else []
+    return [WorkerPicture.model_validate(worker) for worker in workers if not worker["silent_since"]]
+
+
+def _concurrency() -> int:
+    """How many jobs each method runs at once, the smaller number of the two."""
+    found: dict[str, int] = {}
+    for worker in _pictures():
+        if worker.delivery == "safe":
+            found[worker.method] = found.get(worker.method, 0) + (worker.concurrency or 0)
+    return min((n for n in found.values() if n), default=DEFAULT_CONCURRENCY)
+
+
+def _page(form: ExperimentForm, status: int = 200, preset: str = "") -> AnyResponse:
+    last_change = services().store.last_change()
+    plan = form.compared()
+    rows = fairness_of(plan, _pictures(), services().settings) if plan else []
+    page = render_template(
+        "experiments.html",
+        form=form,
+        key=secrets.token_urlsafe(16),
+        preset=preset,
+        presets=wording.presets(),
+        works=plan_words.works(),
+        arms=_contenders(),
+        estimate=plan_words.estimate(form.plan() if not form.errors else None, _concurrency()),
+        fairness=fairness_words.table_of(rows, plan, ran=False),
+        names=results.names(plan) if plan else [],
+        experiments=[_listed(found) for found in services().experiments.rows.page(RECENT)[0]],
+        config=page_config(last_change, {}),
+    )
+    return make_response(page, status)
+
+
+def _contenders() -> list[dict[str, Any]]:
+    """The cards of the form; `workers` is how many answer, None where that is not known or none is needed."""
+    health = services().watch.snapshot()
+    words = wording.contenders()
+    cards = []
+    for name, arm in ARMS.items():
+        delivery = None if arm.method == "sync" else arm.delivery.value
+        known = health["naive_workers" if delivery == "naive" else "workers"]
+        cards.append(
+            {
+                "name": name,
+                "id": name.replace(":", "-"),
+                "method": arm.method,
+                "delivery": delivery,
+                "text": words[name],
+                "workers": known.get(arm.method),
+                "nobody": wording.nobody(arm),
+                "command": start_of(arm)[0] if delivery else "",
+            }
+        )
+    return cards
+
+
+def _listed(experiment: Experiment) -> dict[str, Any]:
+    said = run_words.trouble(experiment) or drawings.verdict(experiment).line
+    return results.listed(experiment, said)

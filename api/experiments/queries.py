@@ -1,0 +1,153 @@
+"""Reading experiments, and where their tasks stand."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from api.models import experiment_runs, experiments, task_events, tasks
+from api.queries import Row
+from experiments.model import Experiment, Sample
+from experiments.sampling import unpack
+from lab.clock import now_us
+from lab.status import TaskStatus
+
+_FINAL: Final = [status.value for status in TaskStatus if status.final]
+_SAMPLED: Final = (
+    "num", "status", "attempt", "worker", "created_us", "published_us", "started_us", "finished_us",
+)  # fmt: skip
+_LISTED: Final = [column for column in experiments.c if column.name not in ("race", "key")]
+
+
+class ExperimentQueries:
+    """Reads the tables of experiments behind `engine`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+
+    def get(self, experiment_id: str, *, runs: bool = True) -> Experiment | None:
+        """The experiment with this id, with its repetitions but for their samples, or without them where not
+        `runs`; None where there is none."""
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(*_LISTED).where(experiments.c.id == experiment_id)).first()
+            if row is None:
+                return None
+            if not runs:
+                return _experiment(row, [])
+            columns = [column for column in experiment_runs.c if column.name not in ("num", "samples")]
+            query = (
+                sa.select(*columns)
+                .where(experiment_runs.c.num == row.num)
+                .order_by(experiment_runs.c.turn, experiment_runs.c.arm)
+            )
+            found = [dict(run) for run in connection.execute(query).mappings()]
+        return _experiment(row, found)
+
+    def page(self, limit: int, before: int | None = None) -> tuple[list[Experiment], int | None]:
+        """The newest experiments without their repetitions, and the number after which older ones follow;
+        None where there are no more."""
+        query = sa.select(*_LISTED).order_by(experiments.c.num.desc()).limit(limit + 1)
+        if before is not None:
+            query = query.where(experiments.c.num < before)
+        with self.engine.connect() as connection:
+            rows = connection.execute(query).all()
+        more = rows[limit - 1].num if len(rows) > limit else None
+        return [_experiment(row, []) for row in rows[:limit]], more
+
+    def knows(self, key: str) -> bool:
+        """Whether an experiment came under this Idempotency-Key."""
+        query = sa.select(experiments.c.num).where(experiments.c.key == key)
+        with self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def race(self, experiment_id: str) -> dict[str, list[tuple[float, float]]]:
+        """The running turn's curves by the labels of its arms: (seconds, share of jobs that have ended)."""
+        query = sa.select(experiments.c.race).where(experiments.c.id == experiment_id)
+        with self.engine.connect() as connection:
+            curves = connection.execute(query).scalar() or {}
+        return {name: [(x, y) for x, y in curve] for name, curve in curves.items()}
+
+    def samples(self, experiment_id: str, turn: int, arm: int) -> list[Sample]:
+        """The samples of one repetition; none where it was not kept."""
+        query = (
+            sa.select(experiment_runs.c.samples)
+            .join(experiments, experiments.c.num == experiment_runs.c.num)
+            .where(experiments.c.id == experiment_id, experiment_runs.c.turn == turn)
+            .where(experiment_runs.c.arm == arm)
+        )
+        with self.engine.connect() as connection:
+            packed = connection.execute(query).scalar()
+        return [] if packed is None else unpack(packed)
+
+    def overdue(self) -> list[str]:
+        """Experiments that nobody runs any more: their leases have run out."""
+        late = sa.and_(experiments.c.status == "IN_PROGRESS", experiments.c.lease_until_us < now_us())
+        with self.engine.connect() as connection:
+            return list(connection.scalars(sa.select(experiments.c.id).where(late)))
+
+    def waiting(self) -> bool:
+        """Whether an experiment waits for its turn."""
+        query = sa.select(experiments.c.num).where(experiments.c.status == "PENDING").limit(1)
+        with self.engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def unfinished_tasks(self, experiment_id: str, first: int = 0) -> list[str]:
+        """The ids of its tasks numbered `first` and above that have not ended."""
+        this = sa.and_(tasks.c.experiment_id == experiment_id, tasks.c.num >= first)
+        left = sa.and_(this, tasks.c.status.not_in(_FINAL))
+        with self.engine.connect() as connection:
+            return list(connection.scalars(sa.select(tasks.c.id).where(left)))
+
+    def database(self) -> str:
+        """Which database the store is, such as "SQLite 3.40.1"."""
+        names = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+        with self.engine.connect() as connection:
+            dialect = connection.dialect
+            version = dialect.server_version_info or ()
+        return f"{names.get(dialect.name, dialect.name)} {'.'.join(map(str, version))}".strip()
+
+    def last_event(self) -> int:
+        """The number of the newest entry in any task's history; 0 where there is none."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(sa.func.max(task_events.c.id))).scalar() or 0
+
+    def ends_after(self, event_id: int) -> tuple[int, list[int]]:
+        """The numbers of the tasks that have ended since that entry, and the number of the newest one."""
+        query = sa.select(task_events.c.id, task_events.c.num, task_events.c.status)
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                query.where(task_events.c.id > event_id).order_by(task_events.c.id)
+            ).all()
+        return (rows[-1].id if rows else event_id), [row.num for row in rows if row.status in _FINAL]
+
+    def sampled(self, experiment_id: str, first: int, last: int) -> tuple[list[Row], list[Row]]:
+        """Its tasks numbered `first` to `last` with the times that samples hold, and their histories."""
+        this = sa.and_(tasks.c.experiment_id == experiment_id, tasks.c.num.between(first, last))
+        events = (
+            sa.select(task_events.c.num, task_events.c.status, task_events.c.recorded_us)
+            .join(tasks, tasks.c.num == task_events.c.num)
+            .where(this, task_events.c.status.in_([*_FINAL, TaskStatus.RETRYING.value]))
+        )
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(*(tasks.c[name] for name in _SAMPLED)).where(this))
+            found = [dict(row) for row in rows.mappings()]
+            return found, [dict(row) for row in connection.execute(events).mappings()]
+
+
+def _experiment(row: sa.Row[Any], runs: Collection[Row]) -> Experiment:
+    return Experiment.model_validate(
+        {
+            "id": row.id,
+            "created_us": row.created_us,
+            "started_us": row.started_us,
+            "finished_us": row.finished_us,
+            "status": row.status,
+            "plan": row.plan,
+            "progress": row.progress,
+            "step": row.step,
+            "error": row.error,
+            "runs": runs,
+            **(row.setting or {}),
+            **(row.outcome or {}),
+        }
+    )

@@ -1,0 +1,140 @@
+"""The JSON API of experiments."""
+
+from typing import Annotated, Any
+
+from flask import Response, current_app, json, request, url_for
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.experiments.service import summary
+from api.experiments.workers import NoWorker
+from api.problems import idempotency_key, problem
+from api.schemas import Problem
+from api.services import services
+from api.store import KeyReused
+from experiments.model import Comparison, Experiment, Total
+from experiments.plan import Plan
+
+experiments = APIBlueprint(
+    "experiments",
+    __name__,
+    url_prefix="/api/experiments",
+    abp_tags=[Tag(name="Experiments", description="Which method, and by how much? Plans, figures, reports")],
+    abp_responses={422: Problem},
+)
+
+
+class ExperimentPath(BaseModel):
+    """An experiment by its id."""
+
+    experiment_id: str
+
+
+class ExperimentQuery(BaseModel):
+    """Which experiments to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[
+        str | None, Field(pattern=r"^[0-9]{1,18}$", description="`next` of the answer before")
+    ] = None
+
+
+class ExperimentSummary(BaseModel):
+    """An experiment without its repetitions. Times are microseconds since the epoch."""
+
+    id: str
+    created_us: int
+    started_us: int | None
+    finished_us: int | None
+    status: str
+    plan: Plan
+    progress: float
+    step: str
+    error: str | None
+    totals: list[Total]
+    comparisons: list[Comparison]
+
+
+class ExperimentsOut(BaseModel):
+    """Experiments, newest first; `next` is the cursor of the page of older ones."""
+
+    experiments: list[ExperimentSummary]
+    next: str | None
+
+
+class ExperimentOut(Experiment):
+    """All of an experiment; `race` holds, for each arm that has begun in the running turn, (seconds since then,
+    share of its jobs that have ended), by the arm's label."""
+
+    race: dict[str, list[tuple[float, float]]] = Field(default_factory=dict)
+
+
+@experiments.post(
+    "",
+    responses={202: ExperimentOut, 400: Problem, 409: Problem, 413: Problem, 415: Problem},
+)
+def submit(body: Plan) -> Response:
+    """Run an experiment
+
+    One runs at a time; the others wait in the order in which they came. 409 where nobody would take the jobs of
+    an arm: `detail` says what to start. `Idempotency-Key` is honoured.
+    """
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
+    try:
+        experiment_id = services().experiments.start(body, key)
+    except KeyReused:
+        return problem(409, "Conflict", "this Idempotency-Key was used before, with another plan")
+    except NoWorker as error:
+        arm = error.arm.model_dump(mode="json")
+        return problem(409, "No worker", str(error), code="no_worker", arm=arm)
+    response = _whole(experiment_id, 202)
+    response.headers["Location"] = url_for(".one", experiment_id=experiment_id)
+    return response
+
+
+@experiments.get("", responses={200: ExperimentsOut})
+def page(query: ExperimentQuery) -> Response:
+    """List experiments, newest first"""
+    before = int(query.cursor) if query.cursor else None
+    found, more = services().experiments.rows.page(query.limit, before)
+    return _answer({"experiments": [summary(one) for one in found], "next": more and str(more)})
+
+
+@experiments.get("/<experiment_id>", responses={200: ExperimentOut, 404: Problem})
+def one(path: ExperimentPath) -> Response:
+    """One experiment with all that it has found
+
+    Without the samples, which report.csv has.
+    """
+    return _whole(path.experiment_id)
+
+
+@experiments.post("/<experiment_id>/cancel", responses={202: ExperimentOut, 404: Problem, 409: Problem})
+def cancel(path: ExperimentPath) -> Response:
+    """Cancel an experiment
+
+    One whose turn has not come is CANCELLED in the answer; one that runs is within two seconds, with what it had
+    found until then.
+    """
+    found = services().experiments.rows.get(path.experiment_id, runs=False)
+    if found is not None and not services().experiments.cancel(path.experiment_id):
+        return problem(409, "Conflict", "the experiment has ended already")
+    return _whole(path.experiment_id, 202)
+
+
+def _whole(experiment_id: str, status: int = 200) -> Response:
+    rows = services().experiments.rows
+    found = rows.get(experiment_id)
+    if found is None:
+        return unknown(experiment_id)
+    return _answer({**found.model_dump(mode="json"), "race": rows.race(experiment_id)}, status)
+
+
+def unknown(experiment_id: str) -> Response:
+    return problem(404, "Not Found", f"there is no experiment with the id {experiment_id!r}")
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    return current_app.response_class(json.dumps(body), status, content_type="application/json")

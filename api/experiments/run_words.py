@@ -1,0 +1,79 @@
+"""A run in the reader's language: how far it is, how its figures are to be read."""
+
+import re
+from typing import Final
+
+from api.i18n import duration as measured
+from api.i18n import moment
+from api.wording import gettext
+from experiments.model import Experiment
+from lab.clock import to_iso
+
+_STEP: Final = re.compile(r"(?:warm-up|turn (?P<turn>[0-9]+) of (?P<all>[0-9]+)), (?P<arm>.+)")
+
+
+def cancelled(ok: bool) -> str:
+    """What is said of an experiment whose cancellation was asked for."""
+    if ok:
+        return gettext("Cancelled: what has not ended is not counted.")
+    return gettext("It has ended before.")
+
+
+def ended() -> str:
+    """What is said aloud when a run has ended while its page was open."""
+    return gettext("The experiment has ended.")
+
+
+def when(experiment: Experiment) -> str:
+    """When it was started, and how long it took."""
+    at = gettext("%(at)s UTC", at=moment(to_iso(experiment.created_us)))
+    if experiment.started_us is None or experiment.finished_us is None:
+        return at
+    return f"{at} · {measured((experiment.finished_us - experiment.started_us) / 1e6)}"
+
+
+def step(experiment: Experiment) -> str:
+    """What a run is doing: which turn, which contender."""
+    if experiment.status == "PENDING":
+        return gettext("Its turn has not come: another experiment is running.")
+    known = _STEP.fullmatch(experiment.step)
+    if known is None:
+        return experiment.step or gettext("It begins.")
+    if known["turn"] is None:
+        return gettext("Warming up: %(arm)s", arm=known["arm"])
+    return gettext(
+        "Turn %(turn)s of %(all)s: %(arm)s", turn=known["turn"], all=known["all"], arm=known["arm"]
+    )
+
+
+def share(progress: float) -> str:
+    """How much of the plan is done."""
+    return gettext("%(percent)s %% of all jobs", percent=round(progress * 100))
+
+
+def trouble(experiment: Experiment) -> str:
+    """Why an experiment did not come to its end; nothing for any other."""
+    if experiment.error is None:
+        return gettext("It was cancelled.") if experiment.status == "CANCELLED" else ""
+    return gettext(experiment.error)
+
+
+def intervals(experiment: Experiment) -> str:
+    """How the figures are to be read."""
+    if any(one.low is not None for total in experiment.totals for one in total.figures.values()):
+        return gettext(
+            "Below each value its 95 %% interval over %(n)s repetitions. In the queue, overhead and end to end are"
+            " counted from when a job was due.",
+            n=experiment.plan.repetitions,
+        )
+    return gettext("Fewer than three repetitions: there are no intervals, and so no difference can be shown.")
+
+
+def outcomes() -> dict[str, str]:
+    """What may go otherwise than planned."""
+    return {
+        "failed": gettext("FAILED"),
+        "retries": gettext("Tried again"),
+        "duplicates": gettext("Begun twice without being asked to"),
+        "lost": gettext("Not ended in time"),
+    }

@@ -1,0 +1,103 @@
+"""Has experiments run, one at a time in a lab, whichever process of the API it is."""
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.experiments.ending import INTERRUPTED, conclude
+from api.experiments.store import ExperimentRows
+
+LOOK_SECONDS: Final = 0.5
+STOP_SECONDS: Final = 2.5
+
+logger = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Starts a process for each experiment whose turn has come, and sees to it that each comes to an end.
+
+    Args:
+        cancel: cancels tasks, by their ids, of an experiment that nobody runs any more.
+        command: what runs the experiment whose id comes last.
+    """
+
+    def __init__(
+        self,
+        rows: ExperimentRows,
+        cancel: Callable[[Sequence[str]], object],
+        command: Sequence[str] = (sys.executable, "-m", "api.experiments.work"),
+    ) -> None:
+        self._rows = rows
+        self._cancel = cancel
+        self._command = tuple(command)
+        self._child: subprocess.Popen[bytes] | None = None
+        self._running = ""
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread = threading.Thread(target=self._run, name="experiments", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends it; an experiment that this process runs is interrupted."""
+        self._ending.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS + 1.0)
+
+    def wake(self) -> None:
+        """Says that an experiment was taken."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                self.look()
+            except SQLAlchemyError as error:
+                logger.warning("the store does not answer: %s", error)
+            except Exception:
+                logger.exception("experiments")
+            self._wake.wait(LOOK_SECONDS)
+            self._wake.clear()
+        self._stop_child()
+
+    def look(self) -> None:
+        """Ends what nobody runs any more, and begins what waits where nothing runs."""
+        if self._child is not None and self._child.poll() is not None:
+            self._child_ended(self._child)
+        for experiment_id in self._rows.overdue():
+            self._give_up(experiment_id)
+        if self._child is None and self._rows.waiting() and (claimed := self._rows.claim()):
+            self._running = claimed
+            self._child = subprocess.Popen([*self._command, claimed], stdin=subprocess.PIPE)
+
+    def _stop_child(self) -> None:
+        if (child := self._child) is None:
+            return
+        if child.stdin is not None:
+            child.stdin.close()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            return  # it sets the workers back, and ends by itself
+        self._child_ended(child)
+
+    def _child_ended(self, child: subprocess.Popen[bytes]) -> None:
+        if child.stdin is not None:
+            child.stdin.close()
+        self._child = None
+        self._give_up(self._running)
+        self._rows.release(self._running)
+
+    def _give_up(self, experiment_id: str) -> None:
+        """Ends an experiment that has not ended and that nobody runs."""
+        if conclude(self._rows, experiment_id, "FAILED", INTERRUPTED):
+            self._cancel(self._rows.unfinished_tasks(experiment_id))

@@ -1,0 +1,94 @@
+"""What the form of experiments says, in the reader's language."""
+
+from api.experiments.workers import start_of
+from api.i18n import number
+from api.wording import gettext
+from experiments.plan import (
+    MAX_ARMS,
+    MAX_DURATION,
+    MAX_JOBS,
+    MAX_PAYLOAD,
+    MAX_REPETITIONS,
+    MAX_VALUES,
+    Arm,
+)
+from lab.delivery import Delivery
+
+
+def bound(name: str) -> str:
+    """What the field `name` takes."""
+    to_a_minute = gettext("A number of seconds from 0 to %(most)s.", most=number(MAX_DURATION))
+    bounds = {
+        "arm": gettext(
+            "One to %(most)s contenders; each counts twice where they run against themselves.", most=MAX_ARMS
+        ),
+        "jobs": gettext("A whole number from 1 to %(most)s.", most=number(MAX_JOBS)),
+        "seconds": gettext(
+            "A number of seconds above 0, at most %(most)s, that makes no more than %(jobs)s jobs.",
+            most=number(3_600),
+            jobs=number(MAX_JOBS),
+        ),
+        "p": gettext("A share from 0 to 1."),
+        "fixed": to_a_minute,
+        "low": to_a_minute,
+        "high": gettext("A number of seconds from the least up to %(most)s.", most=number(MAX_DURATION)),
+        "mean": gettext("A number of seconds above 0, at most %(most)s.", most=number(MAX_DURATION)),
+        "values": gettext(
+            "1 to %(most)s numbers of seconds, each from 0 to %(seconds)s, separated by spaces or lines.",
+            most=number(MAX_VALUES),
+            seconds=number(MAX_DURATION),
+        ),
+        "rate": gettext("A number above 0, at most %(most)s.", most=number(5_000)),
+        "payload_bytes": gettext("A whole number from 0 to %(most)s.", most=number(MAX_PAYLOAD)),
+        "repetitions": gettext("A whole number from 1 to %(most)s.", most=number(MAX_REPETITIONS)),
+        "seed": gettext("A whole number from 0 to %(most)s.", most=number(2**53)),
+        "deadline": gettext("A number of seconds above 0, at most %(most)s.", most=number(7_200)),
+        "title": gettext("At most %(most)s characters.", most=120),
+    }
+    return bounds.get(name, gettext("Choose one of those that are offered."))
+
+
+def seconds_need_a_rate() -> str:
+    """Why a burst takes no seconds."""
+    return gettext("Seconds go with a steady rate: a burst takes a number of jobs.")
+
+
+def nobody(arm: Arm) -> str:
+    """That no worker answers that would take the jobs of `arm`; what starts one comes after it."""
+    words = {
+        ("celery", Delivery.SAFE): gettext("No Celery worker answers. Start one:"),
+        ("celery", Delivery.NAIVE): gettext("No naive Celery worker answers. Start one:"),
+        ("rabbitmq", Delivery.SAFE): gettext("No consumer answers. Start one:"),
+        ("rabbitmq", Delivery.NAIVE): gettext("No naive consumer answers. Start one:"),
+    }
+    return words.get((arm.method, arm.delivery), "")
+
+
+def no_worker(arm: Arm) -> str:
+    """Why an experiment does not start, and what to start first."""
+    return f"{nobody(arm)} {start_of(arm)[0]}"
+
+
+def contenders() -> dict[str, str]:
+    """What sets each contender apart, in a few words."""
+    return {
+        "celery:safe": gettext("confirmed, acknowledged at the end, on a quorum queue"),
+        "rabbitmq:safe": gettext("the same promises, by hand"),
+        "sync": gettext("inside the request's process, no broker: the yardstick"),
+        "celery:naive": gettext("as tutorials have it: acknowledged on arrival"),
+        "rabbitmq:naive": gettext("as tutorials have it: acknowledged on arrival"),
+    }
+
+
+def presets() -> dict[str, tuple[str, str]]:
+    """The name of each preset, and what it shows."""
+    return {
+        "burst": (gettext("Burst of no-ops"), gettext("what a job costs on its way, and nothing else")),
+        "half-load": (gettext("Open loop at half load"), gettext("how long a job waits on an ordinary day")),
+        "equal": (gettext("A/A check"), gettext("the same twice: how much chance there is in the figures")),
+    }
+
+
+def pick_two() -> str:
+    """What is said where something else than two runs were chosen."""
+    return gettext("Choose two experiments to compare.")

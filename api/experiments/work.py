@@ -1,0 +1,151 @@
+"""Runs one experiment: `python -m api.experiments.work <id>`, started by the API.
+
+A process of its own, so that the load does not share an interpreter with the API's requests. It ends when its
+standard input does, which the API's process holds open: it never outlives it.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from api.experiments.ending import INTERRUPTED, conclude
+from api.experiments.lease import Lease
+from api.experiments.stand import LabStand, environment, pictures_of
+from api.experiments.store import ExperimentRows
+from api.experiments.trials import Desk, cancel_all
+from api.experiments.workers import NoWorker
+from api.outbox import Outbox
+from api.relay import Relay
+from api.store import Store
+from api.submit import store_reports
+from api.workflows.queries import WorkflowRows
+from experiments.equalise import EqualiseError, Equaliser
+from experiments.fairness import fairness_of, sync_threads
+from experiments.model import Run, Sample
+from experiments.plan import Plan
+from experiments.runner import Progress, Runner, Stopped
+from experiments.sampling import pack
+from experiments.usage import UsageMeter
+from lab.settings import Settings
+from transports import create_transport
+from transports.control import CONTROLS, Control, create_control
+
+TELL_SECONDS: Final = 0.25
+LAST_SECONDS: Final = 12.0
+
+logger = logging.getLogger(__name__)
+
+
+class Work:
+    """Runs the experiment `experiment_id`, which this process has the lease of."""
+
+    def __init__(self, settings: Settings, store: Store, experiment_id: str, lease: Lease) -> None:
+        self._settings = settings
+        self._store = store
+        self._rows = ExperimentRows(store.engine)
+        self._id = experiment_id
+        self._lease = lease
+        self._told = 0.0
+
+    def run(self, plan: Plan) -> None:
+        """Runs `plan`, and ends the experiment as it went."""
+        methods = sorted({arm.method for arm in plan.arms} & CONTROLS.keys())
+        controls = {str(method): create_control(method, self._settings) for method in methods}
+        equaliser = Equaliser(controls, plan)
+        try:
+            status, error = self._outcome(plan, controls, equaliser)
+            conclude(self._rows, self._id, status, error)
+        finally:
+            equaliser.restore()
+            for control in controls.values():
+                control.close()
+
+    def _outcome(
+        self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser
+    ) -> tuple[str, str | None]:
+        try:
+            self._run(plan, controls, equaliser)
+        except Stopped:
+            return ("CANCELLED", None) if self._lease.cancelled else ("FAILED", INTERRUPTED)
+        except (NoWorker, EqualiseError) as problem:
+            return "FAILED", str(problem)
+        except Exception as problem:
+            logger.exception("experiment %s", self._id)
+            return "FAILED", f"{type(problem).__name__}: {problem}"[:2000]
+        return "DONE", None
+
+    def _run(self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser) -> None:
+        self._rows.tell(self._id, 0.0, "preparing", {})
+        pictures = pictures_of(plan, controls, equaliser.apply() if plan.equalise else ())
+        self._rows.keep_setting(
+            self._id,
+            fairness_of(plan, pictures, self._settings, equalised=plan.equalise),
+            environment(self._settings, self._rows.database()),
+        )
+        reports = store_reports(self._store, "experiment")
+        transports = [create_transport(method, self._settings, reports) for method in controls]
+        secret = self._settings.secret()
+        relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine))
+        meter = UsageMeter(controls, self._settings, [transport.traffic for transport in transports])
+        threads = sync_threads(plan, pictures)
+        desk = Desk(self._settings, secret, self._store, self._rows, relay, meter, self._id, plan, threads)
+        relay.start()
+        try:
+            stop, self._lease.preparing = self._lease.stop, False
+            Runner(LabStand(desk, stop), plan, self._on_progress, self._on_run, stop).run()
+        finally:
+            cancel_all(desk)
+            relay.stop()
+
+    def _on_progress(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            self._rows.tell(self._id, progress.share, progress.step, progress.race)
+
+    def _on_run(self, run: Run, samples: Sequence[Sample]) -> None:
+        self._rows.keep_run(self._id, run, pack(samples))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the experiment whose id is the only argument; 2 where there is none."""
+    (experiment_id,) = arguments
+    settings = Settings.from_env()
+    store = Store(settings.database_url)
+    rows = ExperimentRows(store.engine)
+    lease = Lease(rows, experiment_id)
+    _stop_with_parent(lease)
+    experiment = rows.get(experiment_id)
+    if experiment is None:
+        return 2
+    sys.setswitchinterval(0.001)  # the sending thread shall not wait long for the others
+    lease.start()
+    try:
+        Work(settings, store, experiment_id, lease).run(experiment.plan)
+    finally:
+        lease.end()
+        rows.release(experiment_id)
+        store.close()
+    return 0
+
+
+def _stop_with_parent(lease: Lease) -> None:
+    def read() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        lease.stop.set()
+        time.sleep(LAST_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=read, name="parent", daemon=True).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: lease.stop.set())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,83 @@
+"""Whether somebody takes an arm's jobs, and what to start where nobody does."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from experiments.model import label
+from experiments.plan import Arm, Plan
+from lab.delivery import Delivery
+from lab.settings import Settings
+from transports.control import CONTROLS, ControlError, create_control
+
+_START: Final[Mapping[tuple[str, Delivery], tuple[str, str]]] = {
+    ("celery", Delivery.SAFE): (
+        "celery -A celery_app worker --concurrency=3",
+        "docker compose up -d celery_worker",
+    ),
+    ("celery", Delivery.NAIVE): (
+        "DELIVERY=naive celery -A celery_app worker -n naive@%h",
+        "docker compose --profile naive up -d",
+    ),
+    ("rabbitmq", Delivery.SAFE): ("python -m consumer", "docker compose up -d consumer"),
+    ("rabbitmq", Delivery.NAIVE): (
+        "DELIVERY=naive python -m consumer -n naive@%h",
+        "docker compose --profile naive up -d",
+    ),
+}
+
+
+class NoWorker(Exception):
+    """Nobody would take the jobs of an arm; the message says what to start."""
+
+    def __init__(self, plan: Plan, place: int) -> None:
+        arm = plan.arms[place]
+        command, compose = start_of(arm)
+        super().__init__(
+            f"no worker answers that takes the jobs of {label(plan, place)}: start one with `{command}`, or in"
+            f" containers with `{compose}`"
+        )
+        self.arm = arm
+
+
+def start_of(arm: Arm) -> tuple[str, str]:
+    """The commands that start a worker for `arm`: here, and in containers.
+
+    Raises:
+        KeyError: its jobs need none.
+    """
+    return _START[arm.method, arm.delivery]
+
+
+def missing(plan: Plan, present: Collection[tuple[str, str | None]]) -> list[int]:
+    """The places of those arms of `plan` that have no worker among those `present`, each by its method and mode
+    of delivery."""
+    return [
+        place
+        for place, arm in enumerate(plan.arms)
+        if arm.method in CONTROLS and (arm.method, arm.delivery.value) not in present
+    ]
+
+
+def check(plan: Plan, present: Collection[tuple[str, str | None]]) -> None:
+    """Raises NoWorker where an arm of `plan` has none among those `present`."""
+    for place in missing(plan, present):
+        raise NoWorker(plan, place)
+
+
+def present_in(workers: Sequence[Mapping[str, Any]]) -> set[tuple[str, str | None]]:
+    """Methods and modes of those workers of the control page's picture that answered last time."""
+    return {(worker["method"], worker["delivery"]) for worker in workers if not worker["silent_since"]}
+
+
+def ask(plan: Plan, settings: Settings) -> set[tuple[str, str | None]]:
+    """Methods and modes of the workers that answer now. Where a broker is away, nobody does."""
+    found: set[tuple[str, str | None]] = set()
+    for method in {arm.method for arm in plan.arms} & CONTROLS.keys():
+        control = create_control(method, settings)
+        try:
+            found |= {(method, picture.delivery) for picture in control.pictures()}
+        except ControlError:
+            continue
+        finally:
+            control.close()
+    return found

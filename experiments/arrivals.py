@@ -1,0 +1,64 @@
+"""Which jobs a repetition has, and when each is due: drawn from the plan's seed, so that they can be had again."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Final
+
+from experiments.plan import (
+    Arrival,
+    Burst,
+    Duration,
+    Exponential,
+    Fixed,
+    Plan,
+    PlannedJob,
+    Uniform,
+    Work,
+)
+
+WARM_UP: Final = 0
+WARM_UP_JOBS: Final = 50
+LONGEST_IN_MEANS: Final = 20.0
+
+
+def jobs_of(plan: Plan, turn: int) -> list[PlannedJob]:
+    """The jobs of repetition `turn`, in the order in which they are due; the same for every arm.
+
+    Turn 0 is the warm-up. Arrivals, durations and failures are drawn from streams of their own: another law
+    of one of them leaves the others as they were.
+    """
+    count = min(WARM_UP_JOBS, plan.count) if turn == WARM_UP else plan.count
+    times = _times(plan.arrival, _random(plan, turn, "arrivals"))
+    lengths = _lengths(Fixed(seconds=0.0) if plan.work is Work.NOOP else plan.duration, plan, turn)
+    fate = _random(plan, turn, "failures")
+    share = plan.p if plan.work is Work.FAILING else 0.0
+    return [
+        PlannedJob(at=next(times), seconds=next(lengths), fails=fate.random() < share) for _ in range(count)
+    ]
+
+
+def _random(plan: Plan, turn: int, what: str) -> Random:
+    return Random(f"{plan.seed}/{turn}/{what}")
+
+
+def _times(arrival: Arrival, random: Random) -> Iterator[float]:
+    at, number = 0.0, 0
+    while True:
+        yield at
+        number += 1
+        if isinstance(arrival, Burst):
+            continue
+        at = number / arrival.rate if arrival.spacing == "even" else at + random.expovariate(arrival.rate)
+
+
+def _lengths(law: Duration, plan: Plan, turn: int) -> Iterator[float]:
+    random = _random(plan, turn, "durations")
+    while True:
+        if isinstance(law, Fixed):
+            yield law.seconds
+        elif isinstance(law, Uniform):
+            yield random.uniform(law.low, law.high)
+        elif isinstance(law, Exponential):
+            yield min(random.expovariate(1 / law.mean), LONGEST_IN_MEANS * law.mean)
+        else:
+            yield random.choice(law.values)

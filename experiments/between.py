@@ -1,0 +1,111 @@
+"""Two experiments beside each other: where their figures differ, and what else did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from experiments import intervals
+from experiments.figures import KEYS, values_of
+from experiments.model import Experiment, Interval, Run, label
+from experiments.totals import counted
+
+Parts = tuple[tuple[str, str, str], ...]
+"""What differs: its name, and its value in the one and in the other; "" where it has none."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one arm: the other experiment's minus the one's.
+
+    Attributes:
+        arm: its label, the same in both.
+        shown: whether the interval, which holds by itself, leaves zero out.
+    """
+
+    arm: str
+    figure: str
+    one: float
+    other: float
+    difference: Interval
+    ratio: float | None
+    shown: bool
+
+
+@dataclass(frozen=True)
+class Between:
+    """What lies between two experiments. `unmatched` are the arms that only one of them has figures of."""
+
+    changes: tuple[Change, ...]
+    unmatched: tuple[str, ...]
+    plan: Parts
+    environment: Parts
+    fairness: Parts
+
+
+def between(one: Experiment, other: Experiment) -> Between:
+    """The differences of arms of the same name, with unpaired intervals: the two had nothing in common but
+    their plans."""
+    first, second = _arms(one), _arms(other)
+    return Between(
+        changes=tuple(
+            _change(arm, key, first[arm][key], second[arm][key])
+            for arm in first
+            if arm in second
+            for key in KEYS
+            if key in first[arm] and key in second[arm]
+        ),
+        unmatched=tuple(sorted(first.keys() ^ second.keys())),
+        plan=_parts(_plan(one), _plan(other)),
+        environment=_parts(one.environment, other.environment),
+        fairness=_parts(_fairness(one), _fairness(other)),
+    )
+
+
+def _change(arm: str, key: str, one: list[float], other: list[float]) -> Change:
+    difference = intervals.of_difference(one, other)
+    base = fmean(one)
+    return Change(
+        arm=arm,
+        figure=key,
+        one=base,
+        other=fmean(other),
+        difference=difference,
+        ratio=fmean(other) / base if base else None,
+        shown=intervals.leaves_out_zero(difference),
+    )
+
+
+def _arms(experiment: Experiment) -> dict[str, dict[str, list[float]]]:
+    """Each arm's figures, one value a repetition, by its label."""
+    plan = experiment.plan
+    runs = {label(plan, arm): counted(experiment.runs, arm) for arm in range(len(plan.arms))}
+    return {name: _series(mine) for name, mine in runs.items() if mine}
+
+
+def _series(runs: list[Run]) -> dict[str, list[float]]:
+    by_turn = [values_of(run.figures) for run in runs]
+    series = {key: [values[key] for values in by_turn if key in values] for key in KEYS}
+    return {key: values for key, values in series.items() if values}
+
+
+def _plan(experiment: Experiment) -> dict[str, str]:
+    plan = experiment.plan
+    parts = {
+        key: str(value) for key, value in plan.model_dump(mode="json", exclude={"title", "arms"}).items()
+    }
+    return {"arms": ", ".join(label(plan, arm) for arm in range(len(plan.arms))), **parts}
+
+
+def _fairness(experiment: Experiment) -> dict[str, str]:
+    labels = [label(experiment.plan, arm) for arm in range(len(experiment.plan.arms))]
+    return {
+        row.key: "; ".join(f"{name}: {value}" for name, value in zip(labels, row.values, strict=False))
+        for row in experiment.fairness
+    }
+
+
+def _parts(one: Mapping[str, str], other: Mapping[str, str]) -> Parts:
+    keys = [*one, *(key for key in other if key not in one)]
+    return tuple(
+        (key, one.get(key, ""), other.get(key, "")) for key in keys if one.get(key) != other.get(key)
+    )

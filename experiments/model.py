@@ -1,0 +1,211 @@
+"""What an experiment leaves behind: samples, figures, comparisons. All that is stored, charted and reported.
+
+Times of a sample are microseconds since the epoch; durations of figures are milliseconds; everything else
+says its unit.
+"""
+
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from experiments.plan import Arm, Plan
+
+METRICS: Final = ("publish", "queue", "overhead", "report", "end_to_end")
+"""Spans of a job's life, in order: due -> handed to the broker -> begun by a worker -> (the asked duration is
+taken off) ended by it -> stored by the API; and from due to stored."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sample(_Part):
+    """One job of a repetition; what did not happen is None.
+
+    Attributes:
+        index: its place in the plan of the repetition, from 0.
+        due_us: when the plan wanted it sent.
+        published_us: when its message was written to the broker; when it was stored, for `sync`.
+        started_us, finished_us: by the worker's clock.
+        recorded_us: when the API stored its end.
+        status: where it stood at last.
+        attempts: how often it was begun; retries: how often it was tried again on purpose.
+    """
+
+    index: int
+    seconds: float
+    due_us: int
+    published_us: int | None = None
+    started_us: int | None = None
+    finished_us: int | None = None
+    recorded_us: int | None = None
+    status: str
+    worker: str | None = None
+    attempts: int = 0
+    retries: int = 0
+
+
+class Usage(_Part):
+    """What one part of the stand used during a repetition; None where it cannot be seen from here.
+
+    Attributes:
+        cpu_seconds: user and system, of all its processes.
+        peak_memory: bytes, the sum of its processes' peaks (pages that they share count in each).
+        bytes_in, bytes_out, frames_in, frames_out: of its connections to the broker, by its own count.
+    """
+
+    cpu_seconds: float | None = None
+    peak_memory: int | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    frames_in: int | None = None
+    frames_out: int | None = None
+
+
+class Spread(_Part):
+    """Percentiles of one metric, from an HdrHistogram of three significant digits; milliseconds."""
+
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    p999: float
+    max: float
+
+
+class Figures(_Part):
+    """One arm's figures in one repetition.
+
+    Attributes:
+        throughput: ended jobs a second, from the first due to the last stored.
+        spreads: by metric.
+        usage: by part: "workers", "api", "broker", "publisher".
+        per_job: "bytes" and "frames" between the method's clients and the broker, a job, both ways; empty where
+            they were not seen.
+        per_worker: jobs ended, by worker.
+        failed: jobs that FAILED; duplicates: begun once more without being asked to; lost: not ended in time.
+        done_curve: (seconds since the begin, share of jobs that have ended), at most 200 points.
+        throughput_curve, depth_curve: (seconds, jobs a second) and (seconds, jobs published and not begun).
+        latency_curve: (percentile from 0 to below 100, ms) of "end_to_end".
+    """
+
+    jobs: int
+    seconds: float
+    throughput: float
+    spreads: dict[str, Spread]
+    usage: dict[str, Usage]
+    per_job: dict[str, float]
+    per_worker: dict[str, int]
+    failed: int = 0
+    retries: int = 0
+    duplicates: int = 0
+    lost: int = 0
+    done_curve: list[tuple[float, float]] = []
+    throughput_curve: list[tuple[float, float]] = []
+    depth_curve: list[tuple[float, float]] = []
+    latency_curve: list[tuple[float, float]] = []
+
+
+class Run(_Part):
+    """One arm in one repetition; `turn` 0 is the warm-up, which counts nowhere."""
+
+    turn: int
+    arm: int
+    begun_us: int
+    figures: Figures
+
+
+class Interval(_Part):
+    """A figure with its 95 % bootstrap interval over the repetitions; `low` and `high` are None where there are
+    too few of them."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+class Total(_Part):
+    """One arm over all counted repetitions. Keys of `figures` are those of `experiments.figures.TITLES`:
+    "throughput", "<metric>.<p50|p90|p99|p999|max>", "cpu.<part>" (ms a job), "memory.<part>" (bytes),
+    "per_job.<bytes|frames>"."""
+
+    arm: int
+    figures: dict[str, Interval]
+    failed: int = 0
+    retries: int = 0
+    duplicates: int = 0
+    lost: int = 0
+
+
+class Comparison(_Part):
+    """Two arms in one figure: `second` minus `first`, by repetition, with its interval. Intervals of the headline
+    figures (`experiments.totals.headline`) are widened until those of all pairs hold together.
+
+    Attributes:
+        ratio: the second's value over the first's; None where the first's is 0.
+        shown: whether the interval leaves zero out.
+    """
+
+    first: int
+    second: int
+    figure: str
+    difference: Interval
+    ratio: float | None
+    shown: bool
+
+
+class FairnessRow(_Part):
+    """One thing that may differ between the arms: its value for each arm, as text, and whether they are equal.
+
+    Attributes:
+        key: "concurrency", "prefetch", "acknowledgement", "confirms", "durability", "queue_type", "pool",
+            "workers", "versions", …; the pages have a title and a remark for each.
+        can_equalise: whether the switch makes them alike; done: whether it did.
+    """
+
+    key: str
+    values: list[str]
+    equal: bool
+    can_equalise: bool = False
+    done: bool = False
+
+
+class Experiment(_Part):
+    """All of it, as it is stored, shown and reported.
+
+    Attributes:
+        status: PENDING (its turn has not come), IN_PROGRESS, DONE, FAILED, CANCELLED.
+        environment: names and values: versions, system, processor, cores, memory, load at the begin, times.
+        progress: 0 to 1; step: what it is doing, such as "turn 2 of 5, Celery (safe)".
+    """
+
+    id: str
+    created_us: int
+    started_us: int | None = None
+    finished_us: int | None = None
+    status: Literal["PENDING", "IN_PROGRESS", "DONE", "FAILED", "CANCELLED"]
+    plan: Plan
+    fairness: list[FairnessRow] = []
+    environment: dict[str, str] = {}
+    progress: float = 0.0
+    step: str = ""
+    error: str | None = None
+    runs: list[Run] = []
+    totals: list[Total] = []
+    comparisons: list[Comparison] = []
+
+
+_LABELS: Final = {"celery": "Celery", "rabbitmq": "RabbitMQ", "sync": "Sync"}
+
+
+def label(plan: Plan, place: int) -> str:
+    """What the arm at `place` is called: "Celery (safe)", "Sync", and a number where it stands there twice."""
+    arm = plan.arms[place]
+    twins = [i for i, other in enumerate(plan.arms) if _name(other) == _name(arm)]
+    return _name(arm) + (f" {twins.index(place) + 1}" if len(twins) > 1 else "")
+
+
+def _name(arm: Arm) -> str:
+    name = _LABELS[arm.method]
+    return name if arm.method == "sync" else f"{name} ({arm.delivery.value})"

@@ -1,0 +1,160 @@
+"""The plan of an experiment: what is run, by whom, how often. The same seed gives the same jobs."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from lab.delivery import Delivery
+
+MAX_JOBS: Final = 100_000
+MAX_ARMS: Final = 6
+MAX_REPETITIONS: Final = 50
+MAX_VALUES: Final = 10_000
+MAX_PAYLOAD: Final = 1_000_000
+MAX_BYTES: Final = 500_000_000
+MAX_DURATION: Final = 60.0
+
+Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION, allow_inf_nan=False)]
+
+
+class Work(StrEnum):
+    """What a job of the experiment does for its duration."""
+
+    WAIT = "wait"
+    CPU = "cpu"
+    IMAGE = "image"
+    NOOP = "noop"
+    FAILING = "failing"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Arm(_Part):
+    """One contender: a method in a mode of delivery (which means nothing to `sync`). The same arm may stand
+    in a plan twice: that shows how much two equal ones differ by chance."""
+
+    method: Literal["celery", "rabbitmq", "sync"]
+    delivery: Delivery = Delivery.SAFE
+
+
+class Fixed(_Part):
+    """Every job takes `seconds`."""
+
+    law: Literal["fixed"] = "fixed"
+    seconds: Seconds = 0.01
+
+
+class Uniform(_Part):
+    """Anything from `low` to `high` seconds, all equally likely."""
+
+    law: Literal["uniform"]
+    low: Seconds
+    high: Seconds
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is greater than high")
+        return self
+
+
+class Exponential(_Part):
+    """Exponentially distributed around `mean` seconds; nothing longer than 20 means."""
+
+    law: Literal["exponential"]
+    mean: Annotated[float, Field(gt=0, le=MAX_DURATION, allow_inf_nan=False)]
+
+
+class Values(_Part):
+    """Drawn from `values` (seconds), such as the measured durations of the reader's own jobs."""
+
+    law: Literal["values"]
+    values: Annotated[list[Seconds], Field(min_length=1, max_length=MAX_VALUES)]
+
+
+Duration = Annotated[Fixed | Uniform | Exponential | Values, Field(discriminator="law")]
+
+
+class Burst(_Part):
+    """All jobs at once."""
+
+    law: Literal["burst"] = "burst"
+
+
+class OpenLoop(_Part):
+    """`rate` jobs a second, whether or not the earlier ones are done: evenly, or as independent users send
+    them (a Poisson process). Latency counts from the time that a job was due."""
+
+    law: Literal["open"]
+    rate: Annotated[float, Field(gt=0, le=5_000, allow_inf_nan=False)]
+    spacing: Literal["even", "poisson"] = "poisson"
+
+
+Arrival = Annotated[Burst | OpenLoop, Field(discriminator="law")]
+
+
+class Plan(_Part):
+    """What an experiment does. Each repetition runs every arm once, in turns (A B A B); one turn before
+    them, of at most 50 jobs an arm, warms up and does not count.
+
+    Attributes:
+        jobs: how many, for each arm and repetition; None where `seconds` of an open loop are asked for.
+        p: the share of jobs that fail, where `work` is FAILING; they are not tried again.
+        payload_bytes: how much each message carries beside its job.
+        deadline: seconds after the last job was due, after which a repetition's jobs that have not ended count
+            as lost.
+        equalise: sets what can be set alike before it begins, and back when it has ended.
+    """
+
+    title: Annotated[str, Field(max_length=120)] = ""
+    arms: Annotated[list[Arm], Field(min_length=1, max_length=MAX_ARMS)]
+    jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] | None = None
+    work: Work = Work.WAIT
+    p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
+    duration: Duration = Fixed()
+    arrival: Arrival = Burst()
+    payload_bytes: Annotated[int, Field(ge=0, le=MAX_PAYLOAD)] = 0
+    repetitions: Annotated[int, Field(ge=1, le=MAX_REPETITIONS)] = 5
+    warm_up: bool = True
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 1
+    deadline: Annotated[float, Field(gt=0, le=7_200, allow_inf_nan=False)] = 300.0
+    equalise: bool = True
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (self.jobs is None) is (self.seconds is None):
+            raise ValueError("a plan takes either jobs or seconds")
+        if self.seconds is not None and not isinstance(self.arrival, OpenLoop):
+            raise ValueError("seconds go with an open loop; a burst takes jobs")
+        if self.count > MAX_JOBS:
+            raise ValueError(f"that is {self.count} jobs a repetition; at most {MAX_JOBS}")
+        if self.count * len(self.arms) * self.repetitions * self.payload_bytes > MAX_BYTES:
+            # The store keeps them all.
+            raise ValueError(f"payload_bytes: all messages together carry at most {MAX_BYTES} bytes")
+        return self
+
+    @property
+    def count(self) -> int:
+        """Jobs for each arm and repetition."""
+        if self.jobs is not None:
+            return self.jobs
+        rate = self.arrival.rate if isinstance(self.arrival, OpenLoop) else 0.0
+        return max(1, round((self.seconds or 0.0) * rate))
+
+
+class PlannedJob(_Part):
+    """One job as planned.
+
+    Attributes:
+        at: seconds after the repetition's begin when it is due.
+        seconds: how long its work takes.
+        fails: whether it raises at its end.
+    """
+
+    at: float
+    seconds: float
+    fails: bool = False

@@ -1,0 +1,205 @@
+"""Runs a plan: the arms take turns, each repetition's jobs go out when they are due, whatever becomes of them."""
+
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from experiments.arrivals import WARM_UP, jobs_of
+from experiments.figures import figures_of
+from experiments.model import Run, Sample, Usage, label
+from experiments.plan import Arm, Plan, PlannedJob
+from lab.clock import now_us
+
+LOOK_SECONDS: Final = 0.1
+LONGEST_NAP: Final = 0.002
+MOST_AT_ONCE: Final = 1_000
+CURVE_POINTS: Final = 200
+# Time for the sending thread to be there when the first job is due.
+LEAD_US: Final = 50_000
+
+Curve = list[tuple[float, float]]
+
+
+class Stopped(Exception):
+    """The experiment was told to end before its plan had."""
+
+
+class Trial(Protocol):
+    """One arm in one repetition, on its stand. `send` is called from a thread of its own."""
+
+    def send(self, jobs: Sequence[PlannedJob]) -> None:
+        """Hands over jobs that are due, in the order of the plan."""
+
+    def ended(self) -> int:
+        """How many of those that were sent have come to their end by now."""
+
+    def samples(self, jobs: Sequence[PlannedJob], begun_us: int) -> list[Sample]:
+        """What is known of each of `jobs`, all that the repetition has."""
+
+    def usage(self) -> Mapping[str, Usage]:
+        """What each part of the stand has used since the trial was opened."""
+
+    def close(self) -> None:
+        """Cancels what has not ended, and leaves the stand as it was found."""
+
+
+class Stand(Protocol):
+    """Where a plan is run."""
+
+    def open(self, arm: Arm) -> Trial:
+        """Begins a trial, once nothing of the one before is under way."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a plan has come: the `share` of its jobs that have ended, what it is doing, and for each arm that
+    has begun in this turn (seconds since then, share of its jobs that have ended)."""
+
+    share: float
+    step: str
+    race: dict[str, Curve] = field(default_factory=dict)
+
+
+class Runner:
+    """Runs `plan` on `stand`.
+
+    Args:
+        on_progress: told ten times a second.
+        on_run: told of each repetition that has ended, with its samples.
+        stop: set from outside to end it.
+    """
+
+    def __init__(
+        self,
+        stand: Stand,
+        plan: Plan,
+        on_progress: Callable[[Progress], None],
+        on_run: Callable[[Run, Sequence[Sample]], None],
+        stop: threading.Event,
+    ) -> None:
+        self._stand = stand
+        self._plan = plan
+        self._on_progress = on_progress
+        self._on_run = on_run
+        self._stop = stop
+        self._before = 0
+        self._race: dict[str, Curve] = {}
+
+    def run(self) -> None:
+        """Returns when all repetitions have been run.
+
+        Raises:
+            Stopped: `stop` was set. What was under way is cancelled.
+            Exception: what the stand raised.
+        """
+        for turn in range(WARM_UP if self._plan.warm_up else 1, self._plan.repetitions + 1):
+            jobs = jobs_of(self._plan, turn)
+            self._race = {}
+            for place in range(len(self._plan.arms)):
+                if self._stop.is_set():
+                    raise Stopped
+                run, samples = self._repeat(turn, place, jobs)
+                self._before += len(jobs)
+                self._on_run(run, samples)
+
+    def _repeat(self, turn: int, place: int, jobs: Sequence[PlannedJob]) -> tuple[Run, list[Sample]]:
+        trial = self._stand.open(self._plan.arms[place])
+        begun_us = now_us() + LEAD_US
+        sender = Sender(trial, jobs, begun_us)
+        try:
+            sender.start()
+            self._watch(trial, sender, turn, place, len(jobs), begun_us)
+            sender.stop()
+            usage = trial.usage()
+            samples = trial.samples(jobs, begun_us)
+        finally:
+            sender.stop()
+            trial.close()
+        figures = figures_of(samples, self._plan, begun_us, usage)
+        return Run(turn=turn, arm=place, begun_us=begun_us, figures=figures), samples
+
+    def _watch(
+        self, trial: Trial, sender: "Sender", turn: int, place: int, count: int, begun_us: int
+    ) -> None:
+        """Returns when all jobs have ended, or those that have not count as lost."""
+        curve = self._race.setdefault(label(self._plan, place), [(0.0, 0.0)])
+        while True:
+            seconds = (now_us() - begun_us) / 1_000_000
+            ended = trial.ended()
+            sender.check()
+            if ended > round(curve[-1][1] * count):
+                curve.append((round(max(0.0, seconds), 3), ended / count))
+                if len(curve) > CURVE_POINTS:
+                    del curve[1:-1:2]
+            share = (self._before + ended) / self._total
+            self._on_progress(Progress(share, self._step(turn, place), self._race))
+            if ended >= count or seconds > sender.last_at + self._plan.deadline:
+                return
+            if self._stop.wait(LOOK_SECONDS):
+                raise Stopped
+
+    @property
+    def _total(self) -> int:
+        warm_up = len(jobs_of(self._plan, WARM_UP)) if self._plan.warm_up else 0
+        return (self._plan.repetitions * self._plan.count + warm_up) * len(self._plan.arms)
+
+    def _step(self, turn: int, place: int) -> str:
+        which = "warm-up" if turn == WARM_UP else f"turn {turn} of {self._plan.repetitions}"
+        return f"{which}, {label(self._plan, place)}"
+
+
+class Sender:
+    """The load: hands over each job when it is due, and never waits for an earlier one to be done.
+
+    It falls behind where handing over takes longer than the jobs' distance; what is due by then goes out
+    together, and its latency counts from when it was due.
+    """
+
+    def __init__(self, trial: Trial, jobs: Sequence[PlannedJob], begun_us: int) -> None:
+        self._trial = trial
+        self._jobs = jobs
+        self._times = [job.at for job in jobs]
+        self._begun_us = begun_us
+        self._error: Exception | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+
+    @property
+    def last_at(self) -> float:
+        """When its last job is due, in seconds after the begin."""
+        return self._times[-1]
+
+    def start(self) -> None:
+        """Begins; jobs go out from the time given as the begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Sends no more; returns when what is being handed over is."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raises what handing over raised."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._send_all()
+        except Exception as error:
+            self._error = error
+
+    def _send_all(self) -> None:
+        sent = 0
+        while sent < len(self._jobs) and not self._ending.is_set():
+            now = (now_us() - self._begun_us) / 1_000_000
+            due = min(bisect_right(self._times, now, lo=sent), sent + MOST_AT_ONCE)
+            if due > sent:
+                self._trial.send(self._jobs[sent:due])
+                sent = due
+            else:
+                time.sleep(min(self._times[sent] - now, LONGEST_NAP))

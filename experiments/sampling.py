@@ -1,0 +1,95 @@
+"""Samples as they are made of the store's rows, and as they are kept: columns of numbers, compressed."""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from experiments.model import Sample
+from experiments.plan import PlannedJob
+from lab.status import TaskStatus
+
+Row = Mapping[str, Any]
+_COLUMNS: Final = tuple(Sample.model_fields)
+
+
+def samples_of(
+    jobs: Sequence[PlannedJob],
+    begun_us: int,
+    nums: Sequence[int],
+    tasks: Iterable[Row],
+    events: Iterable[Row],
+    *,
+    in_request: bool,
+) -> list[Sample]:
+    """One sample for each of `jobs`, also where it was never sent.
+
+    Args:
+        nums: the numbers of their tasks, as far as they were sent.
+        tasks: rows of the store: num, status, attempt, worker, created_us, published_us, started_us, finished_us.
+        events: entries of their histories: num, status, recorded_us.
+        in_request: whether no broker was between them and their worker.
+    """
+    rows = {task["num"]: task for task in tasks}
+    recorded: dict[int, int] = {}
+    retries: dict[int, int] = {}
+    for event in events:
+        status = TaskStatus(event["status"])
+        if status.final:
+            recorded[event["num"]] = event["recorded_us"]
+        elif status is TaskStatus.RETRYING:
+            retries[event["num"]] = retries.get(event["num"], 0) + 1
+    return [
+        _sample(
+            index,
+            job,
+            begun_us,
+            rows.get(nums[index]) if index < len(nums) else None,
+            recorded,
+            retries,
+            in_request,
+        )
+        for index, job in enumerate(jobs)
+    ]
+
+
+def _sample(
+    index: int,
+    job: PlannedJob,
+    begun_us: int,
+    row: Row | None,
+    recorded: Mapping[int, int],
+    retries: Mapping[int, int],
+    in_request: bool,
+) -> Sample:
+    due_us = begun_us + round(job.at * 1_000_000)
+    if row is None:
+        return Sample.model_construct(
+            index=index, seconds=job.seconds, due_us=due_us, status=TaskStatus.PENDING.value
+        )
+    return Sample.model_construct(
+        index=index,
+        seconds=job.seconds,
+        due_us=due_us,
+        published_us=row["created_us"] if in_request else row["published_us"],
+        started_us=row["started_us"],
+        finished_us=row["finished_us"],
+        recorded_us=recorded.get(row["num"]),
+        status=row["status"],
+        worker=row["worker"],
+        attempts=row["attempt"],
+        retries=retries.get(row["num"], 0),
+    )
+
+
+def pack(samples: Sequence[Sample]) -> bytes:
+    """`samples` as they are kept: about 20 bytes each."""
+    columns = {name: [getattr(sample, name) for sample in samples] for name in _COLUMNS}
+    return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 6)
+
+
+def unpack(packed: bytes) -> list[Sample]:
+    """What `pack` was given."""
+    columns = json.loads(zlib.decompress(packed))
+    rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
+    return [Sample.model_construct(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]

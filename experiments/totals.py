@@ -1,0 +1,86 @@
+"""What an arm comes to over its repetitions, and how any two arms differ."""
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from statistics import fmean
+
+from experiments import intervals
+from experiments.figures import KEYS, values_of
+from experiments.model import Comparison, Run, Total
+from experiments.plan import OpenLoop, Plan
+
+Values = dict[int, dict[str, float]]
+"""An arm's figures by turn."""
+
+
+def headline(plan: Plan) -> tuple[str, ...]:
+    """The figures that the verdict goes by: how fast a burst is done, how long jobs of an open loop take."""
+    if isinstance(plan.arrival, OpenLoop):
+        return ("end_to_end.p50", "end_to_end.p99")
+    return ("throughput",)
+
+
+def counted(runs: Iterable[Run], arm: int) -> list[Run]:
+    """The runs of `arm` that count, in the order of their turns: all but the warm-up."""
+    return sorted((run for run in runs if run.arm == arm and run.turn > 0), key=lambda run: run.turn)
+
+
+def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
+    """Each arm that ran: the means of its figures over the repetitions, each with an interval of its own."""
+    totals = []
+    for arm in range(len(plan.arms)):
+        mine = counted(runs, arm)
+        if not mine:
+            continue
+        by_turn = _values(mine)
+        series = {key: [values[key] for values in by_turn.values() if key in values] for key in KEYS}
+        totals.append(
+            Total(
+                arm=arm,
+                figures={key: intervals.of_mean(values) for key, values in series.items() if values},
+                failed=sum(run.figures.failed for run in mine),
+                retries=sum(run.figures.retries for run in mine),
+                duplicates=sum(run.figures.duplicates for run in mine),
+                lost=sum(run.figures.lost for run in mine),
+            )
+        )
+    return totals
+
+
+def comparisons_of(plan: Plan, runs: Sequence[Run], keys: Sequence[str] = KEYS) -> list[Comparison]:
+    """All pairs of arms in the figures `keys`: the differences of the same turn, which had the same jobs.
+
+    The intervals of the headline figures are widened until they hold together, over all of them and all pairs,
+    in 95 of 100 experiments; any other figure's holds by itself.
+    """
+    pairs = list(combinations(range(len(plan.arms)), 2))
+    series = {arm: _values(counted(runs, arm)) for arm in range(len(plan.arms))}
+    found = (
+        _compared(plan, first, second, series[first], series[second], key)
+        for first, second in pairs
+        for key in keys
+    )
+    return [comparison for comparison in found if comparison is not None]
+
+
+def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, key: str) -> Comparison | None:
+    turns = [turn for turn in one if key in one[turn] and key in other.get(turn, {})]
+    if not turns:
+        return None
+    arms = len(plan.arms)
+    family = arms * (arms - 1) // 2 * len(headline(plan)) if key in headline(plan) else 1
+    differences = [other[turn][key] - one[turn][key] for turn in turns]
+    difference = intervals.of_mean(differences, intervals.together(family))
+    base = fmean(one[turn][key] for turn in turns)
+    return Comparison(
+        first=first,
+        second=second,
+        figure=key,
+        difference=difference,
+        ratio=fmean(other[turn][key] for turn in turns) / base if base else None,
+        shown=intervals.leaves_out_zero(difference),
+    )
+
+
+def _values(runs: Iterable[Run]) -> Values:
+    return {run.turn: values_of(run.figures) for run in runs}

@@ -1,0 +1,183 @@
+"""What the parts of a stand use during a repetition: workers, API, broker and whoever publishes."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import psutil
+import requests
+
+from experiments.model import Usage
+from experiments.plan import Arm
+from lab.exposure import is_loopback
+from lab.settings import Settings
+from lab.traffic import Traffic, total
+from lab.usage import cpu_seconds, peak_memory, reset_peak
+from transports.control import Control, ControlError, WorkerUsage
+
+NODES_TIMEOUT: Final = (1.0, 3.0)  # seconds, to connect and to read
+
+_COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out", "frames_in", "frames_out")
+
+
+class UsageMeter:
+    """Asks everybody for their figures before and after; what is between is the repetition's.
+
+    What cannot be seen from here, or began to count anew in between, is None. `cpu_seconds` are counted in
+    ticks of the kernel's clock, 10 ms each.
+
+    Args:
+        controls: by method, of the methods with workers.
+        publishers: what the connections that publish from this process have carried: `Transport.traffic`.
+    """
+
+    def __init__(
+        self,
+        controls: Mapping[str, Control],
+        settings: Settings,
+        publishers: Sequence[Callable[[], Traffic | None]] = (),
+    ) -> None:
+        self._controls = controls
+        self._settings = settings
+        self._publishers = publishers
+        self._answering: dict[str, int] = {}
+        self._arm: Arm | None = None
+        self._workers: dict[tuple[str, int | None], WorkerUsage] = {}
+        self._others: dict[str, Usage] = {}
+        self._broker_pids: list[int] = []
+
+    def begin(self, arm: Arm) -> None:
+        """Before the first job of a repetition of `arm`: notes the figures, and begins new peaks of memory."""
+        self._arm = arm
+        self._workers = self._workers_now(arm, reset=True)
+        self._broker_pids = local_nodes(self._settings, read_nodes(self._settings))
+        me, server = os.getpid(), api_server()
+        for pid in (me, *self._broker_pids):
+            reset_peak(pid)
+        if server is not None:
+            reset_peak(server, me)
+        self._others = self._others_now()
+
+    def end(self) -> dict[str, Usage]:
+        """After its last job: what "workers" (those of the arm's method and delivery), "api", "broker" and
+        "publisher" (this process) have used; "workers" only where the method has any.
+
+        Raises:
+            RuntimeError: nothing was begun.
+        """
+        if self._arm is None:
+            raise RuntimeError("the meter was not begun")
+        used = {part: _between(self._others.get(part), now) for part, now in self._others_now().items()}
+        if self._arm.method in self._controls:
+            now = self._workers_now(self._arm)
+            used["workers"] = _sum(
+                _between(_plain(self._workers[who]) if who in self._workers else None, _plain(told))
+                for who, told in now.items()
+            )
+        self._arm = None
+        return used
+
+    def _workers_now(self, arm: Arm, *, reset: bool = False) -> dict[tuple[str, int | None], WorkerUsage]:
+        if arm.method not in self._controls:
+            return {}
+        told: list[WorkerUsage] = []
+        with suppress(ControlError):
+            told = self._controls[arm.method].usage(reset=reset, enough=self._answering.get(arm.method))
+        if told:
+            self._answering[arm.method] = len(told)
+        return {(one.name, one.pid): one for one in told if one.delivery == arm.delivery.value}
+
+    def _others_now(self) -> dict[str, Usage]:
+        me = os.getpid()
+        carried = total(told for told in (ask() for ask in self._publishers) if told is not None) or Traffic()
+        publisher = Usage(
+            cpu_seconds=cpu_seconds(me),
+            peak_memory=peak_memory(me),
+            bytes_in=carried.bytes_in,
+            bytes_out=carried.bytes_out,
+            frames_in=carried.frames_in,
+            frames_out=carried.frames_out,
+        )
+        server = api_server()
+        api = Usage()
+        if server is not None:
+            api = Usage(cpu_seconds=cpu_seconds(server, me), peak_memory=peak_memory(server, me))
+        return {"publisher": publisher, "api": api, "broker": self._broker_now()}
+
+    def _broker_now(self) -> Usage:
+        if self._broker_pids:
+            return _sum(
+                Usage(cpu_seconds=cpu_seconds(pid), peak_memory=peak_memory(pid)) for pid in self._broker_pids
+            )
+        nodes = read_nodes(self._settings)
+        held = [node["mem_used"] for node in nodes if isinstance(node.get("mem_used"), int)]
+        return Usage(peak_memory=sum(held) if held else None)
+
+
+def api_server() -> int | None:
+    """The id of the outermost gunicorn process above this one; None where none is."""
+    try:
+        above = psutil.Process().parents()
+        servers = [one.pid for one in above if any("gunicorn" in word for word in one.cmdline())]
+    except psutil.Error:
+        return None
+    return servers[-1] if servers else None
+
+
+def read_nodes(settings: Settings) -> list[dict[str, Any]]:
+    """The broker's nodes as its management API tells of them; none where it does not answer.
+    https://www.rabbitmq.com/docs/http-api-reference#get-apinodes"""
+    broker = urlsplit(settings.rmq_url)
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(
+                f"{settings.management_api_url.rstrip('/')}/api/nodes",
+                auth=(unquote(broker.username or "guest"), unquote(broker.password or "guest")),
+                timeout=NODES_TIMEOUT,
+                allow_redirects=False,
+            )
+        told = answer.json() if answer.ok else []
+    except (requests.RequestException, ValueError):
+        return []
+    return [node for node in told if isinstance(node, dict)] if isinstance(told, list) else []
+
+
+def local_nodes(settings: Settings, nodes: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The process ids of those `nodes` that run on this machine, where this process sees them; none where one
+    of them does not, since a part of a cluster says nothing of it."""
+    if not is_loopback(urlsplit(settings.rmq_url).hostname or ""):
+        return []  # an id of another machine may be another program's here
+    pids = []
+    for node in nodes:
+        try:
+            process = psutil.Process(int(node["os_pid"]))
+            if not process.name().startswith("beam"):
+                return []
+        except (KeyError, ValueError, TypeError, psutil.Error):
+            return []
+        pids.append(process.pid)
+    return pids
+
+
+def _plain(told: WorkerUsage) -> Usage:
+    return Usage.model_validate(told.model_dump(exclude={"name", "pid", "delivery"}))
+
+
+def _between(before: Usage | None, after: Usage) -> Usage:
+    """What was used from `before` (nothing, of what started later) to `after`."""
+    found: dict[str, Any] = {"peak_memory": after.peak_memory}
+    for name in _COUNTED:
+        was, now = 0 if before is None else getattr(before, name), getattr(after, name)
+        found[name] = None if was is None or now is None or now < was else now - was
+    return Usage(**found)
+
+
+def _sum(parts: Iterable[Usage]) -> Usage:
+    """The sum; what one of them does not know the sum does not know either."""
+    values = [part.model_dump() for part in parts]
+    names = Usage.model_fields if values else ()
+    sums = {name: [one[name] for one in values] for name in names}
+    return Usage(**{name: None if None in found else sum(found) for name, found in sums.items()})

@@ -1,0 +1,132 @@
+"""What figures are called, and how their values are written. English, marked for translation."""
+
+from collections.abc import Callable
+from typing import Final
+
+from experiments.model import Interval
+
+Translate = Callable[[str], str]
+"""Puts an English text into the reader's language; what is to be filled in stays to be filled in."""
+
+MIB: Final = 1 << 20
+
+
+def N_(text: str) -> str:  # noqa: N802 - the name by which Babel finds it
+    """Marks `text` for translation; it is translated when it is shown."""
+    return text
+
+
+def untranslated(text: str) -> str:
+    """`text` as it is: for who reads English."""
+    return text
+
+
+METRIC_TITLES: Final = {
+    "publish": N_("Time to publish"),
+    "queue": N_("In the queue"),
+    "overhead": N_("Overhead over the asked duration"),
+    "report": N_("Report delay"),
+    "end_to_end": N_("End to end"),
+}
+POINT_TITLES: Final = {
+    "p50": N_("median"),
+    "p90": N_("p90"),
+    "p99": N_("p99"),
+    "p999": N_("p99.9"),
+    "max": N_("longest"),
+}
+PART_TITLES: Final = {
+    "workers": N_("workers"),
+    "api": N_("API"),
+    "broker": N_("broker"),
+    "publisher": N_("publisher"),
+}
+FAIRNESS_TITLES: Final = {
+    "workers": N_("Workers"),
+    "concurrency": N_("Concurrency in all"),
+    "pool": N_("Kind of pool"),
+    "prefetch": N_("Prefetch"),
+    "acknowledgement": N_("Acknowledgement"),
+    "confirms": N_("Publisher confirms"),
+    "durability": N_("Durability"),
+    "queue_type": N_("Queue type"),
+    "redelivery": N_("Redelivery"),
+    "retries": N_("Retries"),
+    "time_limits": N_("Time limits"),
+    "rate_limits": N_("Rate limit"),
+    "reports": N_("Status reports"),
+    "serialisation": N_("Serialisation"),
+    "message_size": N_("Size of a message"),
+    "versions": N_("Versions"),
+}
+_THROUGHPUT: Final = N_("Throughput")
+_CPU: Final = N_("CPU time a job, %(part)s")
+_MEMORY: Final = N_("Peak memory, %(part)s")
+_PER_JOB: Final = {"bytes": N_("Bytes a job"), "frames": N_("AMQP frames a job")}
+_BOUNDS: Final = N_("%(low)s to %(high)s")
+_UNITS: Final = {
+    "throughput": N_("jobs/s"),
+    "bytes": N_("bytes"),
+    "frames": N_("frames"),
+    "ms": N_("ms"),
+    "memory": N_("MiB"),
+}
+
+
+def title_of(key: str, _: Translate = untranslated) -> str:
+    """What the figure `key` is called, such as "End to end, p99"."""
+    kind, _dot, rest = key.partition(".")
+    if kind in METRIC_TITLES:
+        return f"{_(METRIC_TITLES[kind])}, {_(POINT_TITLES[rest])}"
+    if kind in ("cpu", "memory"):
+        return _(_CPU if kind == "cpu" else _MEMORY) % {"part": _(PART_TITLES[rest])}
+    return _(_PER_JOB[rest] if kind == "per_job" else _THROUGHPUT)
+
+
+def unit_of(key: str, _: Translate = untranslated) -> str:
+    """The unit in which the figure `key` is shown."""
+    kind, _dot, rest = key.partition(".")
+    name = {"throughput": "throughput", "memory": "memory", "per_job": rest}.get(kind, "ms")
+    return _(_UNITS[name])
+
+
+def fairness_title(key: str, _: Translate = untranslated) -> str:
+    """What the fairness row `key` is called."""
+    return _(FAIRNESS_TITLES[key]) if key in FAIRNESS_TITLES else key.replace("_", " ").capitalize()
+
+
+def number(value: float) -> str:
+    """`value` with three digits that count, and no fewer than its whole part has."""
+    if value < 0:
+        return f"\N{MINUS SIGN}{number(-value)}"
+    if value == 0:
+        return "0"
+    if value >= 10_000:
+        return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    if value < 0.001:
+        return f"{value:.1g}"
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3}f}"
+
+
+def shown(key: str, value: float) -> str:
+    """`value` of the figure `key` in the unit that `unit_of` names."""
+    return number(value / MIB if key.startswith("memory.") else value)
+
+
+def signed(key: str, value: float) -> str:
+    """A difference in the figure `key`, as `shown` writes it, with its sign."""
+    return f"+{shown(key, value)}" if value > 0 else shown(key, value)
+
+
+def interval_text(key: str, interval: Interval, _: Translate = untranslated) -> str:
+    """The value of `interval` with its bounds: "12.4 (12.1 to 12.7)"; without them, the value alone."""
+    value, bounds = shown(key, interval.value), bounds_text(key, interval, _)
+    return f"{value} ({bounds})" if bounds else value
+
+
+def bounds_text(key: str, interval: Interval, _: Translate = untranslated, *, sign: bool = False) -> str:
+    """The bounds of `interval` alone, with their signs if asked for; "" where it has none."""
+    if interval.low is None or interval.high is None:
+        return ""
+    write = signed if sign else shown
+    return _(_BOUNDS) % {"low": write(key, interval.low), "high": write(key, interval.high)}

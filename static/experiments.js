@@ -1,0 +1,12 @@
+// The pages of experiments: one starts and lists them, one shows one; the others have the live header alone.
+import { showHealth, showStream } from "./js/health.js";
+import { follow } from "./js/stream.js";
+import * as form from "./js/experiments/form.js";
+import * as race from "./js/experiments/race.js";
+
+const nothing = () => undefined;
+
+if (document.getElementById("experiment")) race.start();
+if (document.getElementById("form-experiment")) form.start();
+// The stream tells of tasks, not of experiments; what it says of the lab's health goes for every page.
+follow({ tasks: nothing, health: showHealth, reset: nothing, live: showStream });

@@ -1,0 +1,36 @@
+// The form: shows what differs between the contenders as they are chosen, before anything runs.
+const PAUSE_MS = 350;
+const WITHOUT = new Set(["csrf_token", "key", "values", "title"]);
+
+const form = document.getElementById("form-experiment");
+const place = document.getElementById("differences");
+let soon = null;
+let asked = 0;
+
+export function start() {
+  form.querySelector("#show-differences").hidden = true;
+  form.addEventListener("input", () => {
+    clearTimeout(soon);
+    soon = setTimeout(() => look().catch(() => undefined), PAUSE_MS);
+  });
+  // Who comes back to the page and presses again wants another one.
+  addEventListener("pageshow", () => {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    form.elements.key.value = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  });
+}
+
+async function look() {
+  const mine = ++asked;
+  const fields = [...new FormData(form)].filter(([name]) => !WITHOUT.has(name));
+  const address = `${form.dataset.differences}?${new URLSearchParams([["typed", "1"], ...fields])}`;
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected || mine !== asked) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  swap(place.querySelector("[data-differences-table]"), page.querySelector("[data-differences-table]"));
+  swap(document.getElementById("estimate"), page.getElementById("estimate"));
+}
+
+function swap(mine, fresh) {
+  if (mine && fresh && !mine.isEqualNode(fresh)) mine.replaceChildren(...fresh.childNodes);
+}

@@ -1,0 +1,43 @@
+// One experiment: asks each second how far it is and puts that in place; when it has ended, the whole page.
+import { config } from "../config.js";
+
+const PERIOD_MS = 1000;
+const article = document.getElementById("experiment");
+
+export function start() {
+  if (document.getElementById("now")) setTimeout(again, PERIOD_MS);
+}
+
+async function again() {
+  const going = document.hidden || (await look().catch(() => true));
+  if (going) setTimeout(again, PERIOD_MS);
+}
+
+async function look() {
+  const now = document.getElementById("now");
+  const answer = await fetch(now.dataset.url, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return true;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("now");
+  if (fresh.dataset.status !== now.dataset.status) return !(await whole());
+  now.querySelector("progress").value = fresh.querySelector("progress").value;
+  for (const part of fresh.querySelectorAll("[data-live]")) {
+    const mine = now.querySelector(`[data-live="${part.dataset.live}"]`);
+    if (!mine.isEqualNode(part)) mine.replaceChildren(...part.childNodes);
+  }
+  return true;
+}
+
+// Returns whether the page shows an experiment that has ended.
+async function whole() {
+  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return false;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("experiment");
+  const moved = article.contains(document.activeElement);
+  for (const name of ["data-status", "data-ended"])
+    fresh.hasAttribute(name) ? article.setAttribute(name, fresh.getAttribute(name)) : article.removeAttribute(name);
+  article.replaceChildren(...fresh.childNodes);
+  if (moved) article.querySelector("h1").focus();
+  const ended = article.hasAttribute("data-ended");
+  if (ended) document.getElementById("announcer").textContent = config.ended;
+  return ended;
+}

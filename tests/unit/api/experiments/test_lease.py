@@ -1,0 +1,52 @@
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from api.experiments.lease import Lease
+from api.experiments.store import ExperimentRows
+from api.services import Services
+from experiments.plan import Arm, Plan
+
+
+@pytest.fixture
+def rows(parts: Services) -> ExperimentRows:
+    return parts.experiments.rows
+
+
+@pytest.fixture
+def lease(rows: ExperimentRows) -> Iterator[Lease]:
+    experiment_id = rows.add(Plan(arms=[Arm(method="sync")], jobs=1))
+    assert rows.claim() == experiment_id
+    held = Lease(rows, experiment_id)
+    held.start()
+    yield held
+    held.end()
+
+
+def the_one(rows: ExperimentRows) -> str:
+    return rows.page(1)[0][0].id
+
+
+def test_a_lease_is_held_until_the_user_cancels(rows: ExperimentRows, lease: Lease) -> None:
+    time.sleep(1.2)
+    assert not lease.stop.is_set()
+    rows.request_cancel(the_one(rows))
+    assert lease.stop.wait(10)
+    assert lease.cancelled
+
+
+@pytest.mark.parametrize(("preparing", "status"), [(True, "CANCELLED"), (False, "IN_PROGRESS")])
+def test_a_cancellation_ends_at_once_what_is_still_being_prepared(
+    rows: ExperimentRows, lease: Lease, preparing: bool, status: str
+) -> None:
+    lease.preparing = preparing
+    rows.request_cancel(the_one(rows))
+    assert lease.stop.wait(10)
+    assert rows.page(1)[0][0].status == status
+
+
+def test_a_lease_that_somebody_else_has_ended_is_over(rows: ExperimentRows, lease: Lease) -> None:
+    rows.finish(the_one(rows), "FAILED", "given up", [], [])
+    assert lease.stop.wait(10)
+    assert not lease.cancelled

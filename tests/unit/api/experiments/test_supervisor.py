@@ -1,0 +1,79 @@
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from api.experiments.ending import INTERRUPTED
+from api.experiments.store import LEASE_US, ExperimentRows
+from api.experiments.supervisor import Supervisor
+from api.moves import NewTask
+from api.services import Services
+from experiments.plan import Arm, Plan
+
+PLAN = Plan(arms=[Arm(method="sync")], jobs=3)
+WAITS_FOR_ITS_PARENT = (sys.executable, "-c", "import sys; sys.stdin.read()")
+ENDS_AT_ONCE = (sys.executable, "-c", "")
+
+Make = Callable[..., Supervisor]
+
+
+@pytest.fixture
+def rows(parts: Services) -> ExperimentRows:
+    return parts.experiments.rows
+
+
+@pytest.fixture
+def make(parts: Services, rows: ExperimentRows) -> Iterator[Make]:
+    made: list[Supervisor] = []
+
+    def supervisor(command: Sequence[str]) -> Supervisor:
+        made.append(Supervisor(rows, parts.submitter.cancel_all, command))
+        made[-1].start()
+        return made[-1]
+
+    yield supervisor
+    for one in made:
+        one.stop()
+
+
+def wait_for(rows: ExperimentRows, experiment_id: str, status: str) -> None:
+    deadline = time.monotonic() + 20
+    while (found := rows.get(experiment_id)) is None or found.status != status:
+        assert time.monotonic() < deadline, found and found.status
+        time.sleep(0.05)
+
+
+def test_what_waits_is_begun_and_ends_with_the_api(make: Make, rows: ExperimentRows) -> None:
+    supervisor = make(WAITS_FOR_ITS_PARENT)
+    experiment_id = rows.add(PLAN)
+    supervisor.wake()
+    wait_for(rows, experiment_id, "IN_PROGRESS")
+    supervisor.stop()
+    found = rows.get(experiment_id)
+    assert found is not None
+    assert (found.status, found.error) == ("FAILED", INTERRUPTED)
+
+
+def test_a_process_that_ends_without_a_word_fails_its_experiment_and_the_next_one_is_begun(
+    make: Make, parts: Services, rows: ExperimentRows
+) -> None:
+    first, second = rows.add(PLAN), rows.add(PLAN)
+    new = NewTask("rabbitmq", "experiment_job", {"seconds": 0.0}, 0.0)
+    task = parts.store.add(new, experiment_id=first).rows[0]
+    make(ENDS_AT_ONCE)
+    wait_for(rows, first, "FAILED")
+    wait_for(rows, second, "FAILED")
+    left = parts.store.get(task["id"])
+    assert left is not None
+    assert left["status"] == "CANCELLED"
+
+
+def test_an_experiment_of_a_process_that_is_gone_fails_when_its_lease_has_run_out(
+    make: Make, rows: ExperimentRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment_id = rows.add(PLAN)
+    monkeypatch.setattr("api.experiments.store.LEASE_US", -LEASE_US)
+    assert rows.claim() == experiment_id
+    make(WAITS_FOR_ITS_PARENT)
+    wait_for(rows, experiment_id, "FAILED")

@@ -1,0 +1,179 @@
+"""Trials on a store without workers: their ends are made by hand."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.experiments.stand import LabStand
+from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, cancel_all
+from api.services import Services
+from experiments.model import Sample, Usage
+from experiments.plan import Arm, Plan, PlannedJob, Work
+from lab.delivery import Delivery
+from lab.status import StatusUpdate, TaskStatus
+
+JOBS = [PlannedJob(at=0.0, seconds=0.01), PlannedJob(at=0.0, seconds=0.02, fails=True)]
+CONSUMER = Arm(method="rabbitmq", delivery=Delivery.NAIVE)
+SYNC = Arm(method="sync")
+
+
+class Meter:
+    """Measures nothing."""
+
+    def begin(self, arm: Arm) -> None: ...
+
+    def end(self) -> dict[str, Usage]:
+        return {"publisher": Usage(cpu_seconds=1.0)}
+
+
+class Relay:
+    """Publishes nothing, and notes what it is told."""
+
+    name = "a relay"
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.cancelled: list[str] = []
+
+    def wake(self, method: str) -> None:
+        self.woken.append(method)
+
+    def cancel(self, method: str, task_id: str) -> None:
+        self.cancelled.append(task_id)
+
+
+@pytest.fixture
+def relay() -> Relay:
+    return Relay()
+
+
+@pytest.fixture
+def desk(parts: Services, relay: Relay) -> Desk:
+    plan = Plan(arms=[CONSUMER, SYNC], jobs=2, payload_bytes=10, work=Work.FAILING)
+    rows = parts.experiments.rows
+    return Desk(
+        parts.settings, parts.secret, parts.store, rows, relay, Meter(), rows.add(plan), plan, 2  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.fixture
+def sync(desk: Desk) -> Iterator[SyncTrial]:
+    trial = SyncTrial(desk, SYNC)
+    yield trial
+    trial.close()
+
+
+def tasks_of(desk: Desk) -> list[dict[str, Any]]:
+    return desk.store.get_all([*desk.rows.unfinished_tasks(desk.experiment_id)])
+
+
+def apply(desk: Desk, task: dict[str, Any], status: TaskStatus) -> None:
+    desk.store.apply([StatusUpdate(task_id=task["id"], status=status, worker="w@h")])
+
+
+def wait_for_ends(trial: BrokeredTrial, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while trial.ended() < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_jobs_become_tasks_of_the_experiment_that_wait_in_the_outbox(
+    desk: Desk, relay: Relay, parts: Services
+) -> None:
+    BrokeredTrial(desk, CONSUMER).send(JOBS)
+    first, second = tasks_of(desk)
+    assert (first["kind"], first["method"], first["delivery"]) == ("experiment_job", "rabbitmq", "naive")
+    assert first["experiment_id"] == desk.experiment_id
+    assert first["params"] == {"seconds": 0.01, "work": "wait", "payload": "x" * 10}
+    assert second["params"]["fails"] is True
+    assert parts.outbox.waiting() == 2
+    assert relay.woken == ["rabbitmq"]
+
+
+def test_a_trial_counts_its_own_ends_alone(desk: Desk) -> None:
+    other = BrokeredTrial(desk, CONSUMER)
+    other.send(JOBS)
+    trial = BrokeredTrial(desk, CONSUMER)
+    trial.send(JOBS)
+    assert trial.ended() == 0
+    tasks = tasks_of(desk)
+    apply(desk, tasks[0], TaskStatus.DONE)
+    apply(desk, tasks[2], TaskStatus.FAILED)
+    assert (other.ended(), trial.ended()) == (1, 1)
+    assert (other.ended(), trial.ended()) == (1, 1)
+
+
+def test_samples_tell_what_the_store_knows(desk: Desk) -> None:
+    trial = BrokeredTrial(desk, CONSUMER)
+    trial.send(JOBS)
+    apply(desk, tasks_of(desk)[0], TaskStatus.DONE)
+    done, waiting = trial.samples(JOBS, 1_000_000)
+    assert (done.status, done.worker, done.recorded_us is not None) == ("DONE", "w@h", True)
+    assert (waiting.status, waiting.recorded_us, waiting.due_us) == ("PENDING", None, 1_000_000)
+
+
+def test_closing_a_trial_cancels_what_is_left_and_tells_workers_of_what_runs(
+    desk: Desk, relay: Relay
+) -> None:
+    trial = BrokeredTrial(desk, CONSUMER)
+    trial.send(JOBS)
+    running, waiting = tasks_of(desk)
+    apply(desk, running, TaskStatus.IN_PROGRESS)
+    trial.ended()
+    trial.close()
+    assert relay.cancelled == [running["id"]]
+    row = desk.store.get(waiting["id"])
+    assert row is not None
+    assert row["status"] == "CANCELLED"
+
+
+def test_closing_a_trial_that_has_ended_asks_for_nothing(desk: Desk, relay: Relay) -> None:
+    trial = BrokeredTrial(desk, CONSUMER)
+    trial.send(JOBS)
+    for task in tasks_of(desk):
+        apply(desk, task, TaskStatus.DONE)
+    assert trial.ended() == 2
+    assert not trial.left_behind
+    trial.close()
+    assert relay.cancelled == []
+
+
+def test_sync_runs_its_jobs_in_threads_as_they_are_due(desk: Desk, sync: SyncTrial) -> None:
+    jobs = [*JOBS, *[PlannedJob(at=0.0, seconds=0.05)] * 8]
+    sync.send(jobs)
+    wait_for_ends(sync, 10)
+    samples: list[Sample] = sync.samples(jobs, 1_000_000)
+    assert [one.status for one in samples] == ["DONE", "FAILED", *["DONE"] * 8]
+    assert {one.worker for one in samples} == {"sync-1", "sync-2"}
+    assert all(one.published_us is not None for one in samples)
+
+
+def test_closing_sync_ends_its_threads_and_what_they_run(desk: Desk) -> None:
+    before = threading.active_count()
+    trial = SyncTrial(desk, SYNC)
+    trial.send([PlannedJob(at=0.0, seconds=30.0)] * 5)
+    time.sleep(0.2)
+    trial.ended()
+    trial.close()
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before or desk.rows.unfinished_tasks(desk.experiment_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_all_that_an_experiment_has_left_can_be_cancelled(desk: Desk) -> None:
+    BrokeredTrial(desk, CONSUMER).send(JOBS)
+    cancel_all(desk)
+    assert desk.rows.unfinished_tasks(desk.experiment_id) == []
+
+
+def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(desk: Desk) -> None:
+    stand = LabStand(desk, threading.Event())
+    assert type(stand.open(CONSUMER)) is BrokeredTrial
+    trial = stand.open(SYNC)
+    assert type(trial) is SyncTrial
+    trial.close()

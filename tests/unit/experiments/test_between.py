@@ -1,0 +1,42 @@
+from experiments.between import between
+from tests.experiment_samples import ARMS, a_plan, an_experiment, runs_of
+
+
+def test_arms_of_the_same_name_are_compared_and_the_others_named() -> None:
+    found = between(an_experiment(), an_experiment(a_plan(arms=ARMS[:2], seed=2)))
+    assert {change.arm for change in found.changes} == {"Celery (safe)", "RabbitMQ (safe)"}
+    assert found.unmatched == ("Sync",)
+    assert {change.figure for change in found.changes} >= {"throughput", "end_to_end.p99", "per_job.bytes"}
+
+
+def test_an_experiment_does_not_differ_from_itself() -> None:
+    one = an_experiment()
+    found = between(one, one)
+    assert (found.plan, found.environment, found.fairness, found.unmatched) == ((), (), (), ())
+    assert all(change.difference.value == 0 and not change.shown for change in found.changes)
+
+
+def test_a_difference_between_experiments_is_found_with_its_sign() -> None:
+    plan = a_plan(arms=[ARMS[1]])
+    slow = an_experiment(plan, runs=runs_of(plan, slower_us=(20_000,)))
+    by_key = {change.figure: change for change in between(an_experiment(plan), slow).changes}
+    overhead = by_key["overhead.p50"]
+    assert overhead.shown
+    assert 19 < overhead.difference.value < 21
+    assert overhead.other - overhead.one == overhead.difference.value
+    assert not by_key["publish.p50"].shown
+
+
+def test_what_differs_in_plan_environment_and_fairness_is_named_with_both_values() -> None:
+    one = an_experiment()
+    other = an_experiment(a_plan(seed=9, payload_bytes=10, title="another"))
+    other = other.model_copy(
+        update={
+            "environment": {**one.environment, "celery": "5.8.0", "new": "1"},
+            "fairness": other.fairness[:1],
+        }
+    )
+    found = between(one, other)
+    assert set(found.plan) == {("seed", "1", "9"), ("payload_bytes", "0", "10")}
+    assert found.environment == (("celery", "5.7.0", "5.8.0"), ("new", "", "1"))
+    assert [(key, there) for key, _here, there in found.fairness] == [("pool", "")]

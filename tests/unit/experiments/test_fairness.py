@@ -1,0 +1,123 @@
+from pathlib import Path
+
+import pytest
+
+from experiments.fairness import KEYS, fairness_of, sync_threads, workers_of
+from experiments.model import FairnessRow
+from experiments.plan import Arm, Plan
+from lab.delivery import Delivery
+from lab.settings import Settings
+from transports.control import WorkerPicture
+
+CELERY, RABBITMQ, SYNC = (Arm(method=name) for name in ("celery", "rabbitmq", "sync"))
+NAIVE = Arm(method="rabbitmq", delivery=Delivery.NAIVE)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings.from_env({"LAB_VAR": str(tmp_path)})
+
+
+def plan(*arms: Arm) -> Plan:
+    return Plan(arms=list(arms), jobs=1)
+
+
+def worker(method: str, concurrency: int | None = 3, **more: object) -> WorkerPicture:
+    pool = "prefork" if method == "celery" else "threads"
+    told = {"name": method, "delivery": "safe", "prefetch": concurrency, "pool": pool, **more}
+    return WorkerPicture.model_validate({"method": method, "concurrency": concurrency, **told})
+
+
+def rows(
+    settings: Settings, of: Plan, *pictures: WorkerPicture, equalised: bool = False
+) -> dict[str, FairnessRow]:
+    found = fairness_of(of, pictures, settings, equalised=equalised)
+    assert [row.key for row in found] == list(KEYS)
+    return {row.key: row for row in found}
+
+
+def test_concurrency_and_prefetch_are_those_of_all_workers_together(settings: Settings) -> None:
+    found = rows(
+        settings,
+        plan(CELERY, RABBITMQ),
+        worker("celery", 2),
+        worker("celery", 4, name="other"),
+        worker("celery", 9, delivery="naive"),
+        worker("rabbitmq", 6),
+    )
+    assert found["concurrency"].values == found["prefetch"].values == ["6", "6"]
+    assert found["concurrency"].equal
+    assert found["workers"].values == ["2", "1"]
+    assert not found["workers"].equal
+
+
+def test_what_differs_is_told_for_each_arm(settings: Settings) -> None:
+    found = rows(settings, plan(CELERY, RABBITMQ, NAIVE, SYNC), worker("celery"), worker("rabbitmq", 5))
+    assert found["concurrency"].values == ["3", "5", "no worker answers", "3"]
+    assert found["pool"].values == ["processes", "threads", "no worker answers", "threads"]
+    assert found["acknowledgement"].values == [
+        "after the job",
+        "after the job",
+        "when it is sent to the worker",
+        "none",
+    ]
+    assert found["queue_type"].values == ["quorum", "quorum", "classic", "none"]
+    assert found["durability"].values[1:3] == ["queue and messages", "queue only"]
+    assert found["confirms"].values[2:] == ["none", "none"]
+    assert "celery 5" in found["versions"].values[0]
+    assert "pika 1" in found["versions"].values[1]
+
+
+def test_an_arm_that_stands_there_twice_differs_in_nothing(settings: Settings) -> None:
+    assert all(row.equal for row in rows(settings, plan(CELERY, CELERY), worker("celery")).values())
+
+
+def test_a_worker_that_holds_as_much_as_there_is_has_no_limit(settings: Settings) -> None:
+    found = rows(settings, plan(NAIVE), worker("rabbitmq", delivery="naive", prefetch=0))
+    assert found["prefetch"].values == ["no limit"]
+
+
+def test_what_a_worker_does_not_tell_is_unknown(settings: Settings) -> None:
+    found = rows(settings, plan(CELERY), worker("celery", None, pool=None))
+    assert found["concurrency"].values == found["pool"].values == ["unknown"]
+
+
+def test_a_rate_limit_on_the_experiments_jobs_is_shown(settings: Settings) -> None:
+    limited = worker("celery", rate_limits={"experiment_job": "10/m", "process_task": "1/m"})
+    found = rows(settings, plan(CELERY, RABBITMQ), limited, worker("rabbitmq"))
+    assert found["rate_limits"].values == ["10/m", "no limit"]
+
+
+def test_only_concurrency_and_prefetch_can_be_set_alike(settings: Settings) -> None:
+    found = rows(settings, plan(CELERY, RABBITMQ), worker("celery"), worker("rabbitmq"), equalised=True)
+    assert {key for key, row in found.items() if row.can_equalise} == {"concurrency", "prefetch"}
+    assert {key for key, row in found.items() if row.done} == {"concurrency", "prefetch"}
+    alone = rows(settings, plan(SYNC), equalised=True)
+    assert not any(row.can_equalise for row in alone.values())
+
+
+def test_what_was_not_reached_is_not_called_done(settings: Settings) -> None:
+    pictures = (worker("celery", 3, prefetch=12), worker("rabbitmq", 3))
+    found = rows(settings, plan(CELERY, RABBITMQ), *pictures, equalised=True)
+    assert found["concurrency"].done
+    assert not found["prefetch"].done
+
+
+@pytest.mark.parametrize(
+    ("arms", "pictures", "threads"),
+    [
+        ((SYNC,), [], 3),
+        ((SYNC, CELERY, RABBITMQ), [worker("celery", 4), worker("rabbitmq", 2)], 2),
+        ((SYNC, CELERY), [worker("rabbitmq", 2)], 3),
+        ((SYNC, CELERY), [worker("celery", None)], 1),
+    ],
+)
+def test_sync_runs_as_many_threads_as_the_smallest_arm(
+    arms: tuple[Arm, ...], pictures: list[WorkerPicture], threads: int
+) -> None:
+    assert sync_threads(plan(*arms), pictures) == threads
+
+
+def test_the_workers_of_an_arm_are_those_of_its_method_and_mode() -> None:
+    pictures = [worker("rabbitmq"), worker("rabbitmq", delivery="naive"), worker("celery", delivery="naive")]
+    assert workers_of(NAIVE, pictures) == [pictures[1]]

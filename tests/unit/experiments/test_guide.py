@@ -1,0 +1,147 @@
+from itertools import product
+
+import pytest
+
+from api.side.rows import FEATURES
+from experiments.guide import advise
+from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS
+from experiments.model import Experiment, Interval
+from experiments.plan import Work
+from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan
+
+BY_ID = {question.id: question for question in QUESTIONS}
+
+
+def measured(plan_work: Work = Work.NOOP, *, burst: bool = True, **values: float) -> Experiment:
+    """A finished experiment in which each method measured its value of throughput or of p99."""
+    plan = (a_plan if burst else an_open_plan)(work=plan_work, repetitions=3)
+    figure = "throughput" if burst else "end_to_end.p99"
+    whole = an_experiment(plan)
+    totals = [
+        total.model_copy(update={"figures": {figure: Interval(value=values[plan.arms[total.arm].method])}})
+        for total in whole.totals
+    ]
+    return whole.model_copy(update={"totals": totals})
+
+
+@pytest.mark.parametrize(
+    ("answers", "choice"),
+    [
+        ({"periodic": "yes", "workflows": "joins", "team": "celery"}, "celery"),
+        ({"cancel": "force", "length": "long"}, "celery"),
+        ({"broker": "other", "length": "seconds"}, "celery"),
+        ({"languages": "run", "throughput": "more"}, "rabbitmq"),
+        ({"languages": "send", "team": "amqp"}, "rabbitmq"),
+        ({"length": "instant", "latency": "instant"}, "sync"),
+        ({"loss": "never"}, "either"),
+    ],
+)
+def test_clear_needs_have_a_clear_answer(answers: dict[str, str], choice: str) -> None:
+    advice = advise(answers)
+    assert advice.choice == choice
+    assert not advice.contradictions
+    assert advice.reasons
+
+
+def test_the_same_answers_give_the_same_advice() -> None:
+    answers = {question.id: question.answers[-1].id for question in QUESTIONS}
+    assert advise(answers) == advise(dict(reversed(answers.items())))
+
+
+def test_every_reason_cites_a_row_that_exists_or_a_run() -> None:
+    for question in QUESTIONS:
+        for answer in question.answers:
+            assert bool(answer.reason) == bool(answer.row), (question.id, answer.id)
+            assert answer.reason or (not answer.weights and not answer.rules_out)
+            assert not answer.row or answer.row in FEATURES, answer.row
+            assert set(answer.weights) <= set(METHODS)
+    for advice in (advise({"throughput": "more"}, [measured(celery=900, rabbitmq=4_000, sync=50)]),):
+        assert all(bool(reason.row) is not bool(reason.experiment_id) for reason in advice.reasons)
+
+
+def test_questions_and_answers_have_ids_of_their_own() -> None:
+    assert len(BY_ID) == len(QUESTIONS)
+    for question in QUESTIONS:
+        assert len({answer.id for answer in question.answers}) == len(question.answers) >= 2
+
+
+@pytest.mark.parametrize("pair", CONTRADICTIONS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def test_answers_that_do_not_go_together_are_told_so(
+    pair: tuple[tuple[str, str], tuple[str, str], str],
+) -> None:
+    first, second, why = pair
+    for question, answer in (first, second):
+        assert BY_ID[question].answer(answer)
+    advice = advise(dict([first, second]))
+    assert advice.choice == "none"
+    assert why in advice.contradictions
+    assert advice.methods == ()
+    assert advise(dict([first])).choice != "none"
+
+
+def test_whatever_is_answered_one_method_is_left() -> None:
+    out = {method for question in QUESTIONS for answer in question.answers for method in answer.rules_out}
+    assert out < set(METHODS)
+    assert advise({"broker": "other", "loss": "never"}).choice == "celery"
+
+
+def test_answers_that_pull_both_ways_are_told_so() -> None:
+    advice = advise({"languages": "send", "later": "yes"})
+    assert advice.choice == "either"
+    assert advice.methods == ("celery", "rabbitmq")
+    assert advice.summary.startswith("The answers pull both ways")
+
+
+def test_any_two_answers_give_advice_with_a_sentence() -> None:
+    for first, second in product(QUESTIONS, QUESTIONS):
+        for one, other in product(first.answers, second.answers):
+            advice = advise({first.id: one.id, second.id: other.id})
+            assert advice.summary
+            assert advice.choice in (*METHODS, "either", "none")
+
+
+def test_nothing_answered_or_nonsense_gives_no_advice() -> None:
+    assert advise({}).choice == advise({"team": "martians", "weather": "fine"}).choice == ""
+
+
+def test_the_readers_own_runs_count_instead_of_what_is_so_in_general() -> None:
+    run = measured(celery=3_000, rabbitmq=500, sync=100)
+    advice = advise({"throughput": "more"}, [run])
+    assert advice.choice == "celery"
+    assert {reason.experiment_id for reason in advice.reasons} == {run.id}
+    (celery,) = (reason for reason in advice.reasons if "celery" in reason.weights)
+    assert celery.text == (
+        "Your run of Celery (safe), 200 jobs at once, kept it: 3000 jobs/s, where 2000 were asked for."
+    )
+    assert advice.unmeasured == ()
+
+
+def test_a_run_that_its_own_jobs_held_up_does_not_speak_against_a_method() -> None:
+    advice = advise({"throughput": "thousand"}, [measured(Work.WAIT, celery=290, rabbitmq=290, sync=290)])
+    assert advice.choice == "either" or advice.choice == "rabbitmq"
+    assert not any(reason.experiment_id for reason in advice.reasons)
+    assert advice.unmeasured == ("throughput",)
+
+
+def test_latency_is_taken_from_open_loops_less_the_work_itself() -> None:
+    run = measured(Work.WAIT, burst=False, celery=19, rabbitmq=105, sync=250)
+    advice = advise({"latency": "tenth"}, [measured(celery=1, rabbitmq=1, sync=1), run])
+    kept = {
+        method: "kept it" in r.text and "not keep" not in r.text
+        for r in advice.reasons
+        for method in r.weights
+    }
+    assert kept == {"celery": True, "rabbitmq": True, "sync": False}
+    assert "100 jobs a second" in advice.reasons[0].text
+
+
+def test_runs_that_lost_jobs_are_no_evidence() -> None:
+    run = measured(celery=3_000, rabbitmq=3_000, sync=3_000)
+    lossy = run.model_copy(update={"totals": [total.model_copy(update={"lost": 1}) for total in run.totals]})
+    running = run.model_copy(update={"status": "IN_PROGRESS"})
+    naive = run.model_copy(
+        update={"plan": a_plan(arms=[{"method": "celery", "delivery": "naive"}, *ARMS[1:]], work=Work.NOOP)}
+    )
+    assert not any(r.experiment_id for r in advise({"throughput": "more"}, [lossy, running]).reasons)
+    told = {method for r in advise({"throughput": "ten"}, [naive]).reasons for method in r.weights}
+    assert told == {"rabbitmq", "sync"}

@@ -1,0 +1,55 @@
+import re
+
+from experiments.plan import Plan
+from experiments.report_md import plain, to_markdown
+from tests.experiment_samples import a_plan, an_experiment
+
+EXPERIMENT = an_experiment()
+MARKDOWN = to_markdown(EXPERIMENT)
+
+
+def test_the_report_has_all_its_parts() -> None:
+    headings = re.findall(r"^## (.+)$", MARKDOWN, re.MULTILINE)
+    assert headings == [
+        "Verdict",
+        "At a glance",
+        "Charts",
+        "Where the time goes",
+        "Differences",
+        "Each repetition",
+        "What it took",
+        "What differs between the contenders",
+        "Environment",
+        "Plan",
+        "How to run it again",
+    ]
+    assert MARKDOWN.startswith("# Three at once\n")
+
+
+def test_every_table_has_as_many_cells_in_each_row() -> None:
+    tables = re.findall(r"(?:^\|.*\|\n)+", MARKDOWN, re.MULTILINE)
+    assert len(tables) > 12
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_the_plan_in_it_is_the_plan() -> None:
+    found = re.search(r"```json\n(.+?)```", MARKDOWN, re.DOTALL)
+    assert found
+    assert Plan.model_validate_json(found[1]) == EXPERIMENT.plan
+
+
+def test_what_users_wrote_makes_no_markup() -> None:
+    title = "a | b\n# c [x](y) <b> `d`"
+    text = to_markdown(an_experiment(a_plan(title=title)))
+    assert text.startswith("# a \\| b \\# c \\[x\\](y) \\<b\\> \\`d\\`\n")
+    assert plain("*_~\\") == "\\*\\_\\~\\\\"
+
+
+def test_an_experiment_that_measured_nothing_has_a_report() -> None:
+    nothing = an_experiment(
+        status="CANCELLED", runs=[], totals=[], comparisons=[], fairness=[], environment={}
+    )
+    text = to_markdown(nothing)
+    assert "**It was cancelled.**" in text
+    assert "- Nothing was measured." in text

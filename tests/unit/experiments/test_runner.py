@@ -1,0 +1,179 @@
+"""The runner on a stand whose jobs end as the test says."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import pytest
+
+from experiments.model import Run, Sample, Usage
+from experiments.plan import Arm, OpenLoop, Plan, PlannedJob
+from experiments.runner import Progress, Runner, Sender, Stopped
+from lab.clock import now_us
+
+
+class Trial:
+    """Jobs end `lag` seconds after they were sent; the last `lost` of them never."""
+
+    def __init__(self, lag: float = 0.0, lost: int = 0, on_send: Callable[[], None] | None = None) -> None:
+        self.sent: list[tuple[PlannedJob, int]] = []
+        self.batches: list[int] = []
+        self.closed = 0
+        self._lag, self._lost, self._on_send = lag, lost, on_send
+
+    def send(self, jobs: Sequence[PlannedJob]) -> None:
+        if self._on_send:
+            self._on_send()
+        self.batches.append(len(jobs))
+        self.sent += [(job, now_us()) for job in jobs]
+
+    def ended(self) -> int:
+        late = now_us() - self._lag * 1_000_000
+        return max(0, sum(at <= late for _, at in list(self.sent)) - self._lost)
+
+    def samples(self, jobs: Sequence[PlannedJob], begun_us: int) -> list[Sample]:
+        found = []
+        for index, job in enumerate(jobs):
+            due = begun_us + round(job.at * 1_000_000)
+            ended = index < len(jobs) - self._lost
+            end = self.sent[index][1] if ended else None
+            found.append(
+                Sample(
+                    index=index,
+                    seconds=job.seconds,
+                    due_us=due,
+                    published_us=end,
+                    started_us=end,
+                    finished_us=end,
+                    recorded_us=end,
+                    status="DONE" if ended else "IN_PROGRESS",
+                    attempts=1,
+                )
+            )
+        return found
+
+    def usage(self) -> Mapping[str, Usage]:
+        return {"workers": Usage(cpu_seconds=1.0)}
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Stand:
+    def __init__(self, make: Callable[[], Trial] = Trial) -> None:
+        self.opened: list[tuple[Arm, Trial]] = []
+        self._make = make
+
+    def open(self, arm: Arm) -> Trial:
+        assert all(trial.closed for _, trial in self.opened)
+        trial = self._make()
+        self.opened.append((arm, trial))
+        return trial
+
+
+class Told:
+    """What a runner tells."""
+
+    def __init__(self) -> None:
+        self.progress: list[Progress] = []
+        self.runs: list[tuple[Run, Sequence[Sample]]] = []
+
+    def on_run(self, run: Run, samples: Sequence[Sample]) -> None:
+        self.runs.append((run, samples))
+
+
+def plan(**changes: object) -> Plan:
+    arms = [Arm(method="celery"), Arm(method="rabbitmq")]
+    return Plan.model_validate({"arms": arms, "jobs": 20, "repetitions": 2, **changes})
+
+
+def run(of: Plan, stand: Stand, stop: threading.Event | None = None) -> Told:
+    told = Told()
+    Runner(stand, of, told.progress.append, told.on_run, stop or threading.Event()).run()
+    return told
+
+
+def test_the_arms_take_turns_after_a_warm_up() -> None:
+    stand = Stand()
+    told = run(plan(), stand)
+    order = [(turn, arm) for turn in range(3) for arm in range(2)]
+    assert [(one.turn, one.arm) for one, _ in told.runs] == order
+    assert [arm.method for arm, _ in stand.opened] == ["celery", "rabbitmq"] * 3
+    assert told.progress[-1].share == 1.0
+    assert {p.step for p in told.progress} >= {"warm-up, Celery (safe)", "turn 2 of 2, RabbitMQ (safe)"}
+
+
+def test_without_a_warm_up_the_first_turn_counts() -> None:
+    assert [one.turn for one, _ in run(plan(warm_up=False), Stand()).runs] == [1, 1, 2, 2]
+
+
+def test_both_arms_of_a_turn_get_the_same_jobs() -> None:
+    stand = Stand()
+    run(plan(duration={"law": "exponential", "mean": 0.1}), stand)
+    jobs = [[job for job, _ in trial.sent] for _, trial in stand.opened]
+    assert jobs[2] == jobs[3]
+    assert jobs[2] != jobs[4]
+
+
+def test_jobs_of_an_open_loop_go_out_when_they_are_due_however_slow_the_lab_is() -> None:
+    arrival = OpenLoop(law="open", rate=50, spacing="even")
+    stand = Stand(lambda: Trial(lag=0.5))
+    told = run(plan(jobs=25, arrival=arrival, warm_up=False, repetitions=1), stand)
+    (_, trial), *_ = stand.opened
+    begun = told.runs[0][0].begun_us
+    assert all(at >= begun + job.at * 1_000_000 for job, at in trial.sent)
+    took = (trial.sent[-1][1] - trial.sent[0][1]) / 1_000_000
+    assert 0.4 < took < 2.0  # 24 distances of 20 ms
+
+
+def test_what_is_due_while_the_lab_is_held_up_goes_out_together_afterwards() -> None:
+    held = iter([0.3])
+    trial = Trial(on_send=lambda: time.sleep(next(held, 0.0)))
+    jobs = [PlannedJob(at=i / 100, seconds=0.0) for i in range(40)]
+    sender = Sender(trial, jobs, now_us())
+    sender.start()
+    deadline = time.monotonic() + 10
+    while len(trial.sent) < 40 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    sender.stop()
+    assert max(trial.batches) >= 20
+    assert sum(trial.batches) == 40
+
+
+def test_jobs_that_have_not_ended_by_the_deadline_are_lost() -> None:
+    stand = Stand(lambda: Trial(lost=3))
+    told = run(plan(deadline=0.3, repetitions=1, warm_up=False), stand)
+    assert [one.figures.lost for one, _ in told.runs] == [3, 3]
+    assert all(trial.closed == 1 for _, trial in stand.opened)
+
+
+def test_the_race_holds_the_curves_of_the_arms_of_the_running_turn() -> None:
+    told = run(plan(jobs=4, repetitions=1), Stand(lambda: Trial(lag=0.2)))
+    last = told.progress[-1].race
+    assert list(last) == ["Celery (safe)", "RabbitMQ (safe)"]
+    for curve in last.values():
+        assert curve[0] == (0.0, 0.0)
+        assert curve[-1][1] == 1.0
+        assert curve == sorted(curve)
+
+
+def test_a_runner_that_is_stopped_closes_what_it_has_open() -> None:
+    stop = threading.Event()
+    stand = Stand(lambda: Trial(lag=60.0))
+    threading.Timer(0.3, stop.set).start()
+    begin = time.monotonic()
+    with pytest.raises(Stopped):
+        run(plan(), stand, stop)
+    assert time.monotonic() - begin < 5
+    ((_, trial),) = stand.opened
+    assert trial.closed == 1
+
+
+def test_what_handing_over_raises_ends_the_run() -> None:
+    def fail() -> None:
+        raise OSError("the store is away")
+
+    stand = Stand(lambda: Trial(on_send=fail))
+    with pytest.raises(OSError, match="the store is away"):
+        run(plan(), stand)
+    assert stand.opened[0][1].closed == 1

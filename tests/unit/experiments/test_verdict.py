@@ -1,0 +1,112 @@
+import pytest
+
+from experiments.model import Experiment, Run
+from experiments.plan import Plan
+from experiments.totals import comparisons_of, totals_of
+from experiments.verdict import verdict_of
+from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan, bare_run
+
+
+def judged(plan: Plan, *arms: tuple[float, float, float], repetitions: int = 5) -> Experiment:
+    """An experiment whose arms have these values of throughput, p50 and p99, with a little noise in each turn."""
+    runs: list[Run] = [
+        bare_run(turn, arm, *(value * (1 + 0.01 * ((turn * 7 + arm * 3) % 5 - 2)) for value in values))
+        for turn in range(1, repetitions + 1)
+        for arm, values in enumerate(arms)
+    ]
+    return an_experiment().model_copy(
+        update={
+            "plan": plan,
+            "runs": runs,
+            "totals": totals_of(plan, runs),
+            "comparisons": comparisons_of(plan, runs),
+            "fairness": [],
+        }
+    )
+
+
+def test_a_burst_is_judged_by_throughput_who_by_how_much_and_how_surely() -> None:
+    verdict = verdict_of(judged(a_plan(arms=ARMS[:2]), (200, 10, 20), (400, 10, 20)))
+    (sentence,) = verdict.sentences
+    assert sentence.startswith(
+        "RabbitMQ (safe) ended 2.00 times as many jobs a second as Celery (safe): 400 against 200; 200 jobs a second"
+        " more, by its interval "
+    )
+    assert verdict.line == sentence
+    assert verdict.warnings == ()
+
+
+def test_the_first_arm_may_be_the_faster_one() -> None:
+    (sentence,) = verdict_of(judged(a_plan(arms=ARMS[:2]), (400, 10, 20), (200, 10, 20))).sentences
+    assert sentence.startswith(
+        "Celery (safe) ended 2.00 times as many jobs a second as RabbitMQ (safe): 400 against"
+    )
+    low, high = (float(part) for part in sentence.rsplit("interval ", 1)[1].rstrip(".").split(" to "))
+    assert 0 < low < 200 < high
+
+
+def test_an_open_loop_is_judged_by_median_and_p99() -> None:
+    median, p99 = verdict_of(judged(an_open_plan(arms=ARMS[:2]), (100, 10, 80), (100, 30, 81))).sentences
+    assert median.startswith(
+        "End to end, median: Celery (safe) is faster than RabbitMQ (safe), 10.0 against 30.0 ms;"
+    )
+    assert "takes 3.00 times as long" in median
+    assert p99.startswith("End to end, p99: no difference shown between Celery (safe) (80.0 ms)")
+
+
+def test_each_pair_is_judged() -> None:
+    verdict = verdict_of(judged(a_plan(), (100, 1, 1), (200, 1, 1), (300, 1, 1)))
+    assert len(verdict.sentences) == 3
+
+
+def test_two_equal_arms_show_no_difference_and_the_sentence_says_how_large_it_may_be() -> None:
+    (sentence,) = verdict_of(judged(a_plan(arms=[ARMS[0], ARMS[0]]), (200, 1, 1), (200, 1, 1))).sentences
+    assert (
+        "no difference shown between Celery (safe) 1 (200 jobs/s) and Celery (safe) 2 (200 jobs/s)"
+        in sentence
+    )
+    assert "anywhere from −" in sentence
+
+
+@pytest.mark.parametrize("repetitions", [1, 2])
+def test_too_few_repetitions_are_said_to_be_too_few(repetitions: int) -> None:
+    verdict = verdict_of(judged(a_plan(arms=ARMS[:2]), (200, 1, 1), (400, 1, 1), repetitions=repetitions))
+    assert verdict.sentences == (
+        "Too few repetitions to tell chance from difference: at least 3 are needed, five are better.",
+    )
+
+
+def test_one_arm_alone_and_nothing_measured_are_said() -> None:
+    assert "nothing to compare" in verdict_of(judged(a_plan(arms=ARMS[:1]), (200, 1, 1))).line
+    nothing = an_experiment(runs=[], totals=[], comparisons=[], fairness=[])
+    assert verdict_of(nothing).line == "Nothing was measured."
+    running = nothing.model_copy(update={"finished_us": None, "status": "IN_PROGRESS"})
+    assert verdict_of(running).line == ""
+
+
+def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
+    whole = an_experiment()
+    totals = [
+        total.model_copy(update={"lost": 3 * (total.arm == 1), "duplicates": total.arm, "failed": 5})
+        for total in whole.totals
+    ]
+    warnings = verdict_of(whole.model_copy(update={"totals": totals, "status": "CANCELLED"})).warnings
+    assert warnings == (
+        "It did not run to its end; this is of the turns that did.",
+        "Jobs that had not ended in time: Celery (safe) 0, RabbitMQ (safe) 3, Sync 0. They are in no latency, which"
+        " looks better for it.",
+        "Jobs begun once more without being asked to: Celery (safe) 0, RabbitMQ (safe) 1, Sync 2.",
+        "Not alike for all: Kind of pool. What differs there is in the figures too.",
+    )
+
+
+def test_every_sentence_goes_through_the_translation() -> None:
+    seen: list[str] = []
+
+    def recording(text: str) -> str:
+        seen.append(text)
+        return text
+
+    verdict_of(judged(a_plan(arms=ARMS[:2]), (200, 10, 20), (400, 10, 20)), recording)
+    assert any("%(better)s ended %(times)s times" in text for text in seen)
+    assert "Throughput" in seen
