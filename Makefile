@@ -17,7 +17,7 @@ test: dev test-packages ## run all tests; ARGS="-k name" passes options to pytes
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: dev test-packages ## run the long fault tests as well: half an hour and more
-	@exec .venv/bin/python -m pytest tests/faults -m "faults or not faults" $(ARGS)
+	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "faults or not faults" $(ARGS)
 
 check: dev ## linter, formatter check, types, known vulnerabilities of the pinned packages
 	@.venv/bin/ruff check .
@@ -25,8 +25,8 @@ check: dev ## linter, formatter check, types, known vulnerabilities of the pinne
 	@.venv/bin/python tools/audit requirements.txt
 	@exec .venv/bin/mypy
 
-bench: venv rabbitmq ## the benchmark suite: a table here, JSON beside it
-	@exec .venv/bin/python -m benchmarks
+bench: venv bench-packages rabbitmq ## the benchmark suite: a table here, JSON beside it; ARGS="--only relay" chooses
+	@exec .venv/bin/python -m benchmarks $(ARGS)
 
 venv: runtime-packages $(MO) ## the Python environment that the lab runs in
 
@@ -42,6 +42,13 @@ runtime-packages:
 
 dev-packages: runtime-packages
 	@tools/venv requirements-dev.txt
+
+# Without rabbitmq-c and a compiler the rows of the C client are skipped, with a word.
+.PHONY: bench-packages
+bench-packages: runtime-packages
+	@tools/venv requirements-bench.txt
+	@command -v cc >/dev/null || tools/install-packages build-essential || true
+	@tools/install-packages librabbitmq-dev || true
 
 $(MO): %.mo: %.po | runtime-packages
 	@.venv/bin/pybabel --quiet compile --input-file=$< --output-file=$@

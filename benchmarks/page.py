@@ -1,104 +1,109 @@
-"""The page: time to its first byte with a long history, and how soon it shows a change."""
+"""The page: time to its first byte with a short history and with a long one."""
+
+from __future__ import annotations
 
 import statistics
-import tempfile
-import threading
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-import requests
+import sqlalchemy as sa
 
+from api.migrate import migrate
+from api.models import counters, task_counts, task_events, tasks
 from api.store import NewTask, Store
-from harness.lab import Lab
+from benchmarks.contender import Contender, Measured
+from benchmarks.stand import Stand
 from lab.status import StatusUpdate, TaskStatus
 
-NOWHERE = "amqp://student:qwerty@127.0.0.1:1/"
-SHORT, LONG = 1_000, 100_000
-SAMPLES = 200
-STREAMS, CHANGES = 20, 50
+SHORT: Final = 1_000
+LONG: Final = 1_000_000
+WARM: Final = 10
 
 
 def fill(url: str, count: int) -> None:
-    """Puts `count` finished tasks into the store at `url`."""
+    """Puts `count` finished tasks of all methods, with their histories, into a new store at `url`; a whole
+    number of thousands."""
     store = Store(url)
-    for start in range(0, count, 1_000):
-        method = ("celery", "rabbitmq", "sync")[start // 1_000 % 3]
-        new = NewTask(method, "process_task", {"timeout": 1.0}, 1.0)
-        ids = [row["id"] for row in store.add(new, min(1_000, count - start)).rows]
+    migrate(store.engine)
+    for method, share in (("celery", 334), ("rabbitmq", 333), ("sync", 333)):
+        rows = store.add(NewTask(method, "process_task", {"timeout": 1.0}, 1.0), share).rows
         for status in (TaskStatus.IN_PROGRESS, TaskStatus.DONE):
-            store.apply([StatusUpdate(task_id=i, status=status, worker=f"{method}@bench") for i in ids])
+            store.apply(
+                [StatusUpdate(task_id=row["id"], status=status, worker=f"{method}@bench") for row in rows]
+            )
+    if count > SHORT:
+        _multiply(store.engine, count // SHORT)
     store.close()
 
 
-def first_bytes(labs: list[Lab]) -> list[list[float]]:
-    """Milliseconds to the first byte of the page, the labs taking turns."""
-    found: list[list[float]] = [[] for _ in labs]
-    for _ in range(SAMPLES):
-        for lab, times in zip(labs, found, strict=True):
-            begin = time.perf_counter()
-            with lab.session.get(f"{lab.url}/", stream=True, timeout=30) as answer:
-                answer.raise_for_status()
-                next(answer.iter_content(1))
-                times.append((time.perf_counter() - begin) * 1e3)
-    return found
+def _multiply(engine: sa.Engine, times: int) -> None:
+    """Copies the thousand tasks that there are until there are `times` as many, under new numbers and ids."""
+    copies = sa.select(sa.literal(1).label("k")).cte("copies", recursive=True)
+    copies = copies.union_all(sa.select(copies.c.k + 1).where(copies.c.k < times - 1))
+    with engine.begin() as connection:
+        most = connection.execute(sa.select(sa.func.max(tasks.c.change_id))).scalar_one()
+        new = {
+            "num": tasks.c.num + SHORT * copies.c.k,
+            "id": sa.func.printf("%08x%s", copies.c.k, sa.func.substr(tasks.c.id, 9)),
+            "change_id": tasks.c.change_id + most * copies.c.k,
+        }
+        _copy(connection, tasks, new, copies, tasks.c.num)
+        _copy(
+            connection, task_events, {"num": task_events.c.num + SHORT * copies.c.k}, copies, task_events.c.id
+        )
+        connection.execute(task_counts.update().values(n=task_counts.c.n * times))
+        for name, value in (("num", SHORT * times), ("change", most * times)):
+            connection.execute(counters.update().where(counters.c.name == name).values(value=value))
+    with engine.connect() as connection:
+        connection.execute(sa.text("ANALYZE"))
+        connection.commit()
 
 
-def change_delays(lab: Lab, database_url: str) -> list[float]:
-    """Seconds from a status change's commit to its arrival at the last of the open pages."""
-    store = Store(database_url)
-    ids = [
-        row["id"] for row in store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0), CHANGES).rows
-    ]
-    seen: list[dict[str, float]] = [{} for _ in range(STREAMS)]
-    after = store.last_change()
-
-    def follow(mine: dict[str, float]) -> None:
-        with requests.get(f"{lab.url}/events?after={after}", stream=True, timeout=60) as answer:
-            for line in answer.iter_lines(chunk_size=1):
-                arrived = time.perf_counter()
-                for task_id in ids:
-                    if task_id.encode() in line:
-                        mine.setdefault(task_id, arrived)
-                if len(mine) == CHANGES:
-                    return
-
-    threads = [threading.Thread(target=follow, args=(mine,), daemon=True) for mine in seen]
-    for thread in threads:
-        thread.start()
-    time.sleep(2)
-    sent = {}
-    for task_id in ids:
-        store.apply([StatusUpdate(task_id=task_id, status=TaskStatus.DONE)])
-        sent[task_id] = time.perf_counter()
-        time.sleep(0.05)
-    for thread in threads:
-        thread.join(30)
-    store.close()
-    return [max(mine[task_id] for mine in seen) - sent[task_id] for task_id in ids]
+def _copy(
+    connection: sa.Connection,
+    table: sa.Table,
+    new: dict[str, sa.ColumnElement[object]],
+    copies: sa.CTE,
+    order: sa.ColumnElement[object],
+) -> None:
+    names = [column.name for column in table.columns if column.name in new or not column.primary_key]
+    select = sa.select(*(new.get(name, table.c[name]) for name in names)).select_from(
+        table.join(copies, sa.true())
+    )
+    connection.execute(table.insert().from_select(names, select.order_by(copies.c.k, order)))
 
 
-def run() -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Rows for the table, and the ratios."""
-    with tempfile.TemporaryDirectory(prefix="lab-bench-") as folder:
-        labs = [Lab(Path(folder, name), NOWHERE) for name in ("short", "long")]
-        urls = [f"sqlite:///{lab.base}/lab.sqlite3" for lab in labs]
-        try:
-            for lab, url, count in zip(labs, urls, (SHORT, LONG), strict=True):
-                lab.start_api()
-                fill(url, count)
-            short, long = (statistics.median(times) for times in first_bytes(labs))
-            delay = statistics.median(change_delays(labs[1], urls[1]))
-        finally:
-            for lab in labs:
-                lab.stop()
-    rows = [
-        {"figure": f"page, first byte, {SHORT:,} tasks (median)", "value": short, "unit": "ms"},
-        {"figure": f"page, first byte, {LONG:,} tasks (median)", "value": long, "unit": "ms"},
-        {
-            "figure": f"status change to the last of {STREAMS} open pages (median)",
-            "value": delay,
-            "unit": "s",
-        },
-    ]
-    return rows, {"page_100k_vs_1k": long / short, "page_100k_first_byte_ms": long, "change_delay_s": delay}
+def first_byte(count: int, stand: Stand, requests: int) -> Measured:
+    """Milliseconds to the page's first byte, median, over one kept-alive connection."""
+    base = _filled(stand.folder / f"page-{count}", count)
+    lab = stand.lab(base)
+    try:
+        lab.start_api()
+        times = []
+        with stand.measuring(api=lab.api):
+            for number in range(WARM + requests):
+                begin = time.perf_counter()
+                with lab.session.get(f"{lab.url}/", stream=True, timeout=60) as answer:
+                    answer.raise_for_status()
+                    next(answer.iter_content(1))
+                    times += [(time.perf_counter() - begin) * 1e3] if number >= WARM else []
+                    answer.content  # noqa: B018 - read to the end, for the connection to be used again
+    finally:
+        lab.stop()
+    return Measured(statistics.median(times))
+
+
+def _filled(base: Path, count: int) -> Path:
+    """The folder of a lab with so many tasks, filled at its first use."""
+    if not base.exists():
+        base.mkdir(parents=True)
+        fill(f"sqlite:///{base}/lab.sqlite3", count)
+    return base
+
+
+CONTENDERS: Final = [
+    Contender("page_1k", "page, first byte, 1,000 tasks", partial(first_byte, SHORT), 80, "ms"),
+    Contender("page_1m", "page, first byte, 1,000,000 tasks", partial(first_byte, LONG), 80, "ms"),
+]

@@ -1,0 +1,88 @@
+"""How soon an idle worker begins a job."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+import pika
+
+from benchmarks.ceilings import KINDS, QUEUE
+from benchmarks.clients import Trouble
+from benchmarks.contender import Contender, Measured
+from benchmarks.labs import a_lab, worker
+from benchmarks.stand import Stand
+from lab.amqp import RABBITMQ_QUEUE
+from lab.job import Job
+
+EVERY_SECONDS: Final = 0.02
+WARM: Final = 25
+
+
+def _send(stand: Stand, url: str, queue: str, count: int) -> None:
+    """Publishes a job every 20 ms, each with the time of its sending."""
+    with stand.channel(url) as channel:
+        due = time.monotonic()
+        for number in range(count):
+            due += EVERY_SECONDS
+            channel.connection.sleep(max(0.0, due - time.monotonic()))
+            _publish(channel, queue, number)
+
+
+def _publish(channel: Any, queue: str, number: int) -> None:
+    properties = pika.BasicProperties(content_type="application/json", delivery_mode=2)
+    job = Job(task_id=f"{number:036}", num=number, kind="bench_stamp", params={"sent_ns": 0})
+    body = json.loads(job.to_json())
+    body["params"]["sent_ns"] = time.time_ns()
+    channel.basic_publish("", queue, json.dumps(body).encode(), properties)
+
+
+def _measure(stand: Stand, url: str, queue: str, jobs: int) -> Measured:
+    _send(stand, url, queue, WARM)
+    stand.ticks.expect(8 * WARM)
+    stand.ticks.reset()
+    with stand.measuring():
+        _send(stand, url, queue, jobs)
+        stand.ticks.expect(8 * jobs)
+    times = sorted(value / 1e6 for value in stand.ticks.times())
+    if len(times) != jobs:
+        raise Trouble(f"{len(times)} of {jobs} jobs noted their start")
+    return Measured(statistics.median(times), {"p90": times[round(0.9 * (jobs - 1))]})
+
+
+@contextlib.contextmanager
+def _bare(stand: Stand) -> Iterator[tuple[str, str]]:
+    stand.fresh_queue(QUEUE, KINDS["quorum"])
+    command = ("-m", "benchmarks.programs.pika_bare", "stamp", stand.url, QUEUE)
+    with stand.running("pika", *command, env=stand.environment()):
+        yield stand.url, QUEUE
+
+
+@contextlib.contextmanager
+def _consumer(stand: Stand) -> Iterator[tuple[str, str]]:
+    with a_lab(stand, LAB_TRACKED="0") as lab, worker(stand, lab, "rabbitmq"):
+        yield stand.lab_url, RABBITMQ_QUEUE
+
+
+def start_latency(who: Any, stand: Stand, jobs: int) -> Measured:
+    """Milliseconds from publishing a message to the first line of its job, median."""
+    stand.ticks.reset()
+    with who(stand) as (url, queue):
+        return _measure(stand, url, queue, jobs)
+
+
+CONTENDERS: Final = [
+    Contender("latency_pika", "publish to start, idle, bare pika", partial(start_latency, _bare), 250, "ms"),
+    Contender(
+        "latency_consumer",
+        "publish to start, idle, lab: consumer, safe, untracked",
+        partial(start_latency, _consumer),
+        250,
+        "ms",
+    ),
+]

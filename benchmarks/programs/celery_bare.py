@@ -1,0 +1,60 @@
+"""Celery with one task and nothing of the lab's.
+
+BENCH_CELERY says how it is set: `plain` as it comes; `safe` as the lab's safe mode, without what the lab adds in
+code of its own; `results` the same, keeping results in SQLite as the lab does.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from benchmarks.programs import work
+from lab.amqp import CELERY_QUEUE, queue_arguments
+
+SAFE: Final = {
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    "worker_prefetch_multiplier": 1,
+    "worker_cancel_long_running_tasks_on_connection_loss": True,
+    "worker_soft_shutdown_timeout": 10.0,
+    "broker_heartbeat": 10,
+    "broker_pool_acquire_timeout": 5,
+    "broker_transport_options": {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5},
+    "task_default_exchange_type": "topic",
+    "accept_content": ["json"],
+    "task_serializer": "json",
+    "result_serializer": "json",
+}
+
+
+def make(mode: str, url: str) -> Celery:
+    """The application set as `mode` says, over the broker at `url`."""
+    made = Celery("bench", broker=url)
+    queue = f"bench.celery.{mode}"
+    made.conf.update(task_default_queue=queue, broker_connection_retry_on_startup=True)
+    if mode == "plain":
+        return made
+    made.conf.update(SAFE)
+    exchange = Exchange(queue, type="topic")
+    arguments = queue_arguments(CELERY_QUEUE)
+    made.conf.task_queues = [Queue(queue, exchange, routing_key=queue, queue_arguments=arguments)]
+    if mode == "results":
+        file = Path(os.environ["BENCH_TICKS"]).with_name("celery-results.sqlite3")
+        made.conf.update(
+            result_backend=f"db+sqlite:///{file}",
+            task_track_started=True,
+            result_backend_always_retry=True,
+        )
+    return made
+
+
+app = make(os.environ["BENCH_CELERY"], os.environ["BENCH_URL"])
+
+
+@app.task(name="bench_tick")  # type: ignore[untyped-decorator]
+def bench_tick(task_num: int) -> Any:  # noqa: ARG001 - the lab's messages carry it
+    """`work.tick` as a task."""
+    work.tick()

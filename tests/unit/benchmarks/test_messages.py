@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+from pika.spec import BasicProperties
+
+from benchmarks import messages
+from benchmarks.messages import Ticket
+from benchmarks.programs import message_file
+from lab.job import Job
+from lab.token import sign
+
+TICKETS = [Ticket(f"{n}0000000-1111-4222-8333-444444444444", sign(b"key", str(n))) for n in range(3)]
+
+
+def decoded(encoded: bytes) -> BasicProperties:
+    properties = BasicProperties()
+    properties.decode(encoded)
+    return properties
+
+
+def test_messages_for_the_consumer_are_jobs_with_their_ids_and_tokens() -> None:
+    for ticket, (encoded, body) in zip(TICKETS, messages.for_consumer(TICKETS), strict=True):
+        job = Job.model_validate_json(body)
+        assert (job.task_id, job.token, job.kind) == (ticket.task_id, ticket.token, messages.KIND)
+        properties = decoded(encoded)
+        assert (properties.message_id, properties.delivery_mode) == (ticket.task_id, 2)
+
+
+def test_messages_for_celery_carry_ids_tokens_and_whether_results_are_wanted() -> None:
+    for results in (True, False):
+        made = messages.for_celery(TICKETS, ignore_result=not results)
+        for ticket, (encoded, body) in zip(TICKETS, made, strict=True):
+            properties = decoded(encoded)
+            headers = properties.headers
+            assert headers["id"] == headers["root_id"] == properties.correlation_id == ticket.task_id
+            assert (headers["lab_token"], headers["task"]) == (ticket.token, messages.KIND)
+            assert headers["ignore_result"] is not results
+            assert properties.delivery_mode == 2
+            args, kwargs, _ = json.loads(body)
+            assert (args, list(kwargs)) == ([], ["task_num"])
+
+
+def test_strangers_have_ids_of_their_own() -> None:
+    assert len({ticket.task_id for ticket in messages.strangers(50)}) == 50
+
+
+def test_a_file_of_messages_reads_as_it_was_written(tmp_path: Path) -> None:
+    written = [(b"", b"x"), (b"abc", b""), (b"\0" * 300, b"{}")]
+    message_file.write(tmp_path / "file", written)
+    assert list(message_file.read(tmp_path / "file")) == written

@@ -1,0 +1,62 @@
+"""The contenders themselves, with few jobs, over a real broker."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.__main__ import CONTENDERS
+from benchmarks.clients import Ticks, Trouble
+from benchmarks.contender import Contender
+from benchmarks.stand import Stand
+from harness.node import RabbitNode
+
+BY_KEY = {one.key: one for one in CONTENDERS}
+
+
+@pytest.fixture(scope="module")
+def stand(node: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    yield Stand(node, tmp_path_factory.mktemp("bench"))
+    node.ctl("delete_vhost", "lab")
+
+
+def measure(stand: Stand, key: str, jobs: int) -> float:
+    contender: Contender = BY_KEY[key]
+    if contender.c_only and stand.ceiling is None:
+        pytest.skip(stand.why_no_ceiling)
+    return contender.measure(stand, jobs).value
+
+
+@pytest.mark.parametrize(
+    "key", ["ceiling_quorum", "ceiling_classic", "pika_quorum", "ceiling_publish", "pika_publish"]
+)
+def test_clients_that_do_nothing_else_publish_and_take_every_message(stand: Stand, key: str) -> None:
+    assert measure(stand, key, 3_000) > 0
+
+
+@pytest.mark.parametrize("key", ["consumer_safe_untracked", "celery_safe_untracked", "celery_bare_filled"])
+def test_workers_run_every_job_of_a_filled_queue(stand: Stand, key: str) -> None:
+    assert measure(stand, key, 200) > 0
+    assert stand.ticks.count == 200
+
+
+@pytest.mark.parametrize(
+    "key", ["consumer_safe_tracked", "consumer_safe_tracked_filled", "celery_safe_tracked_filled"]
+)
+def test_tracked_jobs_all_come_to_stand_in_the_store(stand: Stand, key: str) -> None:
+    measured = BY_KEY[key].measure(stand, 100)
+    assert measured.more["all_done"] == 1.0
+
+
+def test_the_relay_empties_the_outbox(stand: Stand) -> None:
+    assert measure(stand, "relay_consumer", 600) > 0
+
+
+def test_the_time_to_a_jobs_start_is_noted_for_each(stand: Stand) -> None:
+    for key in ("latency_pika", "latency_consumer"):
+        assert measure(stand, key, 20) > 0
+
+
+def test_jobs_that_do_not_run_are_told_of(stand: Stand) -> None:
+    ticks = Ticks(stand.folder / "none")
+    with pytest.raises(Trouble, match="0 of 1 jobs"):
+        ticks.expect(1, seconds=0.05)
