@@ -86,7 +86,8 @@ def test_every_make_target_is_described() -> None:
 
 def test_every_direct_dependency_has_its_reason_and_no_other() -> None:
     project = tomllib.loads(_text("pyproject.toml"))
-    direct = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    groups = project["dependency-groups"].values()
+    direct = [*project["project"]["dependencies"], *(entry for group in groups for entry in group)]
     named = set(" ".join(re.findall(r"tools/install-packages ([a-z -]+[a-z])", _text("Makefile"))).split())
     assert {re.split(r"[\[><=]", entry)[0] for entry in direct} | named == set(
         _first_cells("docs/dependencies.md")

@@ -146,7 +146,7 @@ class Updates(RuleBasedStateMachine):
 
 
 Updates.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=8, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

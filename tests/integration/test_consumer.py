@@ -13,8 +13,6 @@ from harness.lab import Lab
 from harness.node import RabbitNode
 from lab import amqp
 
-LONG_SECONDS = 90.0
-
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -33,22 +31,6 @@ def own_lab(base: Path, quiet_node: RabbitNode) -> Iterator[Lab]:
     """A lab without workers."""
     with Lab(base, quiet_node.url) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def long_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, RabbitNode, str]]:
-    """A job of ninety seconds, begun before the other tests of this module, on a broker of its own."""
-    with (
-        RabbitNode(tmp_path_factory.mktemp("long-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("long-lab"), broker.url) as running,
-    ):
-        running.start_consumer(concurrency=1)
-        yield running, broker, running.submit("rabbitmq", LONG_SECONDS)[0]["id"]
-
-
-@pytest.fixture(autouse=True)
-def _begin_the_long_job_first(long_job: tuple[Lab, RabbitNode, str]) -> None:
-    """Makes the long job run beside the others."""
 
 
 def _put(lab: Lab, body: bytes) -> None:
@@ -169,17 +151,3 @@ def test_two_who_receive_at_once_never_get_the_same_message(own_lab: Lab) -> Non
         list(pool.map(lambda _: own_lab.receive(), range(4)))
     for task in tasks:
         assert [event["status"] for event in own_lab.task(task)["events"]].count("DONE") <= 1
-
-
-def test_a_job_of_ninety_seconds_survives_heartbeats_of_ten(long_job: tuple[Lab, RabbitNode, str]) -> None:
-    running, broker, task = long_job
-    listed = broker.ctl("list_connections", "--formatter", "json", "timeout", "client_properties")
-    assert amqp.HEARTBEAT_SECONDS == 10
-    assert '"timeout":10' in listed.replace(" ", "")
-    told = running.wait_for([task], timeout=LONG_SECONDS + 30)[task]
-    assert [(event["status"], event["attempt"]) for event in told["events"]] == [
-        ("PENDING", 0),
-        ("IN_PROGRESS", 1),
-        ("DONE", 1),
-    ]
-    assert LONG_SECONDS <= told["ran"] < LONG_SECONDS + 2
