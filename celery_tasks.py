@@ -247,9 +247,15 @@ def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
     headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
     job = Job(task_id=request.id, num=0, token=headers.get("lab_token") or "")
     attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
-    report = _reporter(os.getpid()).for_job(job, request.hostname, attempt)
-    why = {"error": "expired" if expired else None}
-    threading.Thread(target=report, args=(TaskStatus.CANCELLED,), kwargs=why, daemon=True).start()
+    reporter = _reporter(os.getpid())
+    report = reporter.for_job(job, request.hostname, attempt)
+
+    def tell() -> None:
+        report(TaskStatus.CANCELLED, error="expired" if expired else None)
+        if isinstance(reporter, RemoteReporter):
+            reporter.leave()
+
+    threading.Thread(target=tell, daemon=True).start()
 
 
 _forwarder: list[str] = []  # where it listens; the processes of the pool have it from their parent

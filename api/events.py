@@ -139,8 +139,9 @@ class Feed:
             rows = self._store.changed_since(last, BATCH)
             if rows:
                 fresh.append((last, rows[-1]["change_id"], self._tasks_message(rows)))
+            seen = rows[-1]["change_id"] if rows else 0
             # What was changed up to `newest` and is not among the rows was no task of these pages.
-            last = max(newest, fresh[0][1]) if len(rows) < BATCH else fresh[0][1]
+            last = seen if len(rows) == BATCH else max(newest, seen)
         if fresh or health != self._health:
             with self._news:
                 self._recent.extend(fresh)

@@ -9,9 +9,7 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -21,7 +19,7 @@ from pika.spec import Basic, BasicProperties
 
 from consumer.handler import REJECT, Action, Handler, Run, Settlement
 from consumer.runner import Runner
-from consumer.unsettled import Unsettled
+from consumer.session import Session
 from consumer.work import Settle
 from lab import amqp
 from lab.amqp_job import publish
@@ -37,23 +35,6 @@ LOOK_SECONDS: Final = 0.25
 Submit = Callable[[Run, Settle, Callable[[], bool]], None]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class _Session:
-    """One connection with its channels, the tag and the prefetch that it consumes with, its messages that are
-    not settled yet, and how many of them came from the priority queue."""
-
-    connection: pika.BlockingConnection
-    channel: BlockingChannel
-    retries: BlockingChannel
-    unsettled: Unsettled = field(default_factory=Unsettled)
-    settled: deque[tuple[int, bool, Settlement]] = field(default_factory=deque)
-    woken: bool = False
-    tag: str | None = None
-    prefetch: int = 0
-    fetched: int = 0
-    look_at: float = 0.0
 
 
 class Consumer:
@@ -95,7 +76,7 @@ class Consumer:
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._more = True  # whether there may be something in the priority queue
-        self._session: _Session | None = None
+        self._session: Session | None = None
 
     @property
     def prefetch(self) -> int | None:
@@ -129,12 +110,15 @@ class Consumer:
                 self._serve(connection)
             except amqp.ERRORS as error:
                 logger.warning("the broker is away: %s: %s", type(error).__name__, error)
+                self._runner.give_up_overdue()
                 self._stopping.wait(wait * random.uniform(0.5, 1.5))
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 
     def _serve(self, connection: pika.BlockingConnection) -> None:
         try:
-            session = self._session = _Session(connection, connection.channel(), connection.channel())
+            session = self._session = Session(
+                connection, connection.channel(), connection.channel(), connection.channel()
+            )
             session.retries.confirm_delivery()
             self._listen(session)
             self._consume(session)
@@ -155,14 +139,14 @@ class Consumer:
             if connection.is_open:
                 connection.close()
 
-    def _listen(self, session: _Session) -> None:
+    def _listen(self, session: Session) -> None:
         channel = session.channel
         amqp.declare_topology(channel)
         control: str = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
         channel.queue_bind(control, amqp.CONTROL_EXCHANGE)
         channel.basic_consume(control, self._on_control, auto_ack=True)
 
-    def _consume(self, session: _Session) -> None:
+    def _consume(self, session: Session) -> None:
         """Consumes the queue; anew whenever the number of jobs at once has changed, since RabbitMQ applies
         basic.qos to later consumers only. The new one is not charged with what the old one still holds, so
         a few messages may wait here for a thread, once. https://www.rabbitmq.com/docs/consumer-prefetch"""
@@ -180,15 +164,16 @@ class Consumer:
     def _prefetch(self) -> int:
         return max(self._most, self._runner.concurrency)
 
-    def _finish(self, session: _Session) -> None:
+    def _finish(self, session: Session) -> None:
         session.channel.basic_cancel(session.tag or "")
         if self._delivery is Delivery.SAFE:
             self._runner.hand_back_held()  # of a naive message the queue knows nothing any more
-        while session.unsettled and session.channel.is_open and time.monotonic() < self._deadline:
+        while session.open_messages and session.channel.is_open and time.monotonic() < self._deadline:
+            self._runner.give_up_overdue()
             self._feed(session)
             session.connection.process_data_events(time_limit=0.1)
-        if session.unsettled:
-            logger.warning("%d unfinished tasks go back to the queue", len(session.unsettled))
+        if session.open_messages:
+            logger.warning("%d unfinished tasks go back to the queue", session.open_messages)
 
     def _on_control(
         self,
@@ -206,7 +191,7 @@ class Consumer:
 
     def _on_message(
         self,
-        session: _Session,
+        session: Session,
         _channel: BlockingChannel,
         method: Basic.Deliver,
         properties: BasicProperties,
@@ -214,20 +199,20 @@ class Consumer:
     ) -> None:
         self._begin(session, method, properties, body, self._runner.stand_in_line)
 
-    def _feed(self, session: _Session) -> None:
+    def _feed(self, session: Session) -> None:
         """Gives jobs to the threads that are free: what is most urgent first, then what stands in line."""
         while session.channel.is_open and self._runner.free > 0:
             if not self._fetch(session) and not self._runner.begin_next():
                 return
 
-    def _fetch(self, session: _Session) -> bool:
+    def _fetch(self, session: Session) -> bool:
         """Takes the most urgent message of the priority queue, if there is one. The queue is not consumed
         but asked: what was sent here ahead would be run before what is more urgent and came later."""
         asks = self._more and self._serves_priorities and not self._stopping.is_set()
         # Rate limits may hold what was fetched: no more of it than there are threads.
         if not asks or session.fetched >= self._runner.concurrency:
             return False
-        method, properties, body = session.channel.basic_get(amqp.priority_queue(self._queue))
+        method, properties, body = session.urgent.basic_get(amqp.priority_queue(self._queue))
         if method is None or properties is None or body is None:
             self._more = False
             return False
@@ -237,14 +222,15 @@ class Consumer:
 
     def _begin(
         self,
-        session: _Session,
+        session: Session,
         method: Basic.Deliver | Basic.GetOk,
         properties: BasicProperties,
         body: bytes,
         submit: Submit,
     ) -> None:
         tag, urgent = method.delivery_tag, isinstance(method, Basic.GetOk)
-        session.unsettled.add(tag)
+        if not urgent:
+            session.unsettled.add(tag)
         run = self._handler.read(body, properties, method.redelivered)
         now: Settlement | None = None
         if run is None:
@@ -273,25 +259,29 @@ class Consumer:
         channel = session.channel
         submit(run, hand_over, lambda: channel.is_open)
 
-    def _settle_all(self, session: _Session) -> None:
+    def _settle_all(self, session: Session) -> None:
         """Settles what was handed over, on the connection's own thread. What is to be published the broker has
         confirmed before the message that it came of is acknowledged."""
         session.woken = False  # before the first is taken out: who comes later wakes anew
         while session.settled:
             tag, urgent, settlement = session.settled.popleft()
-            session.fetched -= urgent
-            if not session.channel.is_open:
-                session.unsettled.drop(tag)
-                continue
-            for job in (*([settlement.again] if settlement.again else []), *settlement.then):
-                publish(session.retries, self._queue, job)
-            if self._delivery is Delivery.NAIVE:
-                session.unsettled.drop(tag)  # the broker forgot the message when it sent it
-            elif settlement.action in (Action.ACK, Action.RETRY):
+            channel = session.urgent if urgent else session.channel
+            accepted = settlement.action in (Action.ACK, Action.RETRY)
+            # A naive message the broker forgot when it sent it.
+            open_still = channel.is_open and self._delivery is Delivery.SAFE
+            if session.channel.is_open:
+                for job in (*([settlement.again] if settlement.again else []), *settlement.then):
+                    publish(session.retries, self._queue, job)
+            if urgent:
+                session.fetched -= 1
+                if accepted and open_still:
+                    channel.basic_ack(tag)
+            elif accepted and open_still:
                 session.unsettled.done(tag)
             else:
                 session.unsettled.drop(tag)
-                session.channel.basic_reject(tag, requeue=settlement.action is Action.REQUEUE)
+            if open_still and not accepted:
+                channel.basic_reject(tag, requeue=settlement.action is Action.REQUEUE)
         if session.channel.is_open:
             for tag, multiple in session.unsettled.acknowledgements():
                 session.channel.basic_ack(tag, multiple)

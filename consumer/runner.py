@@ -13,7 +13,7 @@ from consumer.handler import REQUEUE, Handler, Run, failed
 from consumer.held import Held
 from consumer.quick import Durations, key_of
 from consumer.work import Settle, Work
-from lab.clock import now_us, to_iso
+from lab.clock import now_us
 from lab.job import Outcome
 from lab.options import NONE
 from lab.reporter import ReportFailed
@@ -146,16 +146,7 @@ class Runner:
         `scheduled` (held by a rate limit or until its time) and `done` (ended, however) since the start."""
         return {
             "concurrency": self.concurrency,
-            "active": [
-                {
-                    "id": work.run.job.task_id,
-                    "kind": work.run.job.kind,
-                    "num": work.run.job.num,
-                    "since": to_iso(work.began_us),
-                }
-                for work in list(self._works.values())
-                if work.runs
-            ],
+            "active": [work.brief() for work in list(self._works.values()) if work.runs],
             "reserved": len(self._line) + max(0, self._waiting.qsize() - self._leaving),
             "scheduled": len(self._held),
             "done": self._ended,
@@ -213,15 +204,22 @@ class Runner:
     def _run_one(self, work: Work) -> bool:
         if not work.wanted():
             self._free_thread()
+            # A batch's: a message of its job that came since may wait for it.
+            if self._works.get(work.run.job.task_id) is work and work.take_end():
+                self._end(work)
+                work.settle(REQUEUE)
+            return True
+        if not self._is_first(work):
+            self._free_thread()
             return True
         work.began, work.began_us, work.performed = time.monotonic(), now_us(), False
-        self._works[work.run.job.task_id] = work
         try:
             settlement = self._handler.run(work.run)
         except Exception:
             logger.exception("task %d", work.run.job.num)
             settlement = REQUEUE
-        self._durations.note(work.key, work.run.seconds)
+        if work.run.seconds:  # it was run
+            self._durations.note(work.key, work.run.seconds)
         if not work.take_end():
             return False
         self._end(work)
@@ -235,13 +233,9 @@ class Runner:
             outcome = self._handler.perform(work.run)
             self._durations.note(work.key, work.run.seconds)
             if not batch.end(work, outcome):
-                if alone := self._tell([(work, outcome)]):
-                    self._free_thread()
-                return alone
+                return self._tell([(work, outcome)])
         self._batches.discard(batch)
-        self._tell(batch.ended())
-        self._free_thread()
-        return True
+        return self._tell(batch.ended())
 
     def _begin(self, batch: Batch) -> None:
         """Tells that these jobs begin, and has those run alone that the answer takes out."""
@@ -258,11 +252,11 @@ class Runner:
         self._batches.add(batch)
 
     def _is_first(self, work: Work) -> bool:
-        """Whether a work of a batch is to be begun: it is wanted, and no second message of one that is here."""
+        """Whether a work is to be begun: it is wanted, and no second message of one that is here."""
         if not work.wanted():
             return False
         there = self._works.setdefault(work.run.job.task_id, work)
-        return there is work or not there.adopt(work.settles[0])
+        return there is work or not all(there.adopt(settle) for settle in work.settles)
 
     def _break_up(self, batch: Batch) -> None:
         ended, left = batch.break_up()
@@ -270,24 +264,27 @@ class Runner:
         for work in left:
             self._hand_over(work)
         if ended:
-            threading.Thread(target=self._tell, args=(ended,), daemon=True).start()
+            threading.Thread(target=self._tell, args=(ended, False), daemon=True).start()
 
-    def _tell(self, ended: Sequence[tuple[Work, Outcome]]) -> bool:
+    def _tell(self, ended: Sequence[tuple[Work, Outcome]], by_its_thread: bool = True) -> bool:
         """Reports how jobs ended, all together, and then settles their messages; False where all of them had
-        been given up meanwhile."""
-        told, settled = True, False
+        been given up meanwhile, and another thread has taken this one's place."""
+        told = True
         try:
             if self._handler.desk is not None and ended:
                 self._handler.desk.end_all([(work.run.report, outcome) for work, outcome in ended])
         except Exception as error:
             logger.error("%d tasks go back to the queue: %s", len(ended), error)
             told = False
-        for work, outcome in ended:
-            if work.take_end():
-                settled = True
-                self._end(work)
-                work.settle(self._handler.settlement(work.run, outcome) if told else REQUEUE)
-        return settled
+        won = [(work, outcome) for work, outcome in ended if work.take_end()]
+        for work, _ in won:
+            self._end(work)
+        goes_on = bool(won) or not ended
+        if by_its_thread and goes_on:
+            self._free_thread()  # before the settlements wake who looks for a free one
+        for work, outcome in won:
+            work.settle(self._handler.settlement(work.run, outcome) if told else REQUEUE)
+        return goes_on
 
     def _free_thread(self) -> None:
         with self._lock:
@@ -295,5 +292,6 @@ class Runner:
 
     def _end(self, work: Work) -> None:
         with self._lock:
-            self._works.pop(work.run.job.task_id, None)
+            if self._works.get(work.run.job.task_id) is work:
+                del self._works[work.run.job.task_id]
             self._ended += 1

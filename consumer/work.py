@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from consumer.handler import ACK, Run, Settlement
+from lab.clock import to_iso
 
 Settle = Callable[[Settlement], None]
 
@@ -36,6 +38,11 @@ class Work:
     def runs(self) -> bool:
         """Whether its job function is at work."""
         return self.began > 0.0 and not self.performed
+
+    def brief(self) -> dict[str, Any]:
+        """What the control page shows of it."""
+        job = self.run.job
+        return {"id": job.task_id, "kind": job.kind, "num": job.num, "since": to_iso(self.began_us)}
 
     def take_end(self) -> bool:
         """Whether the caller is the first to bring this work to an end, and therefore settles it."""

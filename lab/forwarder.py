@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from enum import Enum
 from typing import Final
 
@@ -27,6 +28,8 @@ from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
 from lab.spool import Spool
 from lab.status import Verdict
+
+logger = logging.getLogger(__name__)
 
 HEAD: Final = struct.Struct(">cI")
 MOST_BYTES: Final = 64 * 1024 * 1024
@@ -119,7 +122,12 @@ def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None
                     parent = False
                     selector.unregister(parent_end)
             elif key.fd == listening.fileno():
-                connection, _address = listening.accept()
+                try:
+                    connection, _address = listening.accept()
+                except OSError as error:  # too many open files: who waits is taken when one has gone
+                    logger.error("a process of the pool cannot be taken: %s", error)
+                    time.sleep(0.1)
+                    continue
                 selector.register(connection, selectors.EVENT_READ)
                 peers[connection.fileno()] = connection, _Peer(connection, reporter)
             elif not peers[key.fd][1].read():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from lab.backoff import delay
 from lab.context import API, MAX_TIME_LIMIT, Cancelled, Context, Files, Mailer, Report, TemporaryError
@@ -118,7 +119,8 @@ class Retry(Exception):
 
 def error_text(error: BaseException) -> str:
     """What is told of `error` in a task's history."""
-    return f"{type(error).__name__}: {error}"[:2000]
+    text = f"{type(error).__name__}: {error}"[:2000]
+    return text.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,9 @@ def perform(job: Job, log: JobLog, context: Context) -> Outcome:
         work = KINDS.get(job.kind)
         if work is None:
             raise UnknownKind(f"unknown kind of job: {job.kind}")
-        return Outcome(TaskStatus.DONE, work(context, **job.params))
+        result = work(context, **job.params)
+        to_json(result)  # what cannot be told has not been done
+        return Outcome(TaskStatus.DONE, result)
     except Cancelled as error:
         log.cancelled(job.num)
         return Outcome(TaskStatus.CANCELLED, error=error)

@@ -1,6 +1,7 @@
 """Status updates as a worker writes them: one line of JSON each, encoded once."""
 
 import itertools
+import os
 import secrets
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,7 @@ from lab.clock import now_us, to_iso
 from lab.job import Job, Outcome
 from lab.status import TaskStatus
 
-_PROCESS: Final = secrets.token_hex(6)
+_MACHINE: Final = secrets.token_hex(6)
 _runs = itertools.count()
 
 
@@ -39,7 +40,7 @@ class Lines:
             "token": job.token,
             "attempt": attempt,
             "worker": worker,
-            "run": f"{_PROCESS}-{next(_runs)}",
+            "run": f"{_MACHINE}-{os.getpid()}-{next(_runs)}",  # forked processes count alike
             "first": not redelivered,
         }
         self._head = to_json(head)[:-1]

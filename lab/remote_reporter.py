@@ -21,6 +21,7 @@ from lab.spool import Spool
 from lab.status import Verdict
 
 AGAIN_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,6 @@ class RemoteReporter:
         self._address = address
         self._settings = settings
         self._own = threading.local()
-        self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._fallback: Reporter | None = None
         self._again_at = 0.0
@@ -84,25 +84,31 @@ class RemoteReporter:
         except OSError as error:
             return self._by_myself(error).note_progress(line)
 
-    def close(self) -> None:
-        """Leaves the forwarder; no thread may be reporting."""
-        while self._open:
-            self._open.pop().close()
+    def leave(self) -> None:
+        """Gives this thread's connection back; before the thread ends."""
+        connection: socket.socket | None = getattr(self._own, "connection", None)
+        if connection is not None:
+            self._own.connection = None
+            connection.close()
 
     def _exchange(self, wish: Wish, line: Line) -> Verdict:
         connection = self._connection()
         try:
+            # Who begins a job that came before waits as long as it takes.
+            connection.settimeout(None if wish is Wish.MUST_ASK else ANSWER_SECONDS)
             connection.sendall(frame(wish, line.json))
             word, length = HEAD.unpack(_read(connection, HEAD.size))
             body = _read(connection, length)
-        except OSError:
-            self._own.connection = None
-            self._open.discard(connection)
-            connection.close()
+            verdict = None if Answer(word) is Answer.FAILED else Verdict.model_validate_json(body)
+            if verdict is not None and verdict.task_id != line.task_id:
+                raise ConnectionError("the forwarder answers another question")
+        except BaseException:
+            # Celery's time limit is raised anywhere: the answer still to come must not be taken for the next one.
+            self.leave()
             raise
-        if Answer(word) is Answer.FAILED:
+        if verdict is None:
             raise ReportFailed(body.decode())
-        return Verdict.model_validate_json(body)
+        return verdict
 
     def _connection(self) -> socket.socket:
         found: socket.socket | None = getattr(self._own, "connection", None)
@@ -117,7 +123,6 @@ class RemoteReporter:
                 self._again_at = time.monotonic() + AGAIN_SECONDS
                 raise
             self._own.connection = found
-            self._open.add(found)
         return found
 
     def _by_myself(self, error: OSError) -> Reporter:

@@ -13,6 +13,7 @@ from lab.context import Report
 from lab.job import Job, Outcome
 from lab.job_report import JobReport
 from lab.lines import Line, Lines
+from lab.recent import Recent
 from lab.spool import Spool
 from lab.status import StatusUpdate, TaskStatus, Verdict
 
@@ -79,7 +80,7 @@ class Reporter:
         self._news = threading.Condition()
         self._waiting: list[_Waiting] = []
         self._progress: dict[str, Line] = {}
-        self._cancelled: set[str] = set()
+        self._cancelled = Recent()
         self._trouble = False
         self._away_until = 0.0
         self._empty_at = 0.0

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from lab.context import Report
 from lab.job import Job, Outcome
+from lab.recent import Recent
 from lab.status import TaskStatus, Verdict
 
 _GOING: Final = Verdict(task_id="")
@@ -15,7 +16,7 @@ class Untracked:
     """Stands in for `lab.reporter.Reporter`: every job runs, and nobody hears of it. Cancelling works."""
 
     def __init__(self) -> None:
-        self._cancelled: set[str] = set()
+        self._cancelled = Recent()
 
     def start(self) -> None:
         """Nothing: there is nothing to send."""

@@ -7,7 +7,7 @@ https://docs.celeryq.dev/en/stable/internals/protocol.html#version-2
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery
 from celery.signals import after_task_publish, before_task_publish
@@ -16,6 +16,8 @@ from kombu.utils.json import dumps, loads
 
 from lab.job import Job
 from lab.options import NONE
+
+MOST: Final = 100
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Samples:
 
     def keep(self, job: Job, published: Published) -> None:
         """Remembers what Celery made of `job`, which `fits`."""
+        if len(self._samples) >= MOST:
+            self._samples.clear()
         self._samples[_likeness(job)] = (published, loads(published.message.body)[2])
 
     def like(self, job: Job, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Published | None:

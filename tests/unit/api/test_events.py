@@ -108,7 +108,9 @@ def test_every_stream_gets_every_change(store: Store, feed: Feed) -> None:
         assert not thread.is_alive()
 
 
-def test_pages_hear_nothing_of_experiments(store: Store, feed: Feed) -> None:
+def test_pages_hear_nothing_of_experiments(
+    store: Store, feed: Feed, caplog: pytest.LogCaptureFixture
+) -> None:
     own = store.add(TIMED).rows[0]["id"]
     seen = store.last_change()
     streams = [open_stream(feed, None), open_stream(feed, seen)]
@@ -122,6 +124,7 @@ def test_pages_hear_nothing_of_experiments(store: Store, feed: Feed) -> None:
     for stream in streams:
         number, data = read(stream, "tasks")
         assert ([row["id"] for row in data["tasks"]], number) == ([own], store.last_change())
+    assert caplog.records == []
 
 
 def test_streams_end_when_the_process_is_to_end(store: Store, feed: Feed) -> None:

@@ -11,6 +11,7 @@ from consumer.quick import Durations, key_of
 from consumer.runner import Runner
 from lab.context import Report
 from lab.job import Job, Outcome
+from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.status import TaskStatus, Verdict
 
@@ -64,7 +65,13 @@ class Stage:
         self.settled: dict[int, Settlement] = {}
         self.num = 0
 
-    def send(self, count: int, timeout: float = 0.0, task_id: str | None = None) -> list[int]:
+    def send(
+        self,
+        count: int,
+        timeout: float = 0.0,
+        task_id: str | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> list[int]:
         nums = []
         for _ in range(count):
             self.num += 1
@@ -77,7 +84,7 @@ class Stage:
             )
             run = Run(job, 1, self.desk.report_of(self.num))
             self.runner.stand_in_line(
-                run, lambda settlement, num=self.num: self.settled.update({num: settlement})
+                run, lambda settlement, num=self.num: self.settled.update({num: settlement}), wanted
             )
         return nums
 
@@ -136,7 +143,7 @@ def test_a_batch_whose_job_turns_out_slow_is_broken_up(stage: Stage, monkeypatch
         if len(seen) == 3:
             go_on.wait(5)
 
-    monkeypatch.setitem(__import__("lab.kinds").kinds.KINDS, "hanging_task", sometimes_slow)
+    monkeypatch.setitem(KINDS, "hanging_task", sometimes_slow)
     nums = stage.send(6)
     stage.begin_all()
     stage.wait(lambda: set(nums[:2]) <= stage.settled.keys())
@@ -162,3 +169,35 @@ def test_other_jobs_go_alone(stage: Stage) -> None:
     stage.wait(lambda: set(nums) <= stage.settled.keys())
     assert stage.desk.begun == []
     assert all(TaskStatus.DONE in stage.desk.reports[num] for num in nums)
+
+
+def test_what_its_lost_connection_left_unrun_is_run_when_it_comes_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, lost = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def first_slow(context: object, timeout: float) -> None:
+        seen.append(context.num)  # type: ignore[attr-defined]
+        if len(seen) == 1:
+            go_on.wait(5)
+
+    monkeypatch.setitem(KINDS, "hanging_task", first_slow)
+    first = stage.send(1, wanted=lambda: not lost.is_set())
+    left = stage.send(1, task_id="left", wanted=lambda: not lost.is_set())
+    stage.begin_all()
+    stage.wait(lambda: seen == first)
+    lost.set()
+    time.sleep(0.15)
+    stage.runner.give_up_overdue()  # breaks the batch up
+    again = stage.send(1, task_id="left")  # the broker delivers it anew
+    go_on.set()
+    stage.begin_all()
+    stage.wait(lambda: set(again) <= stage.settled.keys())
+    if stage.settled[again[0]] is REQUEUE:  # it was given back with what waited, and comes once more
+        again = stage.send(1, task_id="left")
+        stage.begin_all()
+        stage.wait(lambda: set(again) <= stage.settled.keys())
+    assert stage.settled[again[0]] is ACK
+    assert len(seen) == 2
+    assert left

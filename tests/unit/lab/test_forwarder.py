@@ -84,7 +84,7 @@ def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
 
     yield started
     for reporter in reporters:
-        reporter.close()
+        reporter.leave()
     for process in remote_reporter._started[begun:]:
         process.kill()
         process.communicate()
@@ -114,7 +114,13 @@ def test_what_many_report_at_once_shares_posts(start: Start, api: Api) -> None:
     api.slow = 0.05
     reporter = start(api.url)
     with ThreadPoolExecutor(40) as pool:
-        list(pool.map(lambda n: reporter.for_job(job(str(n)), "w", 1)(TaskStatus.DONE), range(40)))
+
+        def done(n: int) -> None:
+            reporter.for_job(job(str(n)), "w", 1)(TaskStatus.DONE)
+            time.sleep(0.3)  # so that each has a thread, and thus a connection, of its own
+            reporter.leave()
+
+        list(pool.map(done, range(40)))
     assert len(api.updates) == 40
     assert api.posts < 15
 
@@ -142,6 +148,24 @@ def test_a_status_that_nobody_takes_raises(start: Start, tmp_path: Path) -> None
         start("http://127.0.0.1:1/").for_job(job(), "w", 1)(TaskStatus.DONE)
 
 
+def test_who_is_interrupted_while_it_waits_takes_no_answer_for_another_question(
+    start: Start, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class TimeIsOver(Exception):
+        pass
+
+    def interrupted(connection: object, count: int) -> bytes:
+        raise TimeIsOver
+
+    reporter = start(api.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(remote_reporter, "_read", interrupted)
+        with pytest.raises(TimeIsOver):
+            reporter.for_job(job("one"), "w", 1)(TaskStatus.IN_PROGRESS, progress=0.0)
+    for name in ("two", "three"):
+        assert reporter.for_job(job(name), "w", 1)(TaskStatus.DONE).task_id == name
+
+
 def test_it_ends_with_its_parent_and_the_last_that_uses_it(start: Start, api: Api) -> None:
     reporter = start(api.url)
     reporter.for_job(job(), "w", 1)(TaskStatus.IN_PROGRESS, progress=0.0)
@@ -150,5 +174,5 @@ def test_it_ends_with_its_parent_and_the_last_that_uses_it(start: Start, api: Ap
     process.stdin.close()
     time.sleep(0.5)
     assert process.poll() is None
-    reporter.close()
+    reporter.leave()
     assert process.wait(5) == 0

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from lab.context import Cancelled, Context, TimeLimitExceeded
-from lab.job import Job, Retry, Skipped, UnknownKind, run_job
-from lab.kinds import process_data
+from lab.job import Job, Retry, Skipped, UnknownKind, error_text, run_job
+from lab.kinds import KINDS, process_data
 from lab.logs import JobLog
 from lab.status import TaskStatus, Verdict
 
@@ -148,3 +148,16 @@ def test_a_job_over_its_time_limit_fails() -> None:
     with pytest.raises(TimeLimitExceeded):
         run_job(job(params={"timeout": 30.0}, time_limit=0.6), notebook, LOG)
     assert notebook.lines[-1][0] is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize("result", [object(), b"\xff", "\ud800"])
+def test_what_cannot_be_told_has_failed(result: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "add", lambda context, **_: result)
+    notebook = Notebook()
+    with pytest.raises(ValueError, match=r"\w"):
+        run_job(job(kind="add", params={"x": 1, "y": 2}), notebook, LOG)
+    assert notebook.lines[-1][0] is TaskStatus.FAILED
+
+
+def test_the_text_of_an_error_can_always_be_told() -> None:
+    assert error_text(ValueError("\ud800")) == "ValueError: \\ud800"

@@ -1,0 +1,39 @@
+import multiprocessing
+from typing import Any
+
+from pydantic_core import from_json
+
+from lab.job import Job, Outcome
+from lab.lines import Lines
+from lab.status import StatusUpdate, TaskStatus
+
+JOB = Job(task_id="x", num=1, token="t")
+
+
+def test_a_line_is_read_as_the_update_that_it_says() -> None:
+    line = Lines(JOB, "worker@host", 2, False).end(Outcome(TaskStatus.DONE, {"a": [1, None]}))
+    update = StatusUpdate.model_validate_json(line.json)
+    assert (update.task_id, update.status, update.attempt, update.worker) == (
+        "x",
+        TaskStatus.DONE,
+        2,
+        "worker@host",
+    )
+    assert (update.token, update.progress, update.result, update.first) == ("t", 1.0, {"a": [1, None]}, True)
+
+
+def _run(answer: Any) -> None:
+    line = Lines(JOB, "w", 1, False).line(TaskStatus.IN_PROGRESS)
+    answer.put(from_json(line.json)["run"])
+
+
+def test_runs_in_forked_processes_have_names_of_their_own() -> None:
+    fork = multiprocessing.get_context("fork")
+    answer = fork.SimpleQueue()
+    names = set()
+    for _ in range(2):
+        child = fork.Process(target=_run, args=(answer,))
+        child.start()
+        names.add(answer.get())
+        child.join()
+    assert len(names) == 2
