@@ -1,5 +1,6 @@
 """How gunicorn serves the API: https://docs.gunicorn.org/en/stable/settings.html"""
 
+import gc
 import signal
 import sys
 import tempfile
@@ -26,6 +27,7 @@ accesslog = None
 
 def post_worker_init(worker: Any) -> None:
     """Ends the event streams as soon as the worker is asked to stop; they would hold it up."""
+    gc.freeze()  # what is here stays: the collector need not go through it again and again
     parts = worker.app.wsgi().extensions["lab"]
     former = signal.getsignal(signal.SIGTERM)
 

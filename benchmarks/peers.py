@@ -10,10 +10,12 @@ from typing import Final
 from benchmarks import messages
 from benchmarks.contender import Contender, Measured, rate
 from benchmarks.programs import message_file
-from benchmarks.stand import Stand, cores
+from benchmarks.stand import Stand
 from lab.amqp import CELERY_QUEUE, queue_arguments
 
 WARM: Final = 300
+# Of Celery, bare and in the lab: enough for some to wait for an answer while others work.
+CELERY_PROCESSES: Final = 8
 
 
 def _command(name: str) -> str:
@@ -21,9 +23,9 @@ def _command(name: str) -> str:
 
 
 def celery_worker(module: str) -> list[str]:
-    """The command of a Celery worker with a process for each processor, logging warnings."""
+    """The command of a Celery worker that logs warnings."""
     worker = [_command("celery"), "-A", module, "worker", "--loglevel=warning"]
-    return [*worker, f"--concurrency={cores()}", "-n", "bench@%h"]
+    return [*worker, f"--concurrency={CELERY_PROCESSES}", "-n", "bench@%h"]
 
 
 WORKERS: Final = {

@@ -60,7 +60,7 @@ RATIOS: Final = (
     Ratio(
         "consumer_tracked_vs_ceiling",
         "consumer, safe, tracked ÷ C ceiling",
-        "consumer_safe_tracked",
+        "consumer_safe_tracked_filled",
         ("ceiling_quorum",),
         0.3,
     ),

@@ -1,6 +1,7 @@
 """Starts the hand-written worker: `python -m consumer --concurrency 3`."""
 
 import argparse
+import gc
 import logging
 import signal
 import socket
@@ -65,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: consumer.stop())
+    gc.freeze()  # what is here stays: the collector need not go through it again and again
+    gc.set_threshold(10_000, 50, 50)
     consumer.run()
     logging.getLogger("consumer").info("stopped")
     return 0

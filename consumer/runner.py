@@ -32,9 +32,8 @@ class Runner:
     ends by itself; one that does not is given up: its task is settled, its thread left to itself, and
     another thread takes its place. Celery's prefork pool kills the process instead.
 
-    Jobs that were quick before are run by one thread one after the other, as many as are there and take
-    hundredths of a second together, and told about together: one POST says of all that they begin, and one
-    that they ended. Each is still told of before it begins, and acknowledged after its end was taken.
+    Jobs that were quick before one thread runs one after the other, as many as take hundredths of a second,
+    and tells of all at once. Each is still told of before it begins, and acknowledged after its end was taken.
 
     Args:
         is_cancelled: tells whether a task is known to be cancelled.
@@ -80,9 +79,13 @@ class Runner:
         stands there."""
         if not self._line:
             return False
+        if len(self._batches) > 1 and self._durations.expected(self._line[0].key) is not None:
+            return False  # one is told of, one runs: what comes meanwhile goes together as the next
         works = self._durations.take_quick(self._line, lambda work: not self._held.limited(work.run.job.kind))
         if len(works) > 1:
-            self._hand_over(Batch(works))
+            batch = Batch(works)
+            self._batches.add(batch)
+            self._hand_over(batch)
         else:
             self._held.take(works[0] if works else self._line.popleft())
         return True
@@ -234,8 +237,7 @@ class Runner:
             self._durations.note(work.key, work.run.seconds)
             if not batch.end(work, outcome):
                 return self._tell([(work, outcome)])
-        self._batches.discard(batch)
-        return self._tell(batch.ended())
+        return self._tell(batch.ended(), batch)
 
     def _begin(self, batch: Batch) -> None:
         """Tells that these jobs begin, and has those run alone that the answer takes out."""
@@ -243,13 +245,11 @@ class Runner:
         if not works or self._handler.desk is None:
             return
         verdicts = self._handler.desk.begin_all([work.run.report for work in works])
-        stopped = {id(work) for work, verdict in zip(works, verdicts, strict=True) if not verdict.run}
+        stopped = [work for work, verdict in zip(works, verdicts, strict=True) if not verdict.run]
         if stopped:
-            batch.sift(lambda work: id(work) not in stopped)
-            for work in works:
-                if id(work) in stopped:
-                    self._hand_over(work)
-        self._batches.add(batch)
+            batch.sift(lambda work: work not in stopped)
+            for work in stopped:
+                self._hand_over(work)
 
     def _is_first(self, work: Work) -> bool:
         """Whether a work is to be begun: it is wanted, and no second message of one that is here."""
@@ -264,11 +264,12 @@ class Runner:
         for work in left:
             self._hand_over(work)
         if ended:
-            threading.Thread(target=self._tell, args=(ended, False), daemon=True).start()
+            threading.Thread(target=self._tell, args=(ended, None, False), daemon=True).start()
 
-    def _tell(self, ended: Sequence[tuple[Work, Outcome]], by_its_thread: bool = True) -> bool:
-        """Reports how jobs ended, all together, and then settles their messages; False where all of them had
-        been given up meanwhile, and another thread has taken this one's place."""
+    def _tell(
+        self, ended: Sequence[tuple[Work, Outcome]], batch: Batch | None = None, by_its_thread: bool = True
+    ) -> bool:
+        """Reports how jobs ended, all together, and settles their messages; False where all had been given up."""
         told = True
         try:
             if self._handler.desk is not None and ended:
@@ -279,6 +280,8 @@ class Runner:
         won = [(work, outcome) for work, outcome in ended if work.take_end()]
         for work, _ in won:
             self._end(work)
+        if batch is not None:
+            self._batches.discard(batch)
         goes_on = bool(won) or not ended
         if by_its_thread and goes_on:
             self._free_thread()  # before the settlements wake who looks for a free one

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import sqlalchemy as sa
@@ -52,14 +53,16 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server: DATABASE_URL's where it is set, else a private one."""
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
     if not harness.postgres.installed():
         missing("PostgreSQL")
-    with PostgresNode(tmp_path_factory.mktemp("postgresql")) as server:
+    # Not below pytest's own folder: the server's user has to get there, and the next pytest that starts on this
+    # machine closes that folder to others.
+    with TemporaryDirectory(prefix="lab-postgresql-") as base, PostgresNode(Path(base)) as server:
         yield server.url
 
 

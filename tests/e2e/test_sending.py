@@ -46,7 +46,15 @@ def test_a_job_from_its_form_goes_from_pending_to_done_in_the_open_page(
 ) -> None:
     page = visitor.open()
     page.evaluate(OBSERVE)
-    (task,) = send(page, method, "1.2")
+    seen: list[str] = []
+    for _ in range(3):  # a worker may begin before the page has heard of the task
+        (task,) = send(page, method, "1.2")
+        expect(page.locator(f'[data-task-id="{task["id"]}"] .badge-status')).to_have_text("DONE")
+        seen = page.evaluate("id => window.seen[id]", task["id"])
+        assert seen[-2:] == ["IN_PROGRESS", "DONE"]
+        if len(seen) == 3:
+            break
+    assert seen == ["PENDING", "IN_PROGRESS", "DONE"]
     row = page.locator(f'[data-task-id="{task["id"]}"]')
     expect(row.locator(".badge-method")).to_have_text(label)
     expect(row).to_have_attribute("data-method", method)
@@ -54,7 +62,6 @@ def test_a_job_from_its_form_goes_from_pending_to_done_in_the_open_page(
     expect(row.locator("progress")).to_have_js_property("value", 1)
     expect(row.locator(".c-worker")).to_contain_text("@")
     expect(row.locator(".c-ran")).to_have_text(re.compile(r"^1\.[2-9]\ss$"))
-    assert page.evaluate("id => window.seen[id]", task["id"]) == ["PENDING", "IN_PROGRESS", "DONE"]
 
 
 def test_a_job_in_the_request_shows_that_it_runs_and_then_that_it_is_done(

@@ -17,7 +17,17 @@ from harness.node import RabbitNode
 PAGE = (ROOT / "docs" / "own-tasks.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 REQUESTS = [json.loads(body) for body in re.findall(r"-d '(\{.*?\})'", PAGE)]
-PARTS = ("lab", "api", "consumer", "transports", "harness", "templates", "static", "translations")
+PARTS = (
+    "experiments",
+    "lab",
+    "api",
+    "consumer",
+    "transports",
+    "harness",
+    "templates",
+    "static",
+    "translations",
+)
 
 
 @pytest.fixture(scope="module")
