@@ -5,6 +5,8 @@ from random import Random
 from typing import Final
 
 from experiments.plan import (
+    MAX_DURATION,
+    WARM_UP_JOBS,
     Arrival,
     Burst,
     Duration,
@@ -17,7 +19,6 @@ from experiments.plan import (
 )
 
 WARM_UP: Final = 0
-WARM_UP_JOBS: Final = 50
 LONGEST_IN_MEANS: Final = 20.0
 
 
@@ -59,6 +60,6 @@ def _lengths(law: Duration, plan: Plan, turn: int) -> Iterator[float]:
         elif isinstance(law, Uniform):
             yield random.uniform(law.low, law.high)
         elif isinstance(law, Exponential):
-            yield min(random.expovariate(1 / law.mean), LONGEST_IN_MEANS * law.mean)
+            yield min(random.expovariate(1 / law.mean), LONGEST_IN_MEANS * law.mean, MAX_DURATION)
         else:
             yield random.choice(law.values)

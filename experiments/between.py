@@ -3,14 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Final
 
 from experiments import intervals
+from experiments.fairness_values import value_text
 from experiments.figures import KEYS, values_of
 from experiments.model import Experiment, Interval, Run, label
-from experiments.totals import counted
+from experiments.plan import Plan
+from experiments.plan_facts import facts_of
+from experiments.totals import counted, resolution_of
+from experiments.words import N_, Translate, environment_facts, fairness_title, untranslated
 
 Parts = tuple[tuple[str, str, str], ...]
 """What differs: its name, and its value in the one and in the other; "" where it has none."""
+
+ALONE: Final = N_(
+    "Each of these intervals holds by itself, so that with many of them a few will show a difference that is none."
+)
 
 
 @dataclass(frozen=True)
@@ -42,27 +51,28 @@ class Between:
     fairness: Parts
 
 
-def between(one: Experiment, other: Experiment) -> Between:
+def between(one: Experiment, other: Experiment, _: Translate = untranslated) -> Between:
     """The differences of arms of the same name, with unpaired intervals: the two had nothing in common but
-    their plans."""
+    their plans. What else differs is told in the language of `_`."""
     first, second = _arms(one), _arms(other)
     return Between(
         changes=tuple(
-            _change(arm, key, first[arm][key], second[arm][key])
+            _change((one.plan, other.plan), arm, key, first[arm][key], second[arm][key])
             for arm in first
             if arm in second
             for key in KEYS
             if key in first[arm] and key in second[arm]
         ),
         unmatched=tuple(sorted(first.keys() ^ second.keys())),
-        plan=_parts(_plan(one), _plan(other)),
-        environment=_parts(one.environment, other.environment),
-        fairness=_parts(_fairness(one), _fairness(other)),
+        plan=_parts(dict(facts_of(one.plan, _)), dict(facts_of(other.plan, _))),
+        environment=_parts(*(environment_facts(each.environment, _) for each in (one, other))),
+        fairness=_parts(_fairness(one, _), _fairness(other, _)),
     )
 
 
-def _change(arm: str, key: str, one: list[float], other: list[float]) -> Change:
-    difference = intervals.of_difference(one, other)
+def _change(plans: tuple[Plan, Plan], arm: str, key: str, one: list[float], other: list[float]) -> Change:
+    steps = (resolution_of(plan, key, values) for plan, values in zip(plans, (one, other), strict=True))
+    difference = intervals.of_difference(one, other, resolution=sum(steps))
     base = fmean(one)
     return Change(
         arm=arm,
@@ -88,18 +98,12 @@ def _series(runs: list[Run]) -> dict[str, list[float]]:
     return {key: values for key, values in series.items() if values}
 
 
-def _plan(experiment: Experiment) -> dict[str, str]:
-    plan = experiment.plan
-    parts = {
-        key: str(value) for key, value in plan.model_dump(mode="json", exclude={"title", "arms"}).items()
-    }
-    return {"arms": ", ".join(label(plan, arm) for arm in range(len(plan.arms))), **parts}
-
-
-def _fairness(experiment: Experiment) -> dict[str, str]:
+def _fairness(experiment: Experiment, _: Translate) -> dict[str, str]:
     labels = [label(experiment.plan, arm) for arm in range(len(experiment.plan.arms))]
     return {
-        row.key: "; ".join(f"{name}: {value}" for name, value in zip(labels, row.values, strict=False))
+        fairness_title(row.key, _): "; ".join(
+            f"{name}: {value_text(value, _)}" for name, value in zip(labels, row.values, strict=False)
+        )
         for row in experiment.fairness
     }
 

@@ -60,6 +60,7 @@ def _run(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     progress = Progress(err)
     with _lab(options, plan, concurrency, progress) as client:
         try:
+            progress.say(cli_text.fairness(plan, client.differences(plan), ran=False))
             experiment_id = client.run(plan)
         except ClientError as error:
             if error.errors:
@@ -168,14 +169,17 @@ def _wait(client: LabClient, experiment_id: str, progress: Progress) -> Experime
     heard = time.monotonic()
     while True:
         try:
-            found = client.get(experiment_id)
+            found = client.get(experiment_id, runs=False)
+            ended = found.status in _ENDED
+            if ended:
+                found = client.get(experiment_id)
         except NobodyAnswers:
             if time.monotonic() - heard > AWAY_SECONDS:
                 raise
         else:
             heard = time.monotonic()
             progress.show(found)
-            if found.status in _ENDED:
+            if ended:
                 return found
         time.sleep(LOOK_SECONDS)
 
@@ -192,8 +196,10 @@ def _cancel(client: LabClient, experiment_id: str) -> str | None:
 
 def _until_ended(client: LabClient, experiment_id: str, seconds: float) -> Experiment:
     deadline = time.monotonic() + seconds
-    while (found := client.get(experiment_id)).status not in _ENDED and time.monotonic() < deadline:
+    found = client.get(experiment_id, runs=False)
+    while found.status not in _ENDED and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
+        found = client.get(experiment_id, runs=False)
     return found
 
 

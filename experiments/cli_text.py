@@ -1,26 +1,15 @@
 """What the command line prints of experiments."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from experiments.between import Between
-from experiments.model import Experiment, Interval, label
+from experiments.between import ALONE, Between
+from experiments.fairness_values import state_of, value_text
+from experiments.model import Experiment, FairnessRow, Interval, label
 from experiments.plan import Plan
 from experiments.verdict import verdict_of
-from experiments.words import interval_text, shown, title_of, unit_of
+from experiments.words import GLANCE, OUTCOME_TITLES, fairness_title, interval_text, shown, title_of, unit_of
 from lab.clock import to_iso
-
-SHOWN: Final = (
-    "throughput",
-    "end_to_end.p50",
-    "end_to_end.p99",
-    "queue.p50",
-    "overhead.p50",
-    "cpu.workers",
-    "memory.workers",
-    "per_job.bytes",
-    "per_job.frames",
-)
 
 
 def summary(experiment: Experiment) -> str:
@@ -35,18 +24,34 @@ def summary(experiment: Experiment) -> str:
                 f"{title_of(key)} [{unit_of(key)}]",
                 *(_shown(key, total.figures) for total in experiment.totals),
             ]
-            for key in SHOWN
+            for key in GLANCE
             if any(key in total.figures for total in experiment.totals)
         ]
-        counts = ("failed", "retries", "duplicates", "lost")
         rows.append(
             [
-                " / ".join(counts),
-                *(" / ".join(str(getattr(total, name)) for name in counts) for total in experiment.totals),
+                " / ".join(OUTCOME_TITLES),
+                *(
+                    " / ".join(str(getattr(total, name)) for name in OUTCOME_TITLES)
+                    for total in experiment.totals
+                ),
             ]
         )
         lines += ["", *table(["", *labels], rows)]
+    if experiment.fairness:
+        lines += ["", fairness(plan, experiment.fairness)]
     return "\n".join(lines)
+
+
+def fairness(plan: Plan, rows: Sequence[FairnessRow], *, ran: bool = True) -> str:
+    """What differs between the arms of `plan` besides the method; what is equal is only named. `ran` is whether
+    it is of a run, and not of one to come."""
+    apart = [row for row in rows if not row.equal]
+    alike = [fairness_title(row.key) for row in rows if row.equal]
+    lines = table(
+        ["not alike", *(label(plan, place) for place in range(len(plan.arms))), ""],
+        [[fairness_title(row.key), *map(value_text, row.values), _mark(plan, row, ran)] for row in apart],
+    )
+    return "\n".join([*(lines if apart else []), f"Alike: {', '.join(alike) or 'nothing'}."])
 
 
 def listing(found: Sequence[Mapping[str, Any]]) -> str:
@@ -71,9 +76,9 @@ def differences(found: Between) -> str:
             "yes" if change.shown else "no difference shown",
         ]
         for change in found.changes
-        if change.figure in SHOWN
+        if change.figure in GLANCE
     ]
-    lines = table(["arm", "figure", "first", "second", "difference", "shown"], rows)
+    lines = [*table(["arm", "figure", "first", "second", "difference", "shown"], rows), ALONE]
     for title, parts in (
         ("Plan", found.plan),
         ("Environment", found.environment),
@@ -82,6 +87,12 @@ def differences(found: Between) -> str:
         lines += [f"{title}, {name}: {one or '-'} / {other or '-'}" for name, one, other in parts]
     lines += [f"Only one of them has figures of {arm}." for arm in found.unmatched]
     return "\n".join(lines)
+
+
+def _mark(plan: Plan, row: FairnessRow, ran: bool) -> str:
+    if state_of(row, plan) == "sync":
+        return ""
+    return "set alike before it begins" if plan.equalise and row.can_equalise and not ran else "!"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

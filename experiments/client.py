@@ -1,12 +1,13 @@
 """A lab's HTTP API of experiments, as a program uses it."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any, Final
 
 import requests
 from requests.auth import HTTPBasicAuth
 
-from experiments.model import Experiment
+from experiments.model import Experiment, FairnessRow
 from experiments.plan import Plan
 
 TIMEOUT: Final = (3.0, 60.0)  # seconds, to connect and to read
@@ -55,9 +56,15 @@ class LabClient:
         answer = self._ask("POST", "", data=plan.model_dump_json().encode(), headers=headers)
         return str(answer.json()["id"])
 
-    def get(self, experiment_id: str) -> Experiment:
-        """The experiment as it stands."""
-        told = self._ask("GET", f"/{experiment_id}").json()
+    def differences(self, plan: Plan) -> Sequence[FairnessRow]:
+        """What differs between the arms of `plan` now, without running it."""
+        told = self._ask("POST", "/differences", json=plan.model_dump(mode="json")).json()
+        return [FairnessRow.model_validate(row) for row in told["fairness"]]
+
+    def get(self, experiment_id: str, *, runs: bool = True) -> Experiment:
+        """The experiment as it stands, without its repetitions where not `runs`: so it is watched, since the
+        whole of it takes the lab's time."""
+        told = self._ask("GET", f"/{experiment_id}" if runs else f"/{experiment_id}?runs=false").json()
         told.pop("race", None)
         return Experiment.model_validate(told)
 

@@ -8,7 +8,7 @@ from experiments.model import FairnessRow
 from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
 from lab.settings import Settings
-from transports.configuration import NONE, REPORTS, Configuration
+from transports.configuration import ACKNOWLEDGEMENTS, NONE, REPORTS, Configuration, listed
 from transports.control import CONTROLS, WorkerPicture, create_control
 
 KIND: Final = "experiment_job"
@@ -59,14 +59,16 @@ def fairness_of(
     settings: Settings,
     *,
     equalised: bool = False,
+    threads: int | None = None,
 ) -> list[FairnessRow]:
     """The rows KEYS for the arms of `plan`, by what the workers told of themselves (`pictures`, of all
     methods) and by the configuration in use. Connects to nothing.
 
     Args:
         equalised: whether the pictures were taken after `Equaliser.apply`.
+        threads: how many run an arm of `sync`, where that is settled already.
     """
-    threads = sync_threads(plan, pictures)
+    threads = threads or sync_threads(plan, pictures)
     known: dict[tuple[str, Delivery], Configuration] = {}
     sides = []
     for arm in plan.arms:
@@ -84,6 +86,18 @@ def fairness_of(
         )
         for key in KEYS
     ]
+
+
+def changed(before: Sequence[FairnessRow], after: Sequence[FairnessRow]) -> list[FairnessRow]:
+    """The rows `before` a run, with what they had become `after` it: a value that changed meanwhile reads
+    `3 → 2`, and its row is not equal."""
+    later = {row.key: row.values for row in after}
+    return [_moved(row, later[row.key]) if later[row.key] != row.values else row for row in before]
+
+
+def _moved(row: FairnessRow, later: Sequence[str]) -> FairnessRow:
+    values = [was if was == now else f"{was} → {now}" for was, now in zip(row.values, later, strict=True)]
+    return row.model_copy(update={"values": values, "equal": False, "done": False, "changed": True})
 
 
 def workers_of(arm: Arm, pictures: Sequence[WorkerPicture]) -> list[WorkerPicture]:
@@ -112,7 +126,7 @@ def _of_workers(value: Callable[[WorkerPicture], str], in_request: str) -> Calla
     def told(side: _Side) -> str:
         if side.in_request:
             return in_request
-        return ", ".join(sorted({value(worker) for worker in side.workers})) or NO_ANSWER
+        return _each(side, value) or NO_ANSWER
 
     return told
 
@@ -138,7 +152,35 @@ def _total(values: Sequence[int | None]) -> str:
 
 
 def _pool(worker: WorkerPicture) -> str:
-    return {"prefork": "processes"}.get(worker.pool or UNKNOWN, worker.pool or UNKNOWN)
+    told = worker.pool or UNKNOWN
+    return {"prefork": "processes", "thread": "threads"}.get(told, told)
+
+
+def _acknowledgement(side: _Side) -> str:
+    if not side.workers:
+        return side.configuration.acknowledgement
+    return _each(side, lambda worker: ACKNOWLEDGEMENTS.get(worker.acknowledgement or "", UNKNOWN))
+
+
+def _time_limits(side: _Side) -> str:
+    if not side.workers:
+        return side.configuration.time_limits
+    return _each(side, lambda worker: side.configuration.time_limits if _ends_jobs(worker) else NONE)
+
+
+def _ends_jobs(worker: WorkerPicture) -> bool:
+    """Celery ends a job in time where it has a process to itself; the consumer's pool has one kind."""
+    return worker.method != "celery" or worker.pool in (None, "prefork")
+
+
+def _versions(side: _Side) -> str:
+    """Of the workers, and of who publishes where those are others."""
+    told = {UNKNOWN if one.versions is None else listed(one.versions) for one in side.workers}
+    return "; ".join(sorted(told | {side.configuration.versions})) or NONE
+
+
+def _each(side: _Side, value: Callable[[WorkerPicture], str]) -> str:
+    return ", ".join(sorted({value(worker) for worker in side.workers}))
 
 
 def _message_size(side: _Side) -> str:
@@ -161,10 +203,12 @@ _VALUES: Final[Mapping[str, Callable[[_Side], str]]] = {
     **{
         key: _configured(key)
         for key in (
-            "acknowledgement", "confirms", "durability", "queue_type", "redelivery", "retries", "time_limits",
-            "reports", "serialisation", "versions",
+            "confirms", "durability", "queue_type", "redelivery", "retries", "reports", "serialisation",
         )
     },
+    "acknowledgement": _acknowledgement,
+    "time_limits": _time_limits,
+    "versions": _versions,
     "message_size": _message_size,
     "rate_limits": _of_workers(_rate_limit, NO_LIMIT),
 }  # fmt: skip

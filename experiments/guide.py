@@ -79,8 +79,9 @@ def advise(
         experiments: the reader's own, newest first.
     """
     given = [(q, found) for q in QUESTIONS if (found := q.answer(answers.get(q.id, "")))]
+    rate = next((found.needs for q, found in given if q.figure == "throughput" and found.needs), 0.0)
     reasons = tuple(
-        reason for question, found in given for reason in _reasons(question, found, experiments, _)
+        reason for question, found in given for reason in _reasons(question, found, experiments, rate, _)
     )
     if not given:
         return Advice("", _(_OPEN))
@@ -103,11 +104,11 @@ def advise(
 
 
 def _reasons(
-    question: Question, answer: Answer, experiments: Sequence[Experiment], _: Translate
+    question: Question, answer: Answer, experiments: Sequence[Experiment], rate: float, _: Translate
 ) -> Iterator[Reason]:
     evidence: list[Evidence] = []
     if answer.needs is not None:
-        evidence = evidence_for(question.figure, answer.needs, experiments, _)
+        evidence = evidence_for(question.figure, answer.needs, experiments, _, rate)
     for found in evidence:
         yield Reason(
             question=question.id,

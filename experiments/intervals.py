@@ -27,29 +27,35 @@ Pick = Callable[[Sequence[float]], tuple[float, ...]]
 Draw = tuple[Pick, tuple[float, ...]]
 
 
-def of_mean(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """The mean of `values`, one of each repetition, with its interval at `level` (0 to 1)."""
+def of_mean(values: Sequence[float], level: float = LEVEL, resolution: float = 0.0) -> Interval:
+    """The mean of `values`, one of each repetition, with its interval at `level` (0 to 1).
+
+    Args:
+        resolution: the smallest step in which the values can be told; the interval reaches at least so far.
+    """
     mean = fmean(values)
     if len(values) < MINIMUM:
         return Interval(value=mean)
     spread = stdev(values)
     if not spread:
-        return Interval(value=mean, low=mean, high=mean)
+        return _around(mean, resolution)
     residuals = [(value - mean) / spread for value in values]
     ratios = [_ratio(*_drawn(residuals, draw)) for draw in _draws("one", len(values), _resamples(level))]
-    reach = _quantile(ratios, level) * spread
-    return Interval(value=mean, low=mean - reach, high=mean + reach)
+    return _around(mean, max(resolution, _quantile(ratios, level) * spread))
 
 
-def of_difference(first: Sequence[float], second: Sequence[float], level: float = LEVEL) -> Interval:
-    """The mean of `second` minus that of `first`, repetitions that have nothing to do with each other."""
+def of_difference(
+    first: Sequence[float], second: Sequence[float], level: float = LEVEL, resolution: float = 0.0
+) -> Interval:
+    """The mean of `second` minus that of `first`, repetitions that have nothing to do with each other;
+    `resolution` as above."""
     difference = fmean(second) - fmean(first)
     if min(len(first), len(second)) < MINIMUM:
         return Interval(value=difference)
     spreads = [stdev(values) for values in (first, second)]
     error = math.hypot(*(s / math.sqrt(len(v)) for s, v in zip(spreads, (first, second), strict=True)))
     if not error:
-        return Interval(value=difference, low=difference, high=difference)
+        return _around(difference, resolution)
     residuals = [
         [(value - fmean(values)) / spread if spread else 0.0 for value in values]
         for values, spread in zip((first, second), spreads, strict=True)
@@ -62,8 +68,7 @@ def of_difference(first: Sequence[float], second: Sequence[float], level: float 
             spread_1 * spreads[0] / math.sqrt(len(first)), spread_2 * spreads[1] / math.sqrt(len(second))
         )
         ratios.append(_ratio(mean_2 * spreads[1] - mean_1 * spreads[0], drawn_error))
-    reach = _quantile(ratios, level) * error
-    return Interval(value=difference, low=difference - reach, high=difference + reach)
+    return _around(difference, max(resolution, _quantile(ratios, level) * error))
 
 
 def together(comparisons: int) -> float:
@@ -75,6 +80,10 @@ def leaves_out_zero(interval: Interval) -> bool:
     """Whether the whole interval lies on one side of zero; False where there is none."""
     low, high = interval.low, interval.high
     return low is not None and high is not None and (low > 0 or high < 0)
+
+
+def _around(value: float, reach: float) -> Interval:
+    return Interval(value=value, low=value - reach, high=value + reach)
 
 
 def _resamples(level: float) -> int:

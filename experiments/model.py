@@ -128,7 +128,12 @@ class Interval(_Part):
 class Total(_Part):
     """One arm over all counted repetitions. Keys of `figures` are those of `experiments.figures.TITLES`:
     "throughput", "<metric>.<p50|p90|p99|p999|max>", "cpu.<part>" (ms a job), "memory.<part>" (bytes),
-    "per_job.<bytes|frames>"."""
+    "per_job.<bytes|frames>".
+
+    Attributes:
+        unsound: repetitions in which more than one job in a hundred was lost, or failed without being asked to:
+            their throughput and percentiles are of the other jobs only.
+    """
 
     arm: int
     figures: dict[str, Interval]
@@ -136,6 +141,7 @@ class Total(_Part):
     retries: int = 0
     duplicates: int = 0
     lost: int = 0
+    unsound: int = 0
 
 
 class Comparison(_Part):
@@ -143,7 +149,8 @@ class Comparison(_Part):
     figures (`experiments.totals.headline`) are widened until those of all pairs hold together.
 
     Attributes:
-        ratio: the second's value over the first's; None where the first's is 0.
+        means: the first's value and the second's, of the repetitions that both ran.
+        ratio: the second of them over the first; None where the first is 0.
         shown: whether the interval leaves zero out.
     """
 
@@ -151,6 +158,7 @@ class Comparison(_Part):
     second: int
     figure: str
     difference: Interval
+    means: tuple[float, float] | None = None  # experiments of the first version have none
     ratio: float | None
     shown: bool
 
@@ -162,6 +170,7 @@ class FairnessRow(_Part):
         key: "concurrency", "prefetch", "acknowledgement", "confirms", "durability", "queue_type", "pool",
             "workers", "versions", …; the pages have a title and a remark for each.
         can_equalise: whether the switch makes them alike; done: whether it did.
+        changed: whether it was no longer so after the last repetition; the values that changed read `3 → 2`.
     """
 
     key: str
@@ -169,6 +178,7 @@ class FairnessRow(_Part):
     equal: bool
     can_equalise: bool = False
     done: bool = False
+    changed: bool = False
 
 
 class Experiment(_Part):

@@ -10,6 +10,8 @@ from lab.delivery import Delivery
 MAX_JOBS: Final = 100_000
 MAX_ARMS: Final = 6
 MAX_REPETITIONS: Final = 50
+MAX_TASKS: Final = 2_000_000
+WARM_UP_JOBS: Final = 50
 MAX_VALUES: Final = 10_000
 MAX_PAYLOAD: Final = 1_000_000
 MAX_BYTES: Final = 500_000_000
@@ -62,7 +64,7 @@ class Uniform(_Part):
 
 
 class Exponential(_Part):
-    """Exponentially distributed around `mean` seconds; nothing longer than 20 means."""
+    """Exponentially distributed around `mean` seconds; nothing longer than 20 means, nor than 60 seconds."""
 
     law: Literal["exponential"]
     mean: Annotated[float, Field(gt=0, le=MAX_DURATION, allow_inf_nan=False)]
@@ -132,8 +134,10 @@ class Plan(_Part):
             raise ValueError("seconds go with an open loop; a burst takes jobs")
         if self.count > MAX_JOBS:
             raise ValueError(f"that is {self.count} jobs a repetition; at most {MAX_JOBS}")
-        if self.count * len(self.arms) * self.repetitions * self.payload_bytes > MAX_BYTES:
-            # The store keeps them all.
+        # The store keeps them all.
+        if self.tasks > MAX_TASKS:
+            raise ValueError(f"repetitions: that is {self.tasks} jobs in all of them; at most {MAX_TASKS}")
+        if self.tasks * self.payload_bytes > MAX_BYTES:
             raise ValueError(f"payload_bytes: all messages together carry at most {MAX_BYTES} bytes")
         return self
 
@@ -144,6 +148,16 @@ class Plan(_Part):
             return self.jobs
         rate = self.arrival.rate if isinstance(self.arrival, OpenLoop) else 0.0
         return max(1, round((self.seconds or 0.0) * rate))
+
+    @property
+    def warm_up_count(self) -> int:
+        """Jobs for each arm in the turn that does not count; 0 where there is none."""
+        return min(WARM_UP_JOBS, self.count) if self.warm_up else 0
+
+    @property
+    def tasks(self) -> int:
+        """Jobs of all arms in all repetitions, the warm-up included."""
+        return (self.count * self.repetitions + self.warm_up_count) * len(self.arms)
 
 
 class PlannedJob(_Part):

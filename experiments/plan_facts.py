@@ -1,11 +1,12 @@
-"""A plan in words, for reports."""
+"""A plan in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Final, NamedTuple
 
 from experiments.model import label
-from experiments.plan import Burst, Exponential, Fixed, Plan, Uniform, Work
-from experiments.words import N_, Translate
+from experiments.plan import Burst, Exponential, Fixed, Plan, Uniform, Values, Work
+from experiments.words import N_, Translate, decimal
 
 
 class Fact(NamedTuple):
@@ -15,53 +16,81 @@ class Fact(NamedTuple):
     value: str
 
 
-_WORK: Final = {
+WORKS: Final = {
     Work.WAIT: N_("waits"),
     Work.CPU: N_("computes"),
-    Work.IMAGE: N_("works on a picture"),
+    Work.IMAGE: N_("works on an image"),
     Work.NOOP: N_("nothing"),
-    Work.FAILING: N_("waits, and may fail"),
+    Work.FAILING: N_("waits, and some fail"),
 }
+_NAMES: Final = (
+    N_("Contenders"),
+    N_("Jobs a contender and repetition"),
+    N_("What a job does"),
+    N_("Share of jobs that fail"),
+    N_("How long it takes"),
+    N_("How they come"),
+    N_("Bytes beside the job"),
+    N_("Repetitions"),
+    N_("Warm-up"),
+    N_("Equalised"),
+    N_("Lost after, seconds"),
+    N_("Seed"),
+)
 
 
 def facts_of(plan: Plan, _: Translate) -> Iterator[Fact]:
-    """What the plan asks for, part by part."""
-    yield Fact(_(N_("Contenders")), ", ".join(label(plan, arm) for arm in range(len(plan.arms))))
-    yield Fact(_(N_("Jobs a contender and repetition")), str(plan.count))
-    yield Fact(_(N_("What a job does")), _(_WORK[plan.work]))
-    if plan.work is Work.FAILING:
-        yield Fact(_(N_("Share of jobs that fail")), f"{plan.p:g}")
-    if plan.work is not Work.NOOP:
-        yield Fact(_(N_("How long")), _duration(plan, _))
-    yield Fact(_(N_("How they come")), _arrival(plan, _))
-    yield Fact(_(N_("Payload, bytes")), str(plan.payload_bytes))
-    yield Fact(_(N_("Repetitions")), str(plan.repetitions))
-    yield Fact(_(N_("Warm-up")), _yes(plan.warm_up, _))
-    yield Fact(_(N_("Made alike what can be")), _yes(plan.equalise, _))
-    yield Fact(_(N_("Lost after, s")), f"{plan.deadline:g}")
-    yield Fact(_(N_("Seed")), str(plan.seed))
+    """What the plan asks for, part by part; what says nothing, such as the length of no work, is left out."""
+    values = (
+        ", ".join(label(plan, arm) for arm in range(len(plan.arms))),
+        str(plan.count),
+        _(WORKS[plan.work]),
+        _plain(plan.p, _) if plan.work is Work.FAILING else "",
+        "" if plan.work is Work.NOOP else duration_text(plan, _),
+        arrival_text(plan, _),
+        str(plan.payload_bytes),
+        str(plan.repetitions),
+        _yes(plan.warm_up, _),
+        _yes(plan.equalise, _),
+        _plain(plan.deadline, _),
+        str(plan.seed),
+    )
+    return (Fact(_(name), value) for name, value in zip(_NAMES, values, strict=True) if value)
 
 
-def _duration(plan: Plan, _: Translate) -> str:
+def duration_text(plan: Plan, _: Translate) -> str:
+    """How long a job takes."""
     match plan.duration:
         case Fixed(seconds=seconds):
-            return _(N_("%(seconds)s s")) % {"seconds": f"{seconds:g}"}
+            return _(N_("%(seconds)s s")) % {"seconds": _plain(seconds, _)}
         case Uniform(low=low, high=high):
-            return _(N_("%(low)s to %(high)s s, all equally likely")) % {
-                "low": f"{low:g}",
-                "high": f"{high:g}",
-            }
+            bounds = {"low": _plain(low, _), "high": _plain(high, _)}
+            return _(N_("%(low)s to %(high)s s, all equally likely")) % bounds
         case Exponential(mean=mean):
-            return _(N_("exponential, mean %(mean)s s")) % {"mean": f"{mean:g}"}
-    return _(N_("drawn from %(count)s values")) % {"count": len(plan.duration.values)}
+            return _(N_("exponentially distributed around %(mean)s s")) % {"mean": _plain(mean, _)}
+        case Values(values=values):
+            return _drawn(values, _)
 
 
-def _arrival(plan: Plan, _: Translate) -> str:
+def arrival_text(plan: Plan, _: Translate) -> str:
+    """How the jobs come."""
     if isinstance(plan.arrival, Burst):
         return _(N_("all at once"))
-    rate = {"rate": f"{plan.arrival.rate:g}"}
     even = plan.arrival.spacing == "even"
-    return _(N_("%(rate)s a second, evenly") if even else N_("%(rate)s a second, by chance (Poisson)")) % rate
+    said = _(N_("%(rate)s a second, evenly") if even else N_("%(rate)s a second, at random times"))
+    return said % {"rate": _plain(plan.arrival.rate, _)}
+
+
+def _drawn(values: Sequence[float], _: Translate) -> str:
+    told = {"low": min(values), "high": max(values), "mean": fmean(values)}
+    return _(N_("drawn from so many values: %(count)s, from %(low)s to %(high)s s, mean %(mean)s s")) % {
+        "count": len(values),
+        **{name: _plain(value, _) for name, value in told.items()},
+    }
+
+
+def _plain(value: float, _: Translate) -> str:
+    return decimal(f"{value:g}", _)
 
 
 def _yes(value: bool, _: Translate) -> str:

@@ -10,9 +10,9 @@ from experiments.model import Experiment, label
 from experiments.plan import Plan
 from experiments.plan_facts import Fact, facts_of
 from experiments.report_tables import Cell, Table
-from experiments.totals import headline
-from experiments.verdict import Verdict, verdict_of
-from experiments.words import N_, Translate, title_of, untranslated
+from experiments.troubles import trouble_text
+from experiments.verdict import Verdict, remark_on_differences, verdict_of
+from experiments.words import N_, Translate, environment_facts, untranslated
 from lab.clock import to_iso
 
 COMMAND: Final = "python -m experiments run --plan plan.json"
@@ -22,10 +22,7 @@ _HOLD: Final = N_(
     "Figures are the means of the repetitions, each with its interval: in 95 of 100 experiments such an interval"
     " holds the mean that many more repetitions would come to."
 )
-_TOGETHER: Final = N_(
-    "The one minus the other, by repetition. The intervals of %(figures)s hold all together; the others"
-    " each by itself, so that with many of them a few will show a difference that is none."
-)
+_BY_TURN: Final = N_("The one minus the other, by repetition.")
 _STATUSES: Final = {
     "PENDING": N_("It has not begun."),
     "IN_PROGRESS": N_("It is still running; this is of the turns that have ended."),
@@ -60,7 +57,6 @@ class Content:
 def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
     """All that a report on `experiment` says, in the language of `_`."""
     plan = experiment.plan
-    named = ", ".join(title_of(key, _) for key in headline(plan))
     sections = [
         Section(
             _(N_("At a glance")), (tables.glance(experiment, _), tables.outcomes(experiment, _)), (_(_HOLD),)
@@ -70,18 +66,21 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
         Section(
             _(N_("Differences")),
             tuple(tables.differences(experiment, _)),
-            (_(_TOGETHER) % {"figures": named},),
+            (f"{_(_BY_TURN)} {remark_on_differences(plan, _)}",),
         ),
         Section(_(N_("Each repetition")), (tables.repetitions(experiment, _),)),
         Section(_(N_("What it took")), tuple(tables.usage(experiment, _))),
         Section(_(N_("What differs between the contenders")), (tables.fairness(experiment, _),)),
-        Section(_(N_("Environment")), facts=tuple(Fact(*item) for item in experiment.environment.items())),
+        Section(
+            _(N_("Environment")),
+            facts=tuple(Fact(*item) for item in environment_facts(experiment.environment, _).items()),
+        ),
         Section(_(N_("Plan")), facts=tuple(facts_of(plan, _))),
     ]
     return Content(
         title=plan.title or " / ".join(label(plan, arm) for arm in range(len(plan.arms))),
         made=to_iso(experiment.finished_us or experiment.created_us),
-        state=_(_STATUSES[experiment.status]) % {"error": experiment.error or "–"}
+        state=_(_STATUSES[experiment.status]) % {"error": trouble_text(experiment.error or "–", _)}
         if experiment.status in _STATUSES
         else "",
         verdict=verdict_of(experiment, _),

@@ -4,11 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from experiments.fairness_values import state_of, value_text
 from experiments.figures import values_of
-from experiments.model import METRICS, Comparison, Experiment, Total, label
+from experiments.model import METRICS, Comparison, Experiment, FairnessRow, Total, label
+from experiments.plan import Plan
 from experiments.words import (
+    GLANCE,
     METRIC_TITLES,
     N_,
+    OUTCOME_TITLES,
     PART_TITLES,
     POINT_TITLES,
     Translate,
@@ -22,7 +26,6 @@ from experiments.words import (
 )
 
 NOTHING: Final = "–"
-GLANCE: Final = ("throughput", "end_to_end.p50", "end_to_end.p99", "queue.p50", "overhead.p50", "cpu.workers")
 COMPARED: Final = (
     "throughput",
     *(f"{metric}.{point}" for metric in METRICS for point in ("p50", "p99")),
@@ -30,6 +33,9 @@ COMPARED: Final = (
     "per_job.bytes",
     "per_job.frames",
 )
+_COLUMNS: Final = 6
+"""As many figures as stand beside each other on a page."""
+
 _CONTENDER: Final = N_("Contender")
 
 
@@ -57,7 +63,7 @@ class Table:
 
 def glance(experiment: Experiment, _: Translate) -> Table:
     """The figures to look at first, one row an arm."""
-    keys = _known(GLANCE, experiment)
+    keys = _known(GLANCE[:_COLUMNS], experiment)
     return Table(
         head=(_(_CONTENDER), *_titles(keys, _)),
         rows=tuple(_figures(experiment, total, keys, _) for total in experiment.totals),
@@ -67,14 +73,12 @@ def glance(experiment: Experiment, _: Translate) -> Table:
 
 def outcomes(experiment: Experiment, _: Translate) -> Table:
     """How many jobs went otherwise than planned, in all repetitions together, one row an arm."""
-    names = ("failed", "retries", "duplicates", "lost")
-    head = (N_("Jobs that failed"), N_("Tried again"), N_("Begun once more unasked"), N_("Not ended in time"))
     return Table(
-        head=(_(_CONTENDER), *(_(words) for words in head)),
+        head=(_(_CONTENDER), *(_(words) for words in OUTCOME_TITLES.values())),
         rows=tuple(
             (
                 Cell(label(experiment.plan, total.arm)),
-                *(Cell(str(getattr(total, name))) for name in names),
+                *(Cell(str(getattr(total, name))) for name in OUTCOME_TITLES),
             )
             for total in experiment.totals
         ),
@@ -140,8 +144,10 @@ def differences(experiment: Experiment, _: Translate) -> Iterator[Table]:
 def _difference(one: Comparison, _: Translate) -> tuple[Cell, ...]:
     return (
         Cell(f"{title_of(one.figure, _)}, {unit_of(one.figure, _)}"),
-        Cell(signed(one.figure, one.difference.value), bounds_text(one.figure, one.difference, _, sign=True)),
-        Cell(NOTHING if one.ratio is None else f"{number(one.ratio)}×"),
+        Cell(
+            signed(one.figure, one.difference.value, _), bounds_text(one.figure, one.difference, _, sign=True)
+        ),
+        Cell(NOTHING if one.ratio is None else f"{number(one.ratio, _)}×"),
         Cell(_(N_("yes")) if one.shown else _(N_("no difference shown"))),
     )
 
@@ -153,7 +159,7 @@ def repetitions(experiment: Experiment, _: Translate) -> Table:
     for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
         values = values_of(run.figures)
         if run.turn > 0:
-            cells = (Cell(shown(key, values[key]) if key in values else NOTHING) for key in keys)
+            cells = (Cell(shown(key, values[key], _) if key in values else NOTHING) for key in keys)
             rows.append((Cell(str(run.turn)), Cell(label(experiment.plan, run.arm)), *cells))
     return Table((_(N_("Repetition")), _(_CONTENDER), *_titles(keys, _)), tuple(rows))
 
@@ -164,22 +170,29 @@ def fairness(experiment: Experiment, _: Translate) -> Table:
     rows = tuple(
         (
             Cell(fairness_title(row.key, _)),
-            *(Cell(value) for value in row.values),
-            Cell(_alike(row.equal, row.done, _)),
+            *(Cell(value_text(value, _)) for value in row.values),
+            Cell(_alike(row, experiment.plan, _)),
         )
         for row in experiment.fairness
     )
     return Table(
         ("", *labels, _(N_("Alike"))),
         rows,
-        marked=frozenset(place for place, row in enumerate(experiment.fairness) if not row.equal),
+        marked=frozenset(
+            place
+            for place, row in enumerate(experiment.fairness)
+            if state_of(row, experiment.plan) == "differs"
+        ),
     )
 
 
-def _alike(equal: bool, done: bool, _: Translate) -> str:
-    if not equal:
+def _alike(row: FairnessRow, plan: Plan, _: Translate) -> str:
+    state = state_of(row, plan)
+    if state == "differs":
         return f"⚠ {_(N_('differs'))}"
-    return _(N_("made alike")) if done else _(N_("alike"))
+    if state == "sync":
+        return _(N_("all but Sync, which has no broker"))
+    return _(N_("made alike")) if row.done else _(N_("alike"))
 
 
 def _known(keys: Iterable[str], experiment: Experiment) -> tuple[str, ...]:
@@ -200,4 +213,4 @@ def _figures(experiment: Experiment, total: Total, keys: Iterable[str], _: Trans
 
 def _figure(key: str, total: Total, _: Translate) -> Cell:
     found = total.figures.get(key)
-    return Cell(NOTHING) if found is None else Cell(shown(key, found.value), bounds_text(key, found, _))
+    return Cell(NOTHING) if found is None else Cell(shown(key, found.value, _), bounds_text(key, found, _))

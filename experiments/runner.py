@@ -16,6 +16,7 @@ from lab.clock import now_us
 LOOK_SECONDS: Final = 0.1
 LONGEST_NAP: Final = 0.002
 MOST_AT_ONCE: Final = 1_000
+BYTES_AT_ONCE: Final = 8_000_000
 CURVE_POINTS: Final = 200
 # Time for the sending thread to be there when the first job is due.
 LEAD_US: Final = 50_000
@@ -108,7 +109,7 @@ class Runner:
     def _repeat(self, turn: int, place: int, jobs: Sequence[PlannedJob]) -> tuple[Run, list[Sample]]:
         trial = self._stand.open(self._plan.arms[place])
         begun_us = now_us() + LEAD_US
-        sender = Sender(trial, jobs, begun_us)
+        sender = Sender(trial, jobs, begun_us, at_once(self._plan.payload_bytes))
         try:
             sender.start()
             self._watch(trial, sender, turn, place, len(jobs), begun_us)
@@ -134,32 +135,35 @@ class Runner:
                 curve.append((round(max(0.0, seconds), 3), ended / count))
                 if len(curve) > CURVE_POINTS:
                     del curve[1:-1:2]
-            share = (self._before + ended) / self._total
+            share = (self._before + ended) / self._plan.tasks
             self._on_progress(Progress(share, self._step(turn, place), self._race))
             if ended >= count or seconds > sender.last_at + self._plan.deadline:
                 return
             if self._stop.wait(LOOK_SECONDS):
                 raise Stopped
 
-    @property
-    def _total(self) -> int:
-        warm_up = len(jobs_of(self._plan, WARM_UP)) if self._plan.warm_up else 0
-        return (self._plan.repetitions * self._plan.count + warm_up) * len(self._plan.arms)
-
     def _step(self, turn: int, place: int) -> str:
         which = "warm-up" if turn == WARM_UP else f"turn {turn} of {self._plan.repetitions}"
         return f"{which}, {label(self._plan, place)}"
+
+
+def at_once(payload_bytes: int) -> int:
+    """How many jobs with so long a message are handed over together."""
+    return max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, payload_bytes)))
 
 
 class Sender:
     """The load: hands over each job when it is due, and never waits for an earlier one to be done.
 
     It falls behind where handing over takes longer than the jobs' distance; what is due by then goes out
-    together, and its latency counts from when it was due.
+    together, up to `most` jobs at a time, and its latency counts from when it was due.
     """
 
-    def __init__(self, trial: Trial, jobs: Sequence[PlannedJob], begun_us: int) -> None:
+    def __init__(
+        self, trial: Trial, jobs: Sequence[PlannedJob], begun_us: int, most: int = MOST_AT_ONCE
+    ) -> None:
         self._trial = trial
+        self._most = most
         self._jobs = jobs
         self._times = [job.at for job in jobs]
         self._begun_us = begun_us
@@ -197,7 +201,7 @@ class Sender:
         sent = 0
         while sent < len(self._jobs) and not self._ending.is_set():
             now = (now_us() - self._begun_us) / 1_000_000
-            due = min(bisect_right(self._times, now, lo=sent), sent + MOST_AT_ONCE)
+            due = min(bisect_right(self._times, now, lo=sent), sent + self._most)
             if due > sent:
                 self._trial.send(self._jobs[sent:due])
                 sent = due

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,18 +28,22 @@ def samples_of(
     Args:
         nums: the numbers of their tasks, as far as they were sent.
         tasks: rows of the store: num, status, attempt, worker, created_us, published_us, started_us, finished_us.
-        events: entries of their histories: num, status, recorded_us.
+        events: entries of their histories: num, status, recorded_us; those of begun attempts only where a task
+            has come to a second one.
         in_request: whether no broker was between them and their worker.
     """
     rows = {task["num"]: task for task in tasks}
     recorded: dict[int, int] = {}
-    retries: dict[int, int] = {}
+    begun: Counter[int] = Counter()
+    retries: Counter[int] = Counter()
     for event in events:
         status = TaskStatus(event["status"])
         if status.final:
             recorded[event["num"]] = event["recorded_us"]
         elif status is TaskStatus.RETRYING:
-            retries[event["num"]] = retries.get(event["num"], 0) + 1
+            retries[event["num"]] += 1
+        elif status is TaskStatus.IN_PROGRESS:
+            begun[event["num"]] += 1
     return [
         _sample(
             index,
@@ -46,6 +51,7 @@ def samples_of(
             begun_us,
             rows.get(nums[index]) if index < len(nums) else None,
             recorded,
+            begun,
             retries,
             in_request,
         )
@@ -59,6 +65,7 @@ def _sample(
     begun_us: int,
     row: Row | None,
     recorded: Mapping[int, int],
+    begun: Mapping[int, int],
     retries: Mapping[int, int],
     in_request: bool,
 ) -> Sample:
@@ -77,7 +84,8 @@ def _sample(
         recorded_us=recorded.get(row["num"]),
         status=row["status"],
         worker=row["worker"],
-        attempts=row["attempt"],
+        # An attempt counts deliveries: a message that was only held when its worker died was not begun.
+        attempts=row["attempt"] if row["attempt"] < 2 else max(1, begun.get(row["num"], 0)),
         retries=retries.get(row["num"], 0),
     )
 

@@ -3,14 +3,22 @@
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import fmean
+from typing import Final
 
 from experiments import intervals
 from experiments.figures import KEYS, values_of
-from experiments.model import Comparison, Run, Total
-from experiments.plan import OpenLoop, Plan
+from experiments.model import Comparison, Figures, Run, Total
+from experiments.plan import OpenLoop, Plan, Work
 
 Values = dict[int, dict[str, float]]
 """An arm's figures by turn."""
+
+SOUND: Final = 0.01
+"""The share of a repetition's jobs that may be lost or fail: what the p99 leaves over."""
+
+_TICK_MS: Final = 10.0
+_PAGE_BYTES: Final = 4096.0
+_DIGITS: Final = 0.001
 
 
 def headline(plan: Plan) -> tuple[str, ...]:
@@ -37,11 +45,16 @@ def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
         totals.append(
             Total(
                 arm=arm,
-                figures={key: intervals.of_mean(values) for key, values in series.items() if values},
+                figures={
+                    key: intervals.of_mean(values, resolution=resolution_of(plan, key, values))
+                    for key, values in series.items()
+                    if values
+                },
                 failed=sum(run.figures.failed for run in mine),
                 retries=sum(run.figures.retries for run in mine),
                 duplicates=sum(run.figures.duplicates for run in mine),
                 lost=sum(run.figures.lost for run in mine),
+                unsound=sum(_is_unsound(plan, run.figures) for run in mine),
             )
         )
     return totals
@@ -63,21 +76,38 @@ def comparisons_of(plan: Plan, runs: Sequence[Run], keys: Sequence[str] = KEYS) 
     return [comparison for comparison in found if comparison is not None]
 
 
+def resolution_of(plan: Plan, key: str, values: Sequence[float]) -> float:
+    """The smallest step in which the figure `key` can be told: a tick of CPU time, a page of memory, one byte or
+    frame; of times and rates the histogram's third digit."""
+    steps = {"cpu": _TICK_MS / plan.count, "memory": _PAGE_BYTES, "per_job": 1 / plan.count}
+    return steps.get(key.partition(".")[0], fmean(map(abs, values)) * _DIGITS)
+
+
+def _is_unsound(plan: Plan, figures: Figures) -> bool:
+    failed = 0 if plan.work is Work.FAILING else figures.failed
+    return figures.lost + failed > figures.jobs * SOUND
+
+
 def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, key: str) -> Comparison | None:
     turns = [turn for turn in one if key in one[turn] and key in other.get(turn, {})]
     if not turns:
         return None
     arms = len(plan.arms)
     family = arms * (arms - 1) // 2 * len(headline(plan)) if key in headline(plan) else 1
-    differences = [other[turn][key] - one[turn][key] for turn in turns]
-    difference = intervals.of_mean(differences, intervals.together(family))
-    base = fmean(one[turn][key] for turn in turns)
+    firsts, seconds = ([side[turn][key] for turn in turns] for side in (one, other))
+    difference = intervals.of_mean(
+        [second - first for first, second in zip(firsts, seconds, strict=True)],
+        intervals.together(family),
+        resolution_of(plan, key, firsts) + resolution_of(plan, key, seconds),
+    )
+    means = fmean(firsts), fmean(seconds)
     return Comparison(
         first=first,
         second=second,
         figure=key,
         difference=difference,
-        ratio=fmean(other[turn][key] for turn in turns) / base if base else None,
+        means=means,
+        ratio=means[1] / means[0] if means[0] else None,
         shown=intervals.leaves_out_zero(difference),
     )
 

@@ -25,8 +25,9 @@ _COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out", "frames_in", "frames_
 class UsageMeter:
     """Asks everybody for their figures before and after; what is between is the repetition's.
 
-    What cannot be seen from here, or began to count anew in between, is None. `cpu_seconds` are counted in
-    ticks of the kernel's clock, 10 ms each.
+    What cannot be seen from here, or began to count anew in between, is None: so are the workers' figures where
+    others answer at the end than at the begin, and the peak of memory where none could be begun.
+    `cpu_seconds` are counted in ticks of the kernel's clock, 10 ms each.
 
     Args:
         controls: by method, of the methods with workers.
@@ -54,11 +55,15 @@ class UsageMeter:
         self._workers = self._workers_now(arm, reset=True)
         self._broker_pids = local_nodes(self._settings, read_nodes(self._settings))
         me, server = os.getpid(), api_server()
-        for pid in (me, *self._broker_pids):
-            reset_peak(pid)
-        if server is not None:
-            reset_peak(server, me)
-        self._others = self._others_now()
+        anew = {
+            "publisher": reset_peak(me),
+            "api": server is not None and reset_peak(server, me),
+            "broker": all(reset_peak(pid) for pid in self._broker_pids),
+        }
+        self._others = {
+            part: used if anew[part] else used.model_copy(update={"peak_memory": None})
+            for part, used in self._others_now().items()
+        }
 
     def end(self) -> dict[str, Usage]:
         """After its last job: what "workers" (those of the arm's method and delivery), "api", "broker" and
@@ -69,24 +74,33 @@ class UsageMeter:
         """
         if self._arm is None:
             raise RuntimeError("the meter was not begun")
-        used = {part: _between(self._others.get(part), now) for part, now in self._others_now().items()}
+        used = {part: _between(self._others[part], now) for part, now in self._others_now().items()}
         if self._arm.method in self._controls:
-            now = self._workers_now(self._arm)
-            used["workers"] = _sum(
-                _between(_plain(self._workers[who]) if who in self._workers else None, _plain(told))
-                for who, told in now.items()
-            )
+            used["workers"] = self._workers_between(self._arm)
         self._arm = None
         return used
 
-    def _workers_now(self, arm: Arm, *, reset: bool = False) -> dict[tuple[str, int | None], WorkerUsage]:
+    def _workers_between(self, arm: Arm) -> Usage:
+        now = self._workers_now(arm)
+        if now.keys() != self._workers.keys():
+            now |= self._workers_now(arm, everybody=True)
+        if now.keys() != self._workers.keys():
+            return Usage()  # who missed a question, ended or began: their share of the jobs cannot be told
+        return _sum(_between(_plain(self._workers[who]), _plain(told)) for who, told in now.items())
+
+    def _workers_now(
+        self, arm: Arm, *, reset: bool = False, everybody: bool = False
+    ) -> dict[tuple[str, int | None], WorkerUsage]:
+        """What those of the arm's workers have used that answer; `everybody` is waited for longer than for as
+        many as have answered before."""
         if arm.method not in self._controls:
             return {}
         told: list[WorkerUsage] = []
+        enough = None if everybody else self._answering.get(arm.method)
         with suppress(ControlError):
-            told = self._controls[arm.method].usage(reset=reset, enough=self._answering.get(arm.method))
+            told = self._controls[arm.method].usage(reset=reset, enough=enough)
         if told:
-            self._answering[arm.method] = len(told)
+            self._answering[arm.method] = max(len(told), self._answering.get(arm.method, 0))
         return {(one.name, one.pid): one for one in told if one.delivery == arm.delivery.value}
 
     def _others_now(self) -> dict[str, Usage]:
@@ -107,13 +121,9 @@ class UsageMeter:
         return {"publisher": publisher, "api": api, "broker": self._broker_now()}
 
     def _broker_now(self) -> Usage:
-        if self._broker_pids:
-            return _sum(
-                Usage(cpu_seconds=cpu_seconds(pid), peak_memory=peak_memory(pid)) for pid in self._broker_pids
-            )
-        nodes = read_nodes(self._settings)
-        held = [node["mem_used"] for node in nodes if isinstance(node.get("mem_used"), int)]
-        return Usage(peak_memory=sum(held) if held else None)
+        return _sum(
+            Usage(cpu_seconds=cpu_seconds(pid), peak_memory=peak_memory(pid)) for pid in self._broker_pids
+        )
 
 
 def api_server() -> int | None:
@@ -166,11 +176,11 @@ def _plain(told: WorkerUsage) -> Usage:
     return Usage.model_validate(told.model_dump(exclude={"name", "pid", "delivery"}))
 
 
-def _between(before: Usage | None, after: Usage) -> Usage:
-    """What was used from `before` (nothing, of what started later) to `after`."""
-    found: dict[str, Any] = {"peak_memory": after.peak_memory}
+def _between(before: Usage, after: Usage) -> Usage:
+    """What was used from `before` to `after`."""
+    found: dict[str, Any] = {"peak_memory": None if before.peak_memory is None else after.peak_memory}
     for name in _COUNTED:
-        was, now = 0 if before is None else getattr(before, name), getattr(after, name)
+        was, now = getattr(before, name), getattr(after, name)
         found[name] = None if was is None or now is None or now < was else now - was
     return Usage(**found)
 

@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from experiments.fairness_values import state_of
 from experiments.intervals import MINIMUM
-from experiments.model import Comparison, Experiment, Total, label
+from experiments.model import Comparison, Experiment, label
+from experiments.plan import Plan, Work
 from experiments.totals import headline
 from experiments.words import (
     N_,
     Translate,
     fairness_title,
+    number,
     shown,
     signed,
     title_of,
@@ -32,6 +35,10 @@ _NONE_SHOWN: Final = N_(
     "%(figure)s: no difference shown between %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s); by"
     " its interval the latter may lie anywhere from %(low)s to %(high)s %(unit)s off."
 )
+_UNSOUND: Final = N_(
+    "%(figure)s: %(one)s and %(other)s cannot be compared. Repetitions in which more than one job in a hundred was"
+    " lost or failed: %(counts)s; what is left of them tells nothing of the whole."
+)
 _TOO_FEW: Final = N_(
     "Too few repetitions to tell chance from difference: at least %(least)s are needed, five are better."
 )
@@ -39,10 +46,16 @@ _ALONE: Final = N_("Only one contender: there is nothing to compare it with.")
 _NOTHING: Final = N_("Nothing was measured.")
 _STOPPED: Final = N_("It did not run to its end; this is of the turns that did.")
 _LOST: Final = N_(
-    "Jobs that had not ended in time: %(counts)s. They are in no latency, which looks better for it."
+    "Jobs that had not ended in time: %(counts)s. They are in no latency and in no throughput, which look better for"
+    " it."
 )
 _DUPLICATES: Final = N_("Jobs begun once more without being asked to: %(counts)s.")
-_FAILED: Final = N_("Jobs that failed: %(counts)s.")
+_FAILED: Final = N_("Jobs that failed: %(counts)s. They count as ended.")
+_OTHERS: Final = N_(
+    "The intervals of %(figures)s hold all together; the others each by itself, so that with many of them a few will"
+    " show a difference that is none."
+)
+_CHANGED: Final = N_("Changed while it ran: %(rows)s. The figures are of both.")
 _UNEQUAL: Final = N_("Not alike for all: %(rows)s. What differs there is in the figures too.")
 
 
@@ -64,6 +77,11 @@ def verdict_of(experiment: Experiment, _: Translate = untranslated) -> Verdict:
     return Verdict(tuple(_sentences(experiment, _)), tuple(_warnings(experiment, _)))
 
 
+def remark_on_differences(plan: Plan, _: Translate = untranslated) -> str:
+    """How far the intervals of differences within an experiment go."""
+    return _(_OTHERS) % {"figures": ", ".join(title_of(key, _) for key in headline(plan))}
+
+
 def _sentences(experiment: Experiment, _: Translate) -> list[str]:
     if not experiment.totals:
         return [_(_NOTHING)] if experiment.finished_us is not None else []
@@ -71,25 +89,29 @@ def _sentences(experiment: Experiment, _: Translate) -> list[str]:
         return [_(_ALONE)]
     wanted = headline(experiment.plan)
     found = [comparison for comparison in experiment.comparisons if comparison.figure in wanted]
-    told = [_told(experiment, one, _) for one in found if one.difference.low is not None]
+    told = [
+        _unsound(experiment, one, _) or _told(experiment, one, _)
+        for one in found
+        if one.difference.low is not None
+    ]
     return told if len(told) == len(found) > 0 else [*told, _(_TOO_FEW) % {"least": MINIMUM}]
 
 
 def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
     key, difference = found.figure, found.difference
     low, high = difference.low or 0.0, difference.high or 0.0
-    values = {total.arm: total.figures[key].value for total in experiment.totals if key in total.figures}
-    first, second = values[found.first], values[found.second]
+    first, second = found.means or _means(experiment, found)
+    values = {found.first: first, found.second: second}
     said = {"figure": title_of(key, _), "unit": unit_of(key, _)}
     if not found.shown:
         return _(_NONE_SHOWN) % {
             **said,
             "one": label(experiment.plan, found.first),
             "other": label(experiment.plan, found.second),
-            "first": shown(key, first),
-            "second": shown(key, second),
-            "low": signed(key, low),
-            "high": signed(key, high),
+            "first": shown(key, first, _),
+            "second": shown(key, second, _),
+            "low": signed(key, low, _),
+            "high": signed(key, high, _),
         }
     second_wins = (difference.value > 0) is (key in HIGHER_IS_BETTER)
     better, worse = (found.second, found.first) if second_wins else (found.first, found.second)
@@ -99,30 +121,50 @@ def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
         **said,
         "better": label(experiment.plan, better),
         "worse": label(experiment.plan, worse),
-        "best": shown(key, values[better]),
-        "rest": shown(key, values[worse]),
-        "size": shown(key, abs(difference.value)),
-        "low": shown(key, size[0]),
-        "high": shown(key, size[1]),
-        "times": shown(key, larger / smaller) if smaller else "∞",
+        "best": shown(key, values[better], _),
+        "rest": shown(key, values[worse], _),
+        "size": shown(key, abs(difference.value), _),
+        "low": shown(key, size[0], _),
+        "high": shown(key, size[1], _),
+        "times": number(larger / smaller, _) if smaller else "∞",
     }
+
+
+def _means(experiment: Experiment, found: Comparison) -> tuple[float, float]:
+    values = {total.arm: total.figures[found.figure].value for total in experiment.totals}
+    return values[found.first], values[found.second]
+
+
+def _unsound(experiment: Experiment, found: Comparison, _: Translate) -> str:
+    """Why the pair cannot be compared; "" where it can."""
+    counts = {total.arm: total.unsound for total in experiment.totals}
+    pair = (found.first, found.second)
+    if not any(counts[arm] for arm in pair):
+        return ""
+    one, other = (label(experiment.plan, arm) for arm in pair)
+    said = f"{one} {counts[found.first]}, {other} {counts[found.second]}"
+    return _(_UNSOUND) % {"figure": title_of(found.figure, _), "one": one, "other": other, "counts": said}
 
 
 def _warnings(experiment: Experiment, _: Translate) -> Iterable[str]:
     if experiment.totals and experiment.status in ("FAILED", "CANCELLED"):
         yield _(_STOPPED)
     for name, sentence in (("lost", _LOST), ("duplicates", _DUPLICATES), ("failed", _FAILED)):
-        if _differs(experiment.totals, name):
+        if _is_said(experiment, name):
             counts = ", ".join(
                 f"{label(experiment.plan, total.arm)} {getattr(total, name)}" for total in experiment.totals
             )
             yield _(sentence) % {"counts": counts}
-    unequal = [fairness_title(row.key, _) for row in experiment.fairness if not row.equal]
-    if unequal:
-        yield _(_UNEQUAL) % {"rows": ", ".join(unequal)}
+    rows = experiment.fairness
+    changed = [row.key for row in rows if row.changed]
+    unequal = [row.key for row in rows if not row.changed and state_of(row, experiment.plan) == "differs"]
+    for sentence, keys in ((_CHANGED, changed), (_UNEQUAL, unequal)):
+        if keys:
+            yield _(sentence) % {"rows": ", ".join(fairness_title(key, _) for key in keys)}
 
 
-def _differs(totals: Iterable[Total], name: str) -> bool:
-    counts = {getattr(total, name) for total in totals}
-    # All alike says nothing against a comparison, but a loss is worth a word in any case.
-    return counts - {0} != set() if name == "lost" else len(counts) > 1
+def _is_said(experiment: Experiment, name: str) -> bool:
+    counts = {getattr(total, name) for total in experiment.totals}
+    if name == "duplicates" or (name == "failed" and experiment.plan.work is Work.FAILING):
+        return len(counts) > 1  # what comes to all alike says nothing against a comparison
+    return any(counts)

@@ -1,6 +1,6 @@
 """What figures are called, and how their values are written. English, marked for translation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from experiments.model import Interval
@@ -59,6 +59,37 @@ FAIRNESS_TITLES: Final = {
     "message_size": N_("Size of a message"),
     "versions": N_("Versions"),
 }
+OUTCOME_TITLES: Final = {
+    "failed": N_("Jobs that failed"),
+    "retries": N_("Tried again"),
+    "duplicates": N_("Begun once more unasked"),
+    "lost": N_("Not ended in time"),
+}
+ENVIRONMENT_TITLES: Final = {
+    "begun_at": N_("Begun"),
+    "system": N_("System"),
+    "kernel": N_("Kernel"),
+    "processor": N_("Processor"),
+    "cores": N_("Cores"),
+    "memory": N_("Memory"),
+    "load": N_("Load at the begin (1, 5, 15 minutes)"),
+    "store": N_("Store"),
+    "broker": N_("Broker"),
+    "broker_platform": N_("Runs the broker"),
+}
+GLANCE: Final = (
+    "throughput",
+    "end_to_end.p50",
+    "end_to_end.p99",
+    "queue.p50",
+    "overhead.p50",
+    "cpu.workers",
+    "memory.workers",
+    "per_job.bytes",
+)
+"""The figures to look at first, most telling first."""
+
+_DECIMAL: Final = N_("1.5")
 _THROUGHPUT: Final = N_("Throughput")
 _CPU: Final = N_("CPU time a job, %(part)s")
 _MEMORY: Final = N_("Peak memory, %(part)s")
@@ -95,32 +126,45 @@ def fairness_title(key: str, _: Translate = untranslated) -> str:
     return _(FAIRNESS_TITLES[key]) if key in FAIRNESS_TITLES else key.replace("_", " ").capitalize()
 
 
-def number(value: float) -> str:
+def environment_facts(environment: Mapping[str, str], _: Translate = untranslated) -> dict[str, str]:
+    """The parts of an environment by what they are called; a package is called as it calls itself."""
+    return {
+        _(ENVIRONMENT_TITLES.get(name, name)): decimal(value, _) if name in ("memory", "load") else value
+        for name, value in environment.items()
+    }
+
+
+def decimal(digits: str, _: Translate = untranslated) -> str:
+    """`digits` with a point, such as "0.25", with the decimal sign of the language of `_`."""
+    return digits.replace(".", _(_DECIMAL)[1])
+
+
+def number(value: float, _: Translate = untranslated) -> str:
     """`value` with three digits that count, and no fewer than its whole part has."""
     if value < 0:
-        return f"\N{MINUS SIGN}{number(-value)}"
+        return f"\N{MINUS SIGN}{number(-value, _)}"
     if value == 0:
         return "0"
     if value >= 10_000:
         return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     if value < 0.001:
-        return f"{value:.1g}"
-    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3}f}"
+        return decimal(f"{value:.1g}", _)
+    return decimal(f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3}f}", _)
 
 
-def shown(key: str, value: float) -> str:
+def shown(key: str, value: float, _: Translate = untranslated) -> str:
     """`value` of the figure `key` in the unit that `unit_of` names."""
-    return number(value / MIB if key.startswith("memory.") else value)
+    return number(value / MIB if key.startswith("memory.") else value, _)
 
 
-def signed(key: str, value: float) -> str:
+def signed(key: str, value: float, _: Translate = untranslated) -> str:
     """A difference in the figure `key`, as `shown` writes it, with its sign."""
-    return f"+{shown(key, value)}" if value > 0 else shown(key, value)
+    return f"+{shown(key, value, _)}" if value > 0 else shown(key, value, _)
 
 
 def interval_text(key: str, interval: Interval, _: Translate = untranslated) -> str:
     """The value of `interval` with its bounds: "12.4 (12.1 to 12.7)"; without them, the value alone."""
-    value, bounds = shown(key, interval.value), bounds_text(key, interval, _)
+    value, bounds = shown(key, interval.value, _), bounds_text(key, interval, _)
     return f"{value} ({bounds})" if bounds else value
 
 
@@ -129,4 +173,4 @@ def bounds_text(key: str, interval: Interval, _: Translate = untranslated, *, si
     if interval.low is None or interval.high is None:
         return ""
     write = signed if sign else shown
-    return _(_BOUNDS) % {"low": write(key, interval.low), "high": write(key, interval.high)}
+    return _(_BOUNDS) % {"low": write(key, interval.low, _), "high": write(key, interval.high, _)}

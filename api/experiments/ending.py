@@ -11,6 +11,9 @@ INTERRUPTED: Final = "interrupted: the process that ran it has ended; what it ha
 def conclude(rows: ExperimentRows, experiment_id: str, status: str, error: str | None = None) -> bool:
     """Ends an experiment that is under way, with the totals of the repetitions that it has kept; False where
     it has ended already."""
+    found = rows.get(experiment_id, runs=False)
+    if found is None or found.status != "IN_PROGRESS":
+        return False
     experiment = rows.get(experiment_id)
     if experiment is None:
         return False

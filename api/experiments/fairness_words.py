@@ -1,64 +1,15 @@
 """The table of differences in the reader's language."""
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from api.i18n import number
 from api.wording import gettext, ngettext
+from experiments.fairness_values import state_of, value_text
 from experiments.model import FairnessRow
 from experiments.plan import Plan
-from experiments.words import N_, fairness_title
+from experiments.words import fairness_title
 
-_VALUES: Final = frozenset(
-    {
-        N_("after the job"),
-        N_("when the job begins"),
-        N_("when it is sent to the worker"),
-        N_("none"),
-        N_("queue and messages"),
-        N_("queue only"),
-        N_("begin before the job, end before the acknowledgement"),
-        N_("begin before the job, end after it"),
-        N_("never"),
-        N_("for ever"),
-        N_("one by one"),
-        N_("published again, then acknowledged"),
-        N_("published again"),
-        N_("its process is ended"),
-        N_("its thread is left to itself"),
-        N_("again at once, by the same thread"),
-        N_("none but its own next report"),
-        N_("no worker answers"),
-        N_("unknown"),
-        N_("no limit"),
-        N_("processes"),
-        N_("threads"),
-        N_("quorum"),
-        N_("classic"),
-    }
-)
 _ORDER: Final = ("differs", "sync", "equal")
-_COUNTED: Final = re.compile(r"([0-9]+) (times|at once|bytes)")
-
-
-def title(key: str) -> str:
-    """What a row is about."""
-    return fairness_title(key, gettext)
-
-
-def value(text: str) -> str:
-    """What stands in a row for a contender; what workers tell of themselves stays as it is."""
-    if text in _VALUES:
-        return gettext(text)
-    if (counted := _COUNTED.fullmatch(text)) is None:
-        return text
-    n = int(counted[1])
-    return {
-        "times": ngettext("%(n)s time", "%(n)s times", n, n=number(n)),
-        "at once": gettext("%(n)s at once", n=number(n)),
-        "bytes": ngettext("%(n)s byte", "%(n)s bytes", n, n=number(n)),
-    }[counted[2]]
 
 
 def remark(key: str) -> str:
@@ -89,13 +40,15 @@ def table_of(rows: Sequence[FairnessRow], plan: Plan | None, *, ran: bool) -> di
 
 
 def _row(row: FairnessRow, plan: Plan | None, ran: bool) -> dict[str, Any]:
-    state = "equal" if row.equal else "sync" if plan and _is_sync_alone(row, plan) else "differs"
+    state = state_of(row, plan) if plan else "equal" if row.equal else "differs"
     remarks = {"equal": "", "sync": gettext("Sync has no broker and no worker."), "differs": remark(row.key)}
+    if row.changed:
+        remarks["differs"] = gettext("It changed while the experiment ran.")
     return {
         **row.model_dump(),
         "state": state,
-        "title": title(row.key),
-        "values": [value(text) for text in row.values],
+        "title": fairness_title(row.key, gettext),
+        "values": [value_text(text, gettext) for text in row.values],
         "remark": remarks[state],
         "switch": _switch(plan, ran) if state == "differs" and row.can_equalise else "",
     }
@@ -106,12 +59,6 @@ def _switch(plan: Plan | None, ran: bool) -> str:
     if plan is None or not plan.equalise:
         return gettext("It was left as it is.") if ran else gettext("“Equalise” sets it alike.")
     return gettext("It could not be set alike.") if ran else gettext("It is set alike before the run begins.")
-
-
-def _is_sync_alone(row: FairnessRow, plan: Plan) -> bool:
-    """Whether all contenders but `sync` have the same value."""
-    pairs = zip(plan.arms, row.values, strict=False)
-    return len({text for arm, text in pairs if arm.method != "sync"}) == 1
 
 
 def _said(states: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Figures of experiments in the reader's language: which are shown, and how a value is written."""
+"""Figures of experiments in the reader's language: how a value is written."""
 
 from typing import Final
 
@@ -6,18 +6,6 @@ from api.i18n import fixed, number
 from api.wording import gettext
 from experiments import words
 from experiments.model import Interval
-
-HEADLINE: Final = (
-    "throughput",
-    "end_to_end.p50",
-    "end_to_end.p99",
-    "queue.p50",
-    "overhead.p50",
-    "cpu.workers",
-    "memory.workers",
-    "per_job.bytes",
-)
-"""What a reader looks at first."""
 
 COSTS: Final = (
     *(f"{kind}.{part}" for kind in ("cpu", "memory") for part in words.PART_TITLES),

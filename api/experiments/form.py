@@ -92,11 +92,16 @@ class ExperimentForm:
         chosen: Iterable[str] = FIRST_ARMS if self.typed is None else self.typed.getlist("arm")
         return [name for name in ARMS if name in set(chosen)]
 
+    def contenders(self) -> list[Arm]:
+        """The chosen arms as the plan has them, each twice where they run against themselves."""
+        chosen = [ARMS[name] for name in self.arms()]
+        return [arm for arm in chosen for _ in range(2)] if self.on("twice") else chosen
+
     def plan(self) -> Plan | None:
         """The plan that is meant, or None with `errors` saying at each field why there is none."""
         wanted: dict[str, Any] = {
             "title": self.value("title").strip(),
-            "arms": self._contenders(),
+            "arms": self.contenders(),
             "work": self.value("work"),
             "duration": self._duration(),
             "arrival": self._arrival(),
@@ -125,12 +130,8 @@ class ExperimentForm:
         form has faults, its arms alone. None where fewer than one arm is chosen."""
         if plan := ExperimentForm(self.typed).plan():
             return plan
-        arms = self._contenders()[:MAX_ARMS]
+        arms = self.contenders()[:MAX_ARMS]
         return Plan(arms=arms, jobs=1, equalise=self.on("equalise")) if arms else None
-
-    def _contenders(self) -> list[Arm]:
-        chosen = [ARMS[name] for name in self.arms()]
-        return [arm for arm in chosen for _ in range(2)] if self.on("twice") else chosen
 
     def _duration(self) -> dict[str, Any]:
         match self.value("law"):

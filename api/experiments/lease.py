@@ -42,14 +42,14 @@ class Lease:
     def _run(self) -> None:
         renewed_us = now_us()
         while not self._ending.wait(RENEW_SECONDS):
+            cancelled = False
             try:
                 held, cancelled = self._rows.renew(self._experiment_id)
-            except SQLAlchemyError:
-                held, cancelled = now_us() - renewed_us < LEASE_US, False
-            else:
                 renewed_us = now_us()
                 if cancelled and self.preparing:
                     conclude(self._rows, self._experiment_id, "CANCELLED")
+            except SQLAlchemyError:
+                held = now_us() - renewed_us < LEASE_US
             self.cancelled = self.cancelled or cancelled
             if cancelled or not held:
                 self.stop.set()

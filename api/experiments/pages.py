@@ -8,6 +8,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, render_templ
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.experiments import drawings, fairness_words, plan_words, results, run_words, wording
+from api.experiments.differences import differences_of, pictures_now
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.experiments.workers import NoWorker, start_of
@@ -15,15 +16,14 @@ from api.page_config import page_config
 from api.services import services
 from api.store import KeyReused
 from api.wording import gettext
-from experiments.fairness import fairness_of
 from experiments.model import Experiment
-from transports.control import WorkerPicture
+from experiments.verdict import remark_on_differences
 
 experiments = Blueprint("experiments", __name__)
 
 RECENT: Final = 50
-FIRST_SECONDS: Final = 3.0
 DEFAULT_CONCURRENCY: Final = 3
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -34,8 +34,11 @@ def index() -> AnyResponse:
     if preset in PRESETS:
         return _page(ExperimentForm(typed_of(PRESETS[preset](_concurrency()))), preset=preset)
     if again := request.args.get("again"):
-        return _page(ExperimentForm(typed_of(_found(again).plan)))
-    return _page(ExperimentForm())
+        plan = _found(again, runs=False).plan
+        form = ExperimentForm(typed_of(plan))
+        return _page(form, again="" if form.contenders() == plan.arms else again)
+    before = request.args.get("before", "")
+    return _page(ExperimentForm(), before=int(before) if _NUMBER.fullmatch(before) else None)
 
 
 @experiments.post("/experiments")
@@ -101,12 +104,14 @@ def one(experiment_id: str) -> str:
         headline=results.headline(found),
         intervals_said=run_words.intervals(found),
         differences=results.differences(found),
+        differences_said=remark_on_differences(found.plan, gettext),
         charts=drawings.charts(found),
         counts=results.counts(found),
         costs=results.costs(found),
         spreads=results.spreads(found),
         fairness=fairness_words.table_of(found.fairness, found.plan, ran=True),
         plan=plan_words.facts(found.plan),
+        environment=results.environment(found),
         config=page_config(last_change, {"ended": run_words.ended()}),
     )
 
@@ -114,14 +119,14 @@ def one(experiment_id: str) -> str:
 @experiments.get("/experiments/<experiment_id>/now")
 def now(experiment_id: str) -> str:
     """How far it is, as a part of its page."""
-    found = _found(experiment_id)
+    found = _found(experiment_id, runs=False)
     return render_template("_experiment_now.html", experiment=found, **_progress(found))
 
 
 @experiments.post("/experiments/<experiment_id>/cancel")
 def cancel(experiment_id: str) -> AnyResponse:
     """Cancels it, and goes back to its page."""
-    _found(experiment_id)
+    _found(experiment_id, runs=False)
     ok = services().experiments.cancel(experiment_id)
     flash(run_words.cancelled(ok), "experiment" if ok else "experiment error")
     return redirect(url_for(".one", experiment_id=experiment_id), 303)
@@ -133,8 +138,8 @@ def back(experiment_id: str) -> AnyResponse:
     return redirect(url_for(".one", experiment_id=experiment_id))
 
 
-def _found(experiment_id: str) -> Experiment:
-    return services().experiments.rows.get(experiment_id) or abort(404)
+def _found(experiment_id: str, *, runs: bool = True) -> Experiment:
+    return services().experiments.rows.get(experiment_id, runs=runs) or abort(404)
 
 
 def _progress(experiment: Experiment) -> dict[str, Any]:
@@ -150,7 +155,7 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
 def _picked(picked: list[str]) -> AnyResponse:
     if len(set(picked)) != 2:
         return _pick_two()
-    one, other = sorted((_found(each) for each in picked), key=lambda found: found.created_us)
+    one, other = sorted((_found(each, runs=False) for each in picked), key=lambda found: found.created_us)
     return redirect(url_for(".compare", one=one.id, other=other.id))
 
 
@@ -159,26 +164,23 @@ def _pick_two() -> AnyResponse:
     return redirect(url_for(".index", _anchor="runs"))
 
 
-def _pictures() -> list[WorkerPicture]:
-    """The workers that answered when they were looked at last."""
-    picture = services().control.picture(FIRST_SECONDS)
-    workers = picture["workers"] if picture else []
-    return [WorkerPicture.model_validate(worker) for worker in workers if not worker["silent_since"]]
-
-
 def _concurrency() -> int:
     """How many jobs each method runs at once, the smaller number of the two."""
     found: dict[str, int] = {}
-    for worker in _pictures():
+    for worker in pictures_now():
         if worker.delivery == "safe":
             found[worker.method] = found.get(worker.method, 0) + (worker.concurrency or 0)
     return min((n for n in found.values() if n), default=DEFAULT_CONCURRENCY)
 
 
-def _page(form: ExperimentForm, status: int = 200, preset: str = "") -> AnyResponse:
+def _page(
+    form: ExperimentForm, status: int = 200, *, preset: str = "", again: str = "", before: int | None = None
+) -> AnyResponse:
+    """The form with the list; `again` is the experiment whose contenders the form cannot hold as they were."""
     last_change = services().store.last_change()
     plan = form.compared()
-    rows = fairness_of(plan, _pictures(), services().settings) if plan else []
+    rows = differences_of(plan) if plan else []
+    listed, older = services().experiments.rows.page(RECENT, before)
     page = render_template(
         "experiments.html",
         form=form,
@@ -190,7 +192,12 @@ def _page(form: ExperimentForm, status: int = 200, preset: str = "") -> AnyRespo
         estimate=plan_words.estimate(form.plan() if not form.errors else None, _concurrency()),
         fairness=fairness_words.table_of(rows, plan, ran=False),
         names=results.names(plan) if plan else [],
-        experiments=[_listed(found) for found in services().experiments.rows.page(RECENT)[0]],
+        again=again,
+        changed=wording.contenders_changed(),
+        most=wording.most(),
+        experiments=[_listed(found) for found in listed],
+        newer=before is not None,
+        older=older,
         config=page_config(last_change, {}),
     )
     return make_response(page, status)

@@ -121,12 +121,15 @@ class ExperimentQueries:
         return (rows[-1].id if rows else event_id), [row.num for row in rows if row.status in _FINAL]
 
     def sampled(self, experiment_id: str, first: int, last: int) -> tuple[list[Row], list[Row]]:
-        """Its tasks numbered `first` to `last` with the times that samples hold, and their histories."""
+        """Its tasks numbered `first` to `last` with the times that samples hold, and of their histories what
+        samples need: ends, retries, and the begins of those that have come to a second attempt."""
         this = sa.and_(tasks.c.experiment_id == experiment_id, tasks.c.num.between(first, last))
+        again = sa.and_(task_events.c.status == TaskStatus.IN_PROGRESS.value, tasks.c.attempt > 1)
+        ends = task_events.c.status.in_([*_FINAL, TaskStatus.RETRYING.value])
         events = (
             sa.select(task_events.c.num, task_events.c.status, task_events.c.recorded_us)
             .join(tasks, tasks.c.num == task_events.c.num)
-            .where(this, task_events.c.status.in_([*_FINAL, TaskStatus.RETRYING.value]))
+            .where(this, sa.or_(ends, again))
         )
         with self.engine.connect() as connection:
             rows = connection.execute(sa.select(*(tasks.c[name] for name in _SAMPLED)).where(this))

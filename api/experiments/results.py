@@ -3,12 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from api.experiments import fairness_words, figure_words, plan_words, run_words
+from api.experiments import figure_words, plan_words
 from api.i18n import number
-from experiments.between import between
+from api.wording import gettext
+from experiments.between import ALONE, between
 from experiments.model import METRICS, Comparison, Experiment, Interval, Total, label
 from experiments.plan import Plan
-from experiments.words import POINT_TITLES
+from experiments.words import GLANCE, OUTCOME_TITLES, POINT_TITLES, environment_facts
 from lab.clock import to_iso
 
 ENDED: Final = ("DONE", "FAILED", "CANCELLED")
@@ -41,7 +42,7 @@ def title(plan: Plan) -> str:
 
 def headline(experiment: Experiment) -> list[Table]:
     """The figures to look at first, one row each."""
-    return _rows(experiment, figure_words.HEADLINE, figure_words.title)
+    return _rows(experiment, GLANCE, figure_words.title)
 
 
 def costs(experiment: Experiment) -> list[Table]:
@@ -70,10 +71,10 @@ def counts(experiment: Experiment) -> list[Table]:
     return [
         {
             "key": name,
-            "title": words,
+            "title": gettext(words),
             "cells": [number(getattr(total, name)) if total else "–" for total in by_arm],
         }
-        for name, words in run_words.outcomes().items()
+        for name, words in OUTCOME_TITLES.items()
     ]
 
 
@@ -81,7 +82,7 @@ def differences(experiment: Experiment) -> list[Table]:
     """Each pair of arms with its differences in the headline figures."""
     pairs: dict[tuple[int, int], list[Comparison]] = {}
     for comparison in experiment.comparisons:
-        if comparison.figure in figure_words.HEADLINE:
+        if comparison.figure in GLANCE:
             pairs.setdefault((comparison.first, comparison.second), []).append(comparison)
     called = names(experiment.plan)
     return [
@@ -94,13 +95,18 @@ def differences(experiment: Experiment) -> list[Table]:
     ]
 
 
+def environment(experiment: Experiment) -> list[tuple[str, str]]:
+    """Where it ran, as names and values."""
+    return list(environment_facts(experiment.environment, gettext).items())
+
+
 def compared(one: Experiment, other: Experiment) -> dict[str, Any]:
     """Two experiments: the differences of arms that both have, and what else was not the same."""
-    found = between(one, other)
+    found = between(one, other, gettext)
     methods = {name["label"]: name["method"] for each in (one, other) for name in names(each.plan)}
     by_arm: dict[str, list[dict[str, Any]]] = {}
     for change in found.changes:
-        if change.figure in figure_words.HEADLINE:
+        if change.figure in GLANCE:
             cells = _difference_cells(change.figure, change.difference, change.ratio, change.shown)
             by_arm.setdefault(change.arm, []).append(cells)
     return {
@@ -109,9 +115,11 @@ def compared(one: Experiment, other: Experiment) -> dict[str, Any]:
             for arm, rows in by_arm.items()
         ],
         "unmatched": [{"label": arm, "method": methods[arm]} for arm in found.unmatched],
-        "plan": [(plan_words.part_of_plan(key), a or "–", b or "–") for key, a, b in found.plan],
-        "environment": [(key, a or "–", b or "–") for key, a, b in found.environment],
-        "fairness": [(fairness_words.title(key), a or "–", b or "–") for key, a, b in found.fairness],
+        "remark": gettext(ALONE),
+        **{
+            part: [(name, a or "–", b or "–") for name, a, b in getattr(found, part)]
+            for part in ("plan", "environment", "fairness")
+        },
     }
 
 
@@ -155,4 +163,4 @@ def _by_arm(experiment: Experiment) -> list[Total | None]:
 
 
 def _place(key: str) -> int:
-    return figure_words.HEADLINE.index(key)
+    return GLANCE.index(key)

@@ -30,6 +30,14 @@ class ExperimentPath(BaseModel):
     experiment_id: str
 
 
+class WholeQuery(BaseModel):
+    """How much of an experiment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    runs: Annotated[bool, Field(description="with its repetitions, which are most of it")] = True
+
+
 class ExperimentQuery(BaseModel):
     """Which experiments to list."""
 
@@ -103,12 +111,13 @@ def page(query: ExperimentQuery) -> Response:
 
 
 @experiments.get("/<experiment_id>", responses={200: ExperimentOut, 404: Problem})
-def one(path: ExperimentPath) -> Response:
+def one(path: ExperimentPath, query: WholeQuery) -> Response:
     """One experiment with all that it has found
 
-    Without the samples, which report.csv has.
+    Without the samples, which report.csv has. `runs=false` is for watching it: without its repetitions it costs
+    the lab little.
     """
-    return _whole(path.experiment_id)
+    return _whole(path.experiment_id, runs=query.runs)
 
 
 @experiments.post("/<experiment_id>/cancel", responses={202: ExperimentOut, 404: Problem, 409: Problem})
@@ -124,9 +133,9 @@ def cancel(path: ExperimentPath) -> Response:
     return _whole(path.experiment_id, 202)
 
 
-def _whole(experiment_id: str, status: int = 200) -> Response:
+def _whole(experiment_id: str, status: int = 200, *, runs: bool = True) -> Response:
     rows = services().experiments.rows
-    found = rows.get(experiment_id)
+    found = rows.get(experiment_id, runs=runs)
     if found is None:
         return unknown(experiment_id)
     return _answer({**found.model_dump(mode="json"), "race": rows.race(experiment_id)}, status)

@@ -7,6 +7,8 @@ from api.i18n import duration as measured
 from api.i18n import moment
 from api.wording import gettext
 from experiments.model import Experiment
+from experiments.totals import counted
+from experiments.troubles import trouble_text
 from lab.clock import to_iso
 
 _STEP: Final = re.compile(r"(?:warm-up|turn (?P<turn>[0-9]+) of (?P<all>[0-9]+)), (?P<arm>.+)")
@@ -36,6 +38,8 @@ def step(experiment: Experiment) -> str:
     """What a run is doing: which turn, which contender."""
     if experiment.status == "PENDING":
         return gettext("Its turn has not come: another experiment is running.")
+    if experiment.step == "preparing":
+        return gettext("Preparing: the workers are looked at, and set alike.")
     known = _STEP.fullmatch(experiment.step)
     if known is None:
         return experiment.step or gettext("It begins.")
@@ -55,25 +59,21 @@ def trouble(experiment: Experiment) -> str:
     """Why an experiment did not come to its end; nothing for any other."""
     if experiment.error is None:
         return gettext("It was cancelled.") if experiment.status == "CANCELLED" else ""
-    return gettext(experiment.error)
+    return trouble_text(experiment.error, gettext)
 
 
 def intervals(experiment: Experiment) -> str:
     """How the figures are to be read."""
     if any(one.low is not None for total in experiment.totals for one in total.figures.values()):
         return gettext(
-            "Below each value its 95 %% interval over %(n)s repetitions. In the queue, overhead and end to end are"
-            " counted from when a job was due.",
-            n=experiment.plan.repetitions,
+            "Below each value its 95 %% interval; repetitions that count: %(n)s. Time to publish and end to end begin"
+            " when a job was due.",
+            n=_repetitions(experiment),
         )
     return gettext("Fewer than three repetitions: there are no intervals, and so no difference can be shown.")
 
 
-def outcomes() -> dict[str, str]:
-    """What may go otherwise than planned."""
-    return {
-        "failed": gettext("FAILED"),
-        "retries": gettext("Tried again"),
-        "duplicates": gettext("Begun twice without being asked to"),
-        "lost": gettext("Not ended in time"),
-    }
+def _repetitions(experiment: Experiment) -> str:
+    """How many each contender has, from the fewest to the most where they differ."""
+    found = {len(counted(experiment.runs, total.arm)) for total in experiment.totals}
+    return "\N{EN DASH}".join(str(n) for n in sorted({min(found), max(found)}))

@@ -8,13 +8,14 @@ import sqlalchemy as sa
 
 from api.database import writing
 from api.experiments.queries import ExperimentQueries
-from api.models import counters, experiment_runs, experiments
+from api.models import counters, experiment_runs, experiments, outbox, tasks
 from api.store import KeyReused
 from experiments.model import Comparison, FairnessRow, Run, Total
 from experiments.plan import Plan
 from lab.clock import now_us
 
 LEASE_US: Final = 20_000_000
+REST_US: Final = 15_000_000
 _OPEN: Final = ("PENDING", "IN_PROGRESS")
 
 
@@ -71,17 +72,32 @@ class ExperimentRows(ExperimentQueries):
         return str(first.id)
 
     def renew(self, experiment_id: str) -> tuple[bool, bool]:
-        """Renews the lease; returns whether the experiment is still under way, and whether it is to be
+        """Renews the lease of an experiment that is under way; returns whether it is, and whether it is to be
         cancelled."""
+        this = experiments.c.id == experiment_id
         query = (
             experiments.update()
-            .where(experiments.c.id == experiment_id)
+            .where(this, experiments.c.status == "IN_PROGRESS")
             .values(lease_until_us=now_us() + LEASE_US)
-            .returning(experiments.c.status, experiments.c.cancel_us)
         )
         with writing(self.engine) as connection:
-            row = connection.execute(query).first()
-        return row is not None and row.status == "IN_PROGRESS", row is not None and row.cancel_us is not None
+            held = connection.execute(query).rowcount == 1
+            asked = connection.execute(sa.select(experiments.c.cancel_us).where(this)).scalar()
+        return held, asked is not None
+
+    def hold_back(self, experiment_id: str) -> None:
+        """Lets no other experiment begin for 15 seconds: the process of this one, whose lease has run out, may
+        have only been held up, and needs a moment to hear that it is over."""
+        self._change(experiment_id, lease_until_us=now_us() + REST_US)
+
+    def free_messages(self, experiment_id: str) -> None:
+        """Lets any relay have what its process has left in the outbox."""
+        mine = sa.select(tasks.c.num).where(tasks.c.experiment_id == experiment_id)
+        with writing(self.engine) as connection:
+            _lock(connection)
+            connection.execute(
+                outbox.update().where(outbox.c.num.in_(mine)).values(lease_until_us=0, lease_owner=None)
+            )
 
     def release(self, experiment_id: str) -> None:
         """Gives the lease back, for the next experiment to begin."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.store import ExperimentRows
+from api.experiments.trials import CANCELLED_AT_ONCE
 
 LOOK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 2.5
@@ -74,6 +75,7 @@ class Supervisor:
         if self._child is not None and self._child.poll() is not None:
             self._child_ended(self._child)
         for experiment_id in self._rows.overdue():
+            self._rows.hold_back(experiment_id)
             self._give_up(experiment_id)
         if self._child is None and self._rows.waiting() and (claimed := self._rows.claim()):
             self._running = claimed
@@ -100,4 +102,7 @@ class Supervisor:
     def _give_up(self, experiment_id: str) -> None:
         """Ends an experiment that has not ended and that nobody runs."""
         if conclude(self._rows, experiment_id, "FAILED", INTERRUPTED):
-            self._cancel(self._rows.unfinished_tasks(experiment_id))
+            left = self._rows.unfinished_tasks(experiment_id)
+            for start in range(0, len(left), CANCELLED_AT_ONCE):
+                self._cancel(left[start : start + CANCELLED_AT_ONCE])
+            self._rows.free_messages(experiment_id)

@@ -16,15 +16,18 @@ from experiments.model import Sample, Usage
 from experiments.plan import Arm, Plan, PlannedJob, Work
 from experiments.sampling import samples_of
 from experiments.usage import UsageMeter
+from lab.context import Report
 from lab.job import Job
 from lab.settings import Settings
-from lab.status import TaskStatus
-from transports import create_transport
+from lab.status import TaskStatus, Verdict
+from transports import ReportFor, create_transport
 
 KIND: Final = "experiment_job"
 # A task may have ended before the relay has noted when its message was written.
 NOTED_SECONDS: Final = 3.0
-_CANCELLED_AT_ONCE: Final = 1_000
+CANCELLED_AT_ONCE: Final = 1_000
+# Beyond a plan's deadline, which begins when its last job is due.
+_LEASE_SECONDS: Final = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,11 @@ class Desk:
 
 
 class BrokeredTrial:
-    """A trial whose jobs run in workers."""
+    """A trial whose jobs run in workers.
+
+    Attributes:
+        longest: how many seconds the longest of its jobs that were sent works.
+    """
 
     in_request = False
 
@@ -55,14 +62,20 @@ class BrokeredTrial:
         self._others: set[int] = set()
         self._ended = 0
         self._seen = desk.rows.last_event()
+        self.longest = 0.0
         self._payload = "x" * desk.plan.payload_bytes
+        # What waits for longer than usual is this process's all the same: another relay would publish it unseen.
+        self._lease_us = round((desk.plan.deadline + _LEASE_SECONDS) * 1_000_000)
         desk.meter.begin(arm)
 
     def send(self, jobs: Sequence[PlannedJob]) -> None:
         """Stores the jobs' tasks, and has them go on from there."""
         relay = None if self.in_request else self._desk.relay.name
         news = [self._task(job) for job in jobs]
-        rows = self._desk.store.add(news, relay=relay, experiment_id=self._desk.experiment_id).rows
+        self.longest = max(self.longest, *(job.seconds for job in jobs))
+        rows = self._desk.store.add(
+            news, relay=relay, experiment_id=self._desk.experiment_id, lease_us=self._lease_us
+        ).rows
         nums = [row["num"] for row in rows]
         self._nums += nums
         self._own.update(nums)
@@ -131,6 +144,7 @@ class SyncTrial(BrokeredTrial):
 
     def __init__(self, desk: Desk, arm: Arm) -> None:
         super().__init__(desk, arm)
+        self._error: Exception | None = None
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._closed = threading.Event()
         self._threads = [
@@ -139,6 +153,12 @@ class SyncTrial(BrokeredTrial):
         ]
         for thread in self._threads:
             thread.start()
+
+    def ended(self) -> int:
+        """How many of its tasks have ended; raises what the store has raised in one of its threads."""
+        if self._error is not None:
+            raise self._error
+        return super().ended()
 
     def close(self) -> None:
         """Ends the threads; one that runs a job ends it first, or is cancelled with it."""
@@ -154,18 +174,35 @@ class SyncTrial(BrokeredTrial):
             self._waiting.put(job_of(row, self._desk.secret))
 
     def _run(self, name: str) -> None:
-        reports = store_reports(self._desk.store, name)
-        transport = create_transport("sync", self._desk.settings, reports)
+        transport = create_transport("sync", self._desk.settings, self._noting(name))
         while (job := self._waiting.get()) is not None and not self._closed.is_set():
             transport.submit([job])
+
+    def _noting(self, name: str) -> ReportFor:
+        """Reports to the store, and notes what that raises: the transport takes it for the job's own failure."""
+        reports = store_reports(self._desk.store, name)
+
+        def report_for(job: Job, attempt: int) -> Report:
+            inner = reports(job, attempt)
+
+            def report(status: TaskStatus, **more: Any) -> Verdict:
+                try:
+                    return inner(status, **more)
+                except Exception as error:
+                    self._error = error
+                    raise
+
+            return report
+
+        return report_for
 
 
 def cancel_all(desk: Desk, first: int = 0) -> None:
     """Cancels the experiment's tasks numbered `first` and above that have not ended: at once where no worker
     has begun them, by their workers where one has."""
     left = desk.rows.unfinished_tasks(desk.experiment_id, first)
-    for start in range(0, len(left), _CANCELLED_AT_ONCE):
-        asked = desk.store.request_cancel(left[start : start + _CANCELLED_AT_ONCE])
+    for start in range(0, len(left), CANCELLED_AT_ONCE):
+        asked = desk.store.request_cancel(left[start : start + CANCELLED_AT_ONCE])
         for task_id, answer in asked.items():
             if answer.before is TaskStatus.IN_PROGRESS and answer.row["method"] != "sync":
                 desk.relay.cancel(answer.row["method"], task_id)

@@ -1,18 +1,27 @@
 """What the form of experiments says, in the reader's language."""
 
+from typing import Final
+
 from api.experiments.workers import start_of
 from api.i18n import number
 from api.wording import gettext
 from experiments.plan import (
     MAX_ARMS,
+    MAX_BYTES,
     MAX_DURATION,
     MAX_JOBS,
     MAX_PAYLOAD,
     MAX_REPETITIONS,
+    MAX_TASKS,
     MAX_VALUES,
     Arm,
 )
 from lab.delivery import Delivery
+
+MAX_SECONDS: Final = 3_600
+MAX_RATE: Final = 5_000
+MAX_SEED: Final = 2**53
+MAX_DEADLINE: Final = 7_200
 
 
 def bound(name: str) -> str:
@@ -25,7 +34,7 @@ def bound(name: str) -> str:
         "jobs": gettext("A whole number from 1 to %(most)s.", most=number(MAX_JOBS)),
         "seconds": gettext(
             "A number of seconds above 0, at most %(most)s, that makes no more than %(jobs)s jobs.",
-            most=number(3_600),
+            most=number(MAX_SECONDS),
             jobs=number(MAX_JOBS),
         ),
         "p": gettext("A share from 0 to 1."),
@@ -38,14 +47,45 @@ def bound(name: str) -> str:
             most=number(MAX_VALUES),
             seconds=number(MAX_DURATION),
         ),
-        "rate": gettext("A number above 0, at most %(most)s.", most=number(5_000)),
-        "payload_bytes": gettext("A whole number from 0 to %(most)s.", most=number(MAX_PAYLOAD)),
-        "repetitions": gettext("A whole number from 1 to %(most)s.", most=number(MAX_REPETITIONS)),
-        "seed": gettext("A whole number from 0 to %(most)s.", most=number(2**53)),
-        "deadline": gettext("A number of seconds above 0, at most %(most)s.", most=number(7_200)),
+        "rate": gettext("A number above 0, at most %(most)s.", most=number(MAX_RATE)),
+        "payload_bytes": gettext(
+            "A whole number from 0 to %(most)s; all messages together carry no more than %(bytes)s.",
+            most=number(MAX_PAYLOAD),
+            bytes=number(MAX_BYTES),
+        ),
+        "repetitions": gettext(
+            "A whole number from 1 to %(most)s; all together have no more than %(jobs)s jobs.",
+            most=number(MAX_REPETITIONS),
+            jobs=number(MAX_TASKS),
+        ),
+        "seed": gettext("A whole number from 0 to %(most)s.", most=number(MAX_SEED)),
+        "deadline": gettext("A number of seconds above 0, at most %(most)s.", most=number(MAX_DEADLINE)),
         "title": gettext("At most %(most)s characters.", most=120),
     }
     return bounds.get(name, gettext("Choose one of those that are offered."))
+
+
+def most() -> dict[str, float]:
+    """The greatest value of each field that takes a number."""
+    return {
+        **dict.fromkeys(("fixed", "low", "high", "mean"), MAX_DURATION),
+        "p": 1,
+        "jobs": MAX_JOBS,
+        "seconds": MAX_SECONDS,
+        "rate": MAX_RATE,
+        "payload_bytes": MAX_PAYLOAD,
+        "repetitions": MAX_REPETITIONS,
+        "seed": MAX_SEED,
+        "deadline": MAX_DEADLINE,
+    }
+
+
+def contenders_changed() -> str:
+    """That the form cannot hold the contenders of an experiment that is to run again."""
+    return gettext(
+        "The contenders are not as they were: the form has each of them once, or all of them twice, in its own order."
+        " The report has the plan as it was, and how to run it again."
+    )
 
 
 def seconds_need_a_rate() -> str:

@@ -15,20 +15,20 @@ from typing import Final
 
 from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.lease import Lease
-from api.experiments.stand import LabStand, environment, pictures_of
+from api.experiments.stand import LabStand, NotDrained, environment, pictures_again, pictures_of
 from api.experiments.store import ExperimentRows
 from api.experiments.trials import Desk, cancel_all
 from api.experiments.workers import NoWorker
 from api.outbox import Outbox
-from api.relay import Relay
+from api.relay import BATCH, Relay
 from api.store import Store
 from api.submit import store_reports
 from api.workflows.queries import WorkflowRows
 from experiments.equalise import EqualiseError, Equaliser
-from experiments.fairness import fairness_of, sync_threads
+from experiments.fairness import changed, fairness_of, sync_threads
 from experiments.model import Run, Sample
 from experiments.plan import Plan
-from experiments.runner import Progress, Runner, Stopped
+from experiments.runner import Progress, Runner, Stopped, at_once
 from experiments.sampling import pack
 from experiments.usage import UsageMeter
 from lab.settings import Settings
@@ -72,7 +72,7 @@ class Work:
             self._run(plan, controls, equaliser)
         except Stopped:
             return ("CANCELLED", None) if self._lease.cancelled else ("FAILED", INTERRUPTED)
-        except (NoWorker, EqualiseError) as problem:
+        except (NoWorker, EqualiseError, NotDrained) as problem:
             return "FAILED", str(problem)
         except Exception as problem:
             logger.exception("experiment %s", self._id)
@@ -82,15 +82,14 @@ class Work:
     def _run(self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser) -> None:
         self._rows.tell(self._id, 0.0, "preparing", {})
         pictures = pictures_of(plan, controls, equaliser.apply() if plan.equalise else ())
-        self._rows.keep_setting(
-            self._id,
-            fairness_of(plan, pictures, self._settings, equalised=plan.equalise),
-            environment(self._settings, self._rows.database()),
-        )
+        fairness = fairness_of(plan, pictures, self._settings, equalised=plan.equalise)
+        surroundings = environment(self._settings, self._rows.database())
+        self._rows.keep_setting(self._id, fairness, surroundings)
         reports = store_reports(self._store, "experiment")
         transports = [create_transport(method, self._settings, reports) for method in controls]
         secret = self._settings.secret()
-        relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine))
+        batch = min(BATCH, at_once(plan.payload_bytes))
+        relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine), batch)
         meter = UsageMeter(controls, self._settings, [transport.traffic for transport in transports])
         threads = sync_threads(plan, pictures)
         desk = Desk(self._settings, secret, self._store, self._rows, relay, meter, self._id, plan, threads)
@@ -98,7 +97,10 @@ class Work:
         try:
             stop, self._lease.preparing = self._lease.stop, False
             Runner(LabStand(desk, stop), plan, self._on_progress, self._on_run, stop).run()
+            after = fairness_of(plan, pictures_again(controls, pictures), self._settings, threads=threads)
+            self._rows.keep_setting(self._id, changed(fairness, after), surroundings)
         finally:
+            equaliser.order_back()
             cancel_all(desk)
             relay.stop()
 

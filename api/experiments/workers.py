@@ -7,7 +7,7 @@ from experiments.model import label
 from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
 from lab.settings import Settings
-from transports.control import CONTROLS, ControlError, create_control
+from transports.control import CONTROLS, ControlError, WorkerPicture, create_control
 
 _START: Final[Mapping[tuple[str, Delivery], tuple[str, str]]] = {
     ("celery", Delivery.SAFE): (
@@ -70,12 +70,17 @@ def present_in(workers: Sequence[Mapping[str, Any]]) -> set[tuple[str, str | Non
 
 
 def ask(plan: Plan, settings: Settings) -> set[tuple[str, str | None]]:
-    """Methods and modes of the workers that answer now. Where a broker is away, nobody does."""
-    found: set[tuple[str, str | None]] = set()
-    for method in {arm.method for arm in plan.arms} & CONTROLS.keys():
+    """Methods and modes of the workers that answer now."""
+    return {(one.method, one.delivery) for one in answering(plan, settings)}
+
+
+def answering(plan: Plan, settings: Settings) -> list[WorkerPicture]:
+    """The workers of the methods of `plan` that answer now. Where a broker is away, nobody does."""
+    found: list[WorkerPicture] = []
+    for method in sorted({arm.method for arm in plan.arms} & CONTROLS.keys()):
         control = create_control(method, settings)
         try:
-            found |= {(method, picture.delivery) for picture in control.pictures()}
+            found += control.pictures()
         except ControlError:
             continue
         finally:

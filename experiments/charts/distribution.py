@@ -39,7 +39,7 @@ def svg_of(plan: Plan, runs: Sequence[Run], look: Look = WIDE, _: Translate = un
     y: Scale = (by_decades if far_apart else upwards)(values, room.bottom, room.top)
     unit = _(N_("ms, each line ten times the one below")) if far_apart else _(N_("ms"))
     said = " ".join(f"{_(_ABOUT)} {'; '.join(_summary(row) for row in table_of(plan, runs, _).rows)}".split())
-    drawing = axes(room, x, y, _(N_("percentile of the jobs")), unit)
+    drawing = axes(room, x, y, _(N_("percentile of the jobs")), unit, _)
     return picture(look, "distribution", _(TITLE), said, drawing, draw(room, x, y, series))
 
 
@@ -52,7 +52,7 @@ def table_of(plan: Plan, runs: Sequence[Run], _: Translate = untranslated) -> Ta
         spreads = [run.figures.spreads["end_to_end"] for run in mine if "end_to_end" in run.figures.spreads]
         if mine:
             cells = (
-                number(fmean(getattr(spread, point) for spread in spreads)) if spreads else NOTHING
+                number(fmean(getattr(spread, point) for spread in spreads), _) if spreads else NOTHING
                 for point in points
             )
             rows.append((style_of(plan, arm).label, *cells))

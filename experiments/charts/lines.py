@@ -6,6 +6,7 @@ from typing import Final
 
 from experiments.charts.scale import Scale
 from experiments.charts.svg import INK, LINE, Look, Style, element, path, text
+from experiments.words import Translate
 
 Points = Sequence[tuple[float, float]]
 
@@ -43,17 +44,17 @@ def room_for(look: Look, styles: Iterable[Style]) -> Room:
     return Room(LEFT, look.width - widest * _LETTER - _SAMPLE - 12, TOP, look.height - BOTTOM)
 
 
-def axes(room: Room, x: Scale, y: Scale, x_title: str, y_title: str) -> str:
+def axes(room: Room, x: Scale, y: Scale, x_title: str, y_title: str, _: Translate) -> str:
     """Both axes with ticks, titles and units, and a thin line across at each tick of `y`."""
     parts = [
         element("path", d=f"M{room.left} {y.at(value):.1f}H{room.right:.1f}", stroke=LINE, stroke_width=1)
         + text(words, room.left - 7, y.at(value) + 4, text_anchor="end")
-        for value, words in y.ticks()
+        for value, words in y.ticks(_)
     ]
     parts += [
         element("path", d=f"M{x.at(value):.1f} {room.bottom}v5", stroke=INK, stroke_width=1)
         + text(words, x.at(value), room.bottom + 18, text_anchor="middle")
-        for value, words in _apart(x)
+        for value, words in _apart(x, _)
     ]
     parts.append(
         element("path", d=f"M{room.left} {room.bottom}H{room.right:.1f}", stroke=INK, stroke_width=1)
@@ -76,11 +77,11 @@ def draw(room: Room, x: Scale, y: Scale, series: Sequence[Series]) -> str:
     )
 
 
-def _apart(x: Scale) -> list[tuple[float, str]]:
+def _apart(x: Scale, _: Translate) -> list[tuple[float, str]]:
     """The ticks of `x` whose texts do not run into the one before."""
     kept: list[tuple[float, str]] = []
     end = float("-inf")
-    for value, words in x.ticks():
+    for value, words in x.ticks(_):
         half = len(words) * _LETTER / 2
         if x.at(value) - half > end + 6:
             kept.append((value, words))

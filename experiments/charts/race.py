@@ -8,7 +8,7 @@ from experiments.charts.timed import timed
 from experiments.curves import Curve
 from experiments.model import Run, label
 from experiments.plan import Plan
-from experiments.words import N_, Translate, untranslated
+from experiments.words import N_, Translate, decimal, untranslated
 
 TITLE = N_("The race")
 _ABOUT = N_("The share of its jobs that each has done.")
@@ -37,7 +37,7 @@ def table_of(plan: Plan, runs: Sequence[Run], _: Translate = untranslated) -> Ta
     """The seconds after which each had done a share of its jobs."""
     head = (_(N_("Contender")), *(f"{share * 100:.0f} %, {_(N_('s'))}" for share in _SHARES))
     rows = tuple(
-        (style_of(plan, arm).label, *(_reached(curve, share) for share in _SHARES))
+        (style_of(plan, arm).label, *(_reached(curve, share, _) for share in _SHARES))
         for arm, curve in _curves(plan, runs).items()
     )
     return Table(head, rows)
@@ -51,5 +51,5 @@ def _curves(plan: Plan, runs: Sequence[Run]) -> dict[int, Curve]:
     return {arm: run.figures.done_curve for arm, run in typical(plan, runs).items()}
 
 
-def _reached(curve: Curve, share: float) -> str:
-    return next((f"{at:.2f}" for at, done in curve if done >= share - 1e-9), NOTHING)
+def _reached(curve: Curve, share: float, _: Translate) -> str:
+    return next((decimal(f"{at:.2f}", _) for at, done in curve if done >= share - 1e-9), NOTHING)

@@ -5,18 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from experiments.words import number
+from experiments.words import Translate, decimal, number, untranslated
 
 NINES: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
 class Scale(Protocol):
-    """One axis: where a value stands, in pixels, and its ticks with their texts."""
+    """One axis: where a value stands, in pixels, and its ticks with their texts, numbers as `_` writes them."""
 
     def at(self, value: float) -> float:
         """The place of `value`."""
 
-    def ticks(self) -> Sequence[tuple[float, str]]:
+    def ticks(self, _: Translate = untranslated) -> Sequence[tuple[float, str]]:
         """The values that are written at the axis."""
 
 
@@ -35,12 +35,14 @@ class Linear:
         share = min(1.0, max(0.0, value / self.top)) if self.top else 0.0
         return self.begin + share * (self.end - self.begin)
 
-    def ticks(self) -> list[tuple[float, str]]:
+    def ticks(self, _: Translate = untranslated) -> list[tuple[float, str]]:
         """Round values from 0 on."""
         step = nice_step(self.top, self.wanted)
         values = [step * place for place in range(math.floor(self.top / step + 1e-9) + 1)]
         places = max(0, -math.floor(math.log10(step) + 1e-9))
-        return [(value, f"{value * 100:.0f}" if self.percent else _text(value, places)) for value in values]
+        return [
+            (value, f"{value * 100:.0f}" if self.percent else _text(value, places, _)) for value in values
+        ]
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,11 @@ class Log:
         share = math.log(max(self.low, min(self.top, value)) / self.low) / math.log(self.top / self.low)
         return self.begin + share * (self.end - self.begin)
 
-    def ticks(self) -> list[tuple[float, str]]:
+    def ticks(self, _: Translate = untranslated) -> list[tuple[float, str]]:
         """The powers of ten."""
         first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.top) + 1e-9)
         return [
-            (value, _text(value, max(0, -power)))
+            (value, _text(value, max(0, -power), _))
             for power in range(first, last + 1)
             for value in (10.0**power,)
         ]
@@ -79,9 +81,9 @@ class Nines:
         """The place of the percentile `value`."""
         return self.begin + min(1.0, _nines(value) / (_nines(self.top) or 1.0)) * (self.end - self.begin)
 
-    def ticks(self) -> list[tuple[float, str]]:
+    def ticks(self, _: Translate = untranslated) -> list[tuple[float, str]]:
         """As many nines as there are."""
-        return [(value, f"{value:g}") for value in NINES if value <= self.top + 1e-9]
+        return [(value, decimal(f"{value:g}", _)) for value in NINES if value <= self.top + 1e-9]
 
 
 def nice_step(top: float, wanted: int) -> float:
@@ -115,5 +117,5 @@ def _nines(percentile: float) -> float:
     return -math.log10(max(1e-9, 1 - percentile / 100))
 
 
-def _text(value: float, places: int) -> str:
-    return number(value) if value >= 10_000 else f"{value:.{places}f}"
+def _text(value: float, places: int, _: Translate) -> str:
+    return number(value, _) if value >= 10_000 else decimal(f"{value:.{places}f}", _)

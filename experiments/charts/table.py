@@ -9,7 +9,7 @@ from experiments.curves import Curve
 from experiments.model import Run
 from experiments.plan import Plan
 from experiments.totals import counted
-from experiments.words import N_, Translate, number
+from experiments.words import N_, Translate, decimal, number
 
 NOTHING: Final = "–"
 TYPICAL: Final = N_("Shown of each is the repetition with the middle throughput.")
@@ -40,7 +40,7 @@ def over_time(plan: Plan, curves: dict[int, Curve], unit: str, _: Translate, mom
     rows = []
     for place in range(moments + 1 if end else 0):
         at = end * place / moments
-        rows.append((f"{at:.2f}", *(_text(_nearest(curve, at)) for curve in curves.values())))
+        rows.append((decimal(f"{at:.2f}", _), *(_text(_nearest(curve, at), _) for curve in curves.values())))
     return Table(head, tuple(rows))
 
 
@@ -50,5 +50,5 @@ def _nearest(curve: Curve, at: float) -> float | None:
     return min(curve, key=lambda point: abs(point[0] - at))[1]
 
 
-def _text(value: float | None) -> str:
-    return NOTHING if value is None else number(value)
+def _text(value: float | None, _: Translate) -> str:
+    return NOTHING if value is None else number(value, _)

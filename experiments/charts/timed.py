@@ -36,5 +36,5 @@ def timed(
     x = Linear(max(one.points[-1][0] for one in series) or 1.0, room.left, room.right, wanted)
     values = [value for one in series for _at, value in one.points]
     y = Linear(1.0, room.bottom, room.top, percent=True) if share else upwards(values, room.bottom, room.top)
-    drawing = axes(room, x, y, _(N_("seconds since the begin")), unit)
+    drawing = axes(room, x, y, _(N_("seconds since the begin")), unit, _)
     return picture(look, key, title, about, drawing, draw(room, x, y, series))

@@ -11,7 +11,7 @@ from experiments.charts.table import Table
 from experiments.model import Run
 from experiments.plan import Plan
 from experiments.totals import counted
-from experiments.words import N_, Translate, number, untranslated
+from experiments.words import N_, Translate, decimal, untranslated
 
 TITLE = N_("Jobs by worker")
 _ABOUT = N_("Jobs that each worker ended, in all repetitions together.")
@@ -49,7 +49,7 @@ def svg_of(plan: Plan, runs: Sequence[Run], look: Look = WIDE, _: Translate = un
             below += _ROW
     room = Room(left, look.width - 56.0, 0, below + 6)
     return picture(
-        look, "workers", _(TITLE), _(_ABOUT), _axis(room, scale, _(N_("jobs"))), *parts, height=below + 48
+        look, "workers", _(TITLE), _(_ABOUT), _axis(room, scale, _(N_("jobs")), _), *parts, height=below + 48
     )
 
 
@@ -59,7 +59,7 @@ def table_of(plan: Plan, runs: Sequence[Run], _: Translate = untranslated) -> Ta
     for arm in range(len(plan.arms)):
         found = _jobs(runs, arm)
         rows += [
-            (style_of(plan, arm).label, worker, str(count), f"{count / found.total() * 100:.1f}")
+            (style_of(plan, arm).label, worker, str(count), decimal(f"{count / found.total() * 100:.1f}", _))
             for worker, count in found.most_common()
         ]
     head = (N_("Contender"), N_("Worker"), N_("Jobs"), N_("Share, %"))
@@ -100,15 +100,15 @@ def _bar(worker: str, count: int, letters: int, scale: Linear, y: float, style: 
             fill=f"url(#{hatch})",
             stroke=style.colour,
         )
-        + text(number(count), end + 6, y + 12, fill=INK)
+        + text(f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"), end + 6, y + 12, fill=INK)
     )
 
 
-def _axis(room: Room, scale: Linear, unit: str) -> str:
+def _axis(room: Room, scale: Linear, unit: str, _: Translate) -> str:
     parts = [
         element("path", d=f"M{scale.at(value):.1f} {room.top}V{room.bottom}", stroke=LINE, stroke_width=1)
         + text(words, scale.at(value), room.bottom + 16, text_anchor="middle")
-        for value, words in scale.ticks()
+        for value, words in scale.ticks(_)
     ]
     parts.append(text(unit, (room.left + room.right) / 2, room.bottom + 34, text_anchor="middle"))
     return element("g", *parts, fill="none")

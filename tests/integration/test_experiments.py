@@ -17,7 +17,9 @@ from experiments.model import Experiment
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
+from lab.settings import Settings
 from tests.faults.stage import make_vhost
+from transports.control import create_control
 
 SAFE_ARMS = [{"method": "celery"}, {"method": "rabbitmq"}, {"method": "sync"}]
 
@@ -179,6 +181,25 @@ def test_a_worker_that_stands_still_for_five_seconds_is_in_the_p99_of_an_open_lo
     assert only["figures"]["lost"] == 0
     assert only["figures"]["spreads"]["end_to_end"]["p99"] >= 4_500
     assert only["figures"]["spreads"]["publish"]["p99"] < 4_500  # what is due goes out all the same
+
+
+def test_a_worker_that_is_resized_while_it_runs_is_in_the_table_of_differences(running: Lab) -> None:
+    control = create_control("rabbitmq", Settings.from_env(running.env))
+    (name,) = {one.name for one in control.pictures()}
+    experiment_id = start(
+        running,
+        arms=SAFE_ARMS[1:2],
+        jobs=150,
+        repetitions=3,
+        warm_up=False,
+        duration={"law": "fixed", "seconds": 0.05},
+    )
+    wait_until(running, experiment_id, lambda found: found["progress"] > 0.05)
+    control.grow(name, 2)
+    ended = wait_until(running, experiment_id, has_ended)
+    control.shrink(name, 2)
+    (row,) = [row for row in ended["fairness"] if row["key"] == "concurrency"]
+    assert (row["values"], row["equal"], row["changed"]) == (["3 → 5"], False, True)
 
 
 def test_a_cancelled_experiment_ends_within_two_seconds_and_leaves_nothing_running(running: Lab) -> None:

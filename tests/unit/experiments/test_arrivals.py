@@ -2,8 +2,19 @@ from statistics import fmean
 
 import pytest
 
-from experiments.arrivals import WARM_UP, WARM_UP_JOBS, jobs_of
-from experiments.plan import Arm, Burst, Exponential, Fixed, OpenLoop, Plan, Uniform, Values, Work
+from experiments.arrivals import WARM_UP, jobs_of
+from experiments.plan import (
+    WARM_UP_JOBS,
+    Arm,
+    Burst,
+    Exponential,
+    Fixed,
+    OpenLoop,
+    Plan,
+    Uniform,
+    Values,
+    Work,
+)
 
 ARMS = [Arm(method="celery"), Arm(method="sync")]
 
@@ -74,6 +85,7 @@ def test_independent_arrivals_come_at_their_rate_and_in_order() -> None:
         (Fixed(seconds=0.25), 0.25, 0.25, 0.25),
         (Uniform(law="uniform", low=0.1, high=0.3), 0.2, 0.1, 0.3),
         (Exponential(law="exponential", mean=0.2), 0.2, 0.0, 4.0),
+        (Exponential(law="exponential", mean=20.0), 19.0, 0.0, 60.0),
         (Values(law="values", values=[0.1, 0.1, 0.4]), 0.2, 0.1, 0.4),
     ],
 )

@@ -37,6 +37,14 @@ def test_what_differs_in_plan_environment_and_fairness_is_named_with_both_values
         }
     )
     found = between(one, other)
-    assert set(found.plan) == {("seed", "1", "9"), ("payload_bytes", "0", "10")}
+    assert set(found.plan) == {("Seed", "1", "9"), ("Bytes beside the job", "0", "10")}
     assert found.environment == (("celery", "5.7.0", "5.8.0"), ("new", "", "1"))
-    assert [(key, there) for key, _here, there in found.fairness] == [("pool", "")]
+    assert [(key, there) for key, _here, there in found.fairness] == [("Kind of pool", "")]
+
+
+def test_durations_of_the_readers_own_are_told_in_a_sentence_and_never_one_by_one() -> None:
+    values = [0.001 * n for n in range(1, 1_000)]
+    other = an_experiment(a_plan(duration={"law": "values", "values": values}))
+    ((name, one, drawn),) = between(an_experiment(), other).plan
+    assert (name, one) == ("How long it takes", "0.01 s")
+    assert drawn == "drawn from so many values: 999, from 0.001 to 0.999 s, mean 0.5 s"

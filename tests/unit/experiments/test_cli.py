@@ -78,6 +78,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(202, {})
         elif lab.refusal:
             self._answer(*lab.refusal)
+        elif self.path.endswith("/differences"):
+            rows = [row.model_dump(mode="json") for row in _ran().fairness]
+            self._answer(200, {"fairness": rows})
         else:
             assert self.headers["Idempotency-Key"]
             plan = Plan.model_validate_json(body)
@@ -124,8 +127,9 @@ def test_a_run_prints_its_verdict_and_figures(lab: FakeLab) -> None:
     assert [plan.title for plan in lab.plans] == ["Mine"]
     assert "Celery (safe)" in out
     assert "Throughput" in out
-    assert "turn 1" in err
-    assert f"{lab.url}/experiments/new" in err
+    assert err.index("Kind of pool") < err.index(f"{lab.url}/experiments/new") < err.index("turn 1")
+    assert "Alike: Concurrency in all." in err
+    assert "Kind of pool" in out
 
 
 def test_json_is_the_whole_document_and_nothing_else(lab: FakeLab) -> None:

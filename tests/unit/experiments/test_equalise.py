@@ -22,21 +22,29 @@ class Crew(Control):
         self.sizes = dict(sizes)
         self.stubborn = set(stubborn)
         self.delivery = delivery
-        self.away = False
+        self.away = self.deaf = False
+        self.late: dict[str, int] = {}
         self.orders = 0
 
     def pictures(self, timeout: float = 1.0) -> list[WorkerPicture]:
         if self.away:
             raise ControlError("the broker is away")
-        return [
+        told = [
             WorkerPicture(
                 method=self.name, name=name, delivery=self.delivery, concurrency=size, prefetch=size
             )
             for name, size in self.sizes.items()
         ]
+        self.sizes |= self.late
+        self.late = {}
+        return told
 
     def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
         self.orders += 1
+        if self.away:
+            raise ControlError("the broker is away")
+        if self.deaf:
+            return []
         if worker in self.stubborn:
             return [Answer(worker, 0.0, "all busy")]
         self.sizes[worker] += n
@@ -112,13 +120,61 @@ def test_where_the_broker_is_away_it_says_so() -> None:
     assert celery.sizes == {"a": 6}
 
 
-def test_setting_back_tells_whether_it_could() -> None:
+def test_setting_back_tells_whether_it_could_and_tries_again(caplog: pytest.LogCaptureFixture) -> None:
     celery, rabbitmq = Crew("celery", a=6), Crew("rabbitmq", c=2)
     both = equaliser(celery, rabbitmq)
     both.apply()
-    rabbitmq.away = True
+    celery.away = True
     assert not both.restore()
-    assert both.restore()  # there is nothing left to do
+    assert "a (celery) could not be set back to 6" in caplog.text
+    celery.away = False
+    assert both.restore()
+    assert celery.sizes == {"a": 6}
+
+
+def test_one_method_that_is_away_does_not_keep_the_other_from_being_set_back() -> None:
+    celery, rabbitmq = Crew("celery", a=1, b=1, c=5), Crew("rabbitmq", d=2)
+    both = equaliser(celery, rabbitmq)
+    both.apply()
+    assert (celery.sizes["c"], rabbitmq.sizes) == (1, {"d": 3})
+    celery.away = True
+    assert not both.restore()
+    assert (celery.sizes["c"], rabbitmq.sizes) == (1, {"d": 2})
+
+
+def test_what_was_not_resized_is_nobodys_business() -> None:
+    celery, naive = Crew("celery", a=3), Crew("rabbitmq", delivery="naive", n=5)
+    with equaliser(celery, naive, plan=Plan(arms=[Arm(method="celery"), Arm(method="rabbitmq")], jobs=1)):
+        naive.sizes["n"] = 9
+        celery.sizes["a"] = 4
+    assert (celery.sizes, naive.sizes) == ({"a": 4}, {"n": 9})
+
+
+def test_orders_to_set_back_wait_for_nothing() -> None:
+    celery, rabbitmq = Crew("celery", a=6), Crew("rabbitmq", c=2)
+    both = equaliser(celery, rabbitmq)
+    both.apply()
+    both.order_back()
+    assert celery.sizes == {"a": 6}
+    assert both.restore()
+    assert celery.orders == 2
+
+
+def test_a_worker_that_has_ended_is_not_waited_for_for_ever() -> None:
+    celery, rabbitmq = Crew("celery", a=6, b=1), Crew("rabbitmq", c=3)
+    both = equaliser(celery, rabbitmq)
+    both.apply()
+    del celery.sizes["a"]
+    celery.deaf = True
+    assert both.restore()
+
+
+def test_a_worker_that_answers_late_is_set_alike_too() -> None:
+    celery, rabbitmq = Crew("celery", a=2), Crew("rabbitmq", c=4)
+    celery.late = {"b": 3}
+    pictures = equaliser(celery, rabbitmq).apply()
+    assert (celery.sizes, rabbitmq.sizes) == ({"a": 1, "b": 1}, {"c": 2})
+    assert len(pictures) == 3
 
 
 def test_what_is_alike_already_is_left_alone() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.fairness import KEYS, fairness_of, sync_threads, workers_of
+from experiments.fairness import KEYS, changed, fairness_of, sync_threads, workers_of
 from experiments.model import FairnessRow
 from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
@@ -11,6 +11,10 @@ from transports.control import WorkerPicture
 
 CELERY, RABBITMQ, SYNC = (Arm(method=name) for name in ("celery", "rabbitmq", "sync"))
 NAIVE = Arm(method="rabbitmq", delivery=Delivery.NAIVE)
+
+
+RUNS = {"acknowledgement": "after_job", "versions": {"client": "1.0"}}
+"""What a worker tells of itself."""
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def plan(*arms: Arm) -> Plan:
 
 def worker(method: str, concurrency: int | None = 3, **more: object) -> WorkerPicture:
     pool = "prefork" if method == "celery" else "threads"
-    told = {"name": method, "delivery": "safe", "prefetch": concurrency, "pool": pool, **more}
+    told = {"name": method, "delivery": "safe", "prefetch": concurrency, "pool": pool, **RUNS, **more}
     return WorkerPicture.model_validate({"method": method, "concurrency": concurrency, **told})
 
 
@@ -70,6 +74,45 @@ def test_what_differs_is_told_for_each_arm(settings: Settings) -> None:
 
 def test_an_arm_that_stands_there_twice_differs_in_nothing(settings: Settings) -> None:
     assert all(row.equal for row in rows(settings, plan(CELERY, CELERY), worker("celery")).values())
+
+
+def test_how_messages_are_acknowledged_is_what_the_workers_say(settings: Settings) -> None:
+    early = worker("celery", acknowledgement="at_begin", name="other")
+    found = rows(settings, plan(CELERY, RABBITMQ), worker("celery"), early, worker("rabbitmq"))
+    assert found["acknowledgement"].values == ["after the job, when the job begins", "after the job"]
+    old = worker("celery", acknowledgement=None, versions=None)
+    assert rows(settings, plan(CELERY), old)["acknowledgement"].values == ["unknown"]
+
+
+def test_versions_are_those_of_the_workers_and_of_who_publishes(settings: Settings) -> None:
+    (told,) = rows(settings, plan(CELERY), worker("celery"))["versions"].values
+    assert told.startswith("celery 5")
+    assert told.endswith("; client 1.0")
+    old = rows(settings, plan(CELERY), worker("celery", versions=None))
+    assert old["versions"].values[0].endswith("; unknown")
+
+
+def test_threads_of_celery_are_threads_and_have_no_time_limit(settings: Settings) -> None:
+    found = rows(settings, plan(CELERY, RABBITMQ), worker("celery", pool="thread"), worker("rabbitmq"))
+    assert found["pool"].equal
+    assert found["time_limits"].values == ["none", "its thread is left to itself"]
+
+
+def test_what_is_no_longer_so_after_the_run_is_shown_and_not_called_equal(settings: Settings) -> None:
+    both = (worker("celery"), worker("rabbitmq"))
+    before = fairness_of(plan(CELERY, RABBITMQ), both, settings, equalised=True)
+    assert changed(before, fairness_of(plan(CELERY, RABBITMQ), both, settings)) == before
+    grown = fairness_of(plan(CELERY, RABBITMQ), (both[0], worker("rabbitmq", 9)), settings)
+    found = {row.key: row for row in changed(before, grown)}
+    row = found["concurrency"]
+    assert row.values == ["3", "3 → 9"]
+    assert (row.equal, row.done, row.changed) == (False, False, True)
+    assert [row.key for row in found.values() if row.changed] == ["concurrency", "prefetch"]
+
+
+def test_threads_of_sync_that_are_settled_stay_what_they_are(settings: Settings) -> None:
+    found = fairness_of(plan(SYNC, CELERY), [worker("celery", 7)], settings, threads=2)
+    assert next(row for row in found if row.key == "concurrency").values == ["2", "7"]
 
 
 def test_a_worker_that_holds_as_much_as_there_is_has_no_limit(settings: Settings) -> None:

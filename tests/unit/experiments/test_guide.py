@@ -18,10 +18,14 @@ def measured(plan_work: Work = Work.NOOP, *, burst: bool = True, **values: float
     figure = "throughput" if burst else "end_to_end.p99"
     whole = an_experiment(plan)
     totals = [
-        total.model_copy(update={"figures": {figure: Interval(value=values[plan.arms[total.arm].method])}})
+        total.model_copy(update={"figures": {figure: near(values[plan.arms[total.arm].method])}})
         for total in whole.totals
     ]
     return whole.model_copy(update={"totals": totals})
+
+
+def near(value: float) -> Interval:
+    return Interval(value=value, low=value * 0.98, high=value * 1.02)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,8 @@ def test_the_readers_own_runs_count_instead_of_what_is_so_in_general() -> None:
     assert {reason.experiment_id for reason in advice.reasons} == {run.id}
     (celery,) = (reason for reason in advice.reasons if "celery" in reason.weights)
     assert celery.text == (
-        "Your run of Celery (safe), 200 jobs at once, kept it: 3000 jobs/s, where 2000 were asked for."
+        "Your run of Celery (safe), 200 jobs at once, kept it: 2940 to 3060 jobs/s by its interval, where 2000"
+        " were asked for."
     )
     assert advice.unmeasured == ()
 
@@ -145,3 +150,35 @@ def test_runs_that_lost_jobs_are_no_evidence() -> None:
     assert not any(r.experiment_id for r in advise({"throughput": "more"}, [lossy, running]).reasons)
     told = {method for r in advise({"throughput": "ten"}, [naive]).reasons for method in r.weights}
     assert told == {"rabbitmq", "sync"}
+
+
+def weights(answers: dict[str, str], *experiments: Experiment) -> dict[str, int]:
+    """What the runs add to each method's score."""
+    reasons = [reason for reason in advise(answers, experiments).reasons if reason.experiment_id]
+    return {method: weight for reason in reasons for method, weight in reason.weights.items()}
+
+
+def test_the_newest_run_counts_even_where_an_older_one_was_better() -> None:
+    newest = measured(celery=500, rabbitmq=3_000, sync=3_000)
+    oldest = measured(celery=3_000, rabbitmq=500, sync=3_000)
+    assert weights({"throughput": "more"}, newest, oldest) == {"celery": -3, "rabbitmq": 1, "sync": 1}
+
+
+def test_a_slow_run_says_nothing_of_latency_at_a_higher_rate_but_that_it_was_missed() -> None:
+    run = measured(burst=False, celery=5, rabbitmq=5, sync=500)
+    assert weights({"latency": "tenth", "throughput": "hundred"}, run) == {
+        "celery": 1,
+        "rabbitmq": 1,
+        "sync": -3,
+    }
+    assert weights({"latency": "tenth", "throughput": "thousand"}, run) == {"sync": -3}
+
+
+def test_a_bound_within_the_interval_is_neither_kept_nor_missed() -> None:
+    assert weights({"throughput": "more"}, measured(celery=2_010, rabbitmq=1_990, sync=3_000)) == {"sync": 1}
+
+
+def test_runs_whose_jobs_failed_are_no_evidence() -> None:
+    run = measured(celery=3_000, rabbitmq=3_000, sync=3_000)
+    totals = [total.model_copy(update={"failed": 1}) for total in run.totals]
+    assert weights({"throughput": "more"}, run.model_copy(update={"totals": totals})) == {}

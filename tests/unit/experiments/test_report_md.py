@@ -2,7 +2,7 @@ import re
 
 from experiments.plan import Plan
 from experiments.report_md import plain, to_markdown
-from tests.experiment_samples import a_plan, an_experiment
+from tests.experiment_samples import a_plan, an_experiment, an_open_plan
 
 EXPERIMENT = an_experiment()
 MARKDOWN = to_markdown(EXPERIMENT)
@@ -53,3 +53,28 @@ def test_an_experiment_that_measured_nothing_has_a_report() -> None:
     text = to_markdown(nothing)
     assert "**It was cancelled.**" in text
     assert "- Nothing was measured." in text
+
+
+def test_in_a_language_with_a_decimal_comma_no_number_has_a_point() -> None:
+    whole = an_experiment(an_open_plan(duration={"law": "exponential", "mean": 0.025}))
+    surroundings = {"memory": "7.7 GiB", "load": "0.25 0.50 0.75"}
+    text = to_markdown(
+        whole.model_copy(update={"environment": surroundings}), lambda words: {"1.5": "1,5"}.get(words, words)
+    )
+    told = text[text.index("## Verdict") : text.index("## How to run it again")]
+    assert [found for found in re.findall(r"[0-9]+\.[0-9]+", told) if found != "99.9"] == []
+    assert "7,7 GiB" in told
+    assert "0,025" in told
+
+
+def test_why_it_failed_is_said_in_the_readers_language() -> None:
+    failed = an_experiment(
+        status="FAILED",
+        error="Workers come and go: they could not be set alike.",
+        runs=[],
+        totals=[],
+        comparisons=[],
+    )
+    assert "**It failed: WORKERS COME" in to_markdown(
+        failed, lambda words: words.upper() if words.startswith("Workers") else words
+    )

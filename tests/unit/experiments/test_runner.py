@@ -8,7 +8,7 @@ import pytest
 
 from experiments.model import Run, Sample, Usage
 from experiments.plan import Arm, OpenLoop, Plan, PlannedJob
-from experiments.runner import Progress, Runner, Sender, Stopped
+from experiments.runner import Progress, Runner, Sender, Stopped, at_once
 from lab.clock import now_us
 
 
@@ -138,6 +138,19 @@ def test_what_is_due_while_the_lab_is_held_up_goes_out_together_afterwards() -> 
     sender.stop()
     assert max(trial.batches) >= 20
     assert sum(trial.batches) == 40
+
+
+@pytest.mark.parametrize(
+    ("payload_bytes", "jobs"), [(0, 1_000), (8_000, 1_000), (80_000, 100), (1_000_000, 8)]
+)
+def test_jobs_with_long_messages_are_handed_over_a_few_at_a_time(payload_bytes: int, jobs: int) -> None:
+    assert at_once(payload_bytes) == jobs
+
+
+def test_no_more_jobs_than_told_are_handed_over_together() -> None:
+    stand = Stand()
+    run(plan(jobs=20, payload_bytes=1_000_000, warm_up=False, repetitions=1), stand)
+    assert {max(trial.batches) for _, trial in stand.opened} == {8}
 
 
 def test_jobs_that_have_not_ended_by_the_deadline_are_lost() -> None:

@@ -26,7 +26,8 @@ def test_a_total_is_the_mean_of_the_repetitions_without_the_warm_up() -> None:
 def test_a_difference_is_taken_turn_by_turn() -> None:
     (found,) = comparisons_of(a_plan(arms=ARMS[:2]), three_turns(), ["throughput"])
     assert (found.first, found.second) == (0, 1)
-    assert (found.difference.low, found.difference.value, found.difference.high) == (100, 100, 100)
+    assert found.difference.value == 100
+    assert found.means == pytest.approx((102, 202))
     assert found.ratio == pytest.approx(202 / 102)
     assert found.shown
 
@@ -37,6 +38,22 @@ def test_a_turn_that_only_one_arm_ran_does_not_count_in_the_difference() -> None
     assert found.difference.value == 100
     assert found.difference.low is None
     assert not found.shown
+
+
+def test_means_and_ratio_are_of_the_turns_that_both_ran_as_the_difference_is() -> None:
+    runs = [bare_run(turn, arm, 100.0 * (arm + 1), 1, 1) for turn in range(1, 4) for arm in range(2)]
+    (found,) = comparisons_of(a_plan(arms=ARMS[:2]), [*runs, bare_run(4, 0, 900.0, 1, 1)], ["throughput"])
+    assert (found.means, found.ratio, found.difference.value) == ((100, 200), 2, 100)
+
+
+def test_values_that_never_vary_are_told_apart_only_beyond_what_the_figures_resolve() -> None:
+    def shown(second: float) -> bool:
+        runs = [bare_run(turn, arm, 1, (10.0, second)[arm], 9) for turn in range(1, 4) for arm in range(2)]
+        (found,) = comparisons_of(an_open_plan(arms=ARMS[:2]), runs, ["end_to_end.p50"])
+        return found.shown
+
+    assert not shown(10.01)
+    assert shown(10.03)
 
 
 def test_all_pairs_are_compared_in_all_figures_that_both_have() -> None:
@@ -88,6 +105,16 @@ def test_what_went_wrong_adds_up_over_the_counted_repetitions() -> None:
     runs = [run.model_copy(update={"turn": turn, "figures": figures}) for turn in range(3)]
     (total,) = totals_of(a_plan(arms=ARMS[:1]), runs)
     assert (total.failed, total.retries, total.duplicates, total.lost) == (6, 8, 2, 4)
+    assert total.unsound == 2
+
+
+@pytest.mark.parametrize(("work", "unsound"), [("wait", 1), ("failing", 0)])
+def test_jobs_that_fail_as_asked_leave_a_repetition_sound(work: str, unsound: int) -> None:
+    run = bare_run(1, 0, 1, 1, 1)
+    failed = run.model_copy(update={"figures": run.figures.model_copy(update={"failed": 3})})
+    runs = [run, failed.model_copy(update={"turn": 2})]
+    (total,) = totals_of(a_plan(arms=ARMS[:1], work=work), runs)
+    assert total.unsound == unsound
 
 
 def test_a_worker_slowed_by_twenty_ms_shows_in_the_overhead_and_the_interval_holds_it() -> None:

@@ -58,8 +58,8 @@ def between(settings: Settings, control: Told, arm: Arm = CELERY) -> dict[str, U
 def test_the_workers_of_the_arm_are_added_up(settings: Settings) -> None:
     control = Told(
         [
-            told(1, cpu_seconds=1.0, bytes_in=10),
-            told(2, cpu_seconds=5.0, bytes_in=20),
+            told(1, cpu_seconds=1.0, bytes_in=10, peak_memory=90),
+            told(2, cpu_seconds=5.0, bytes_in=20, peak_memory=90),
             told(3, "naive", cpu_seconds=1),
         ],
         [
@@ -73,9 +73,39 @@ def test_the_workers_of_the_arm_are_added_up(settings: Settings) -> None:
     assert control.asked == [(True, None), (False, 3)]  # the second time, three answers are enough
 
 
-def test_a_worker_that_started_in_between_counts_from_nothing(settings: Settings) -> None:
-    control = Told([told(1, cpu_seconds=1.0)], [told(1, cpu_seconds=2.0), told(2, cpu_seconds=0.5)])
-    assert between(settings, control)["workers"].cpu_seconds == 1.5
+def test_where_others_answer_at_the_end_than_at_the_begin_nothing_is_known_of_the_workers(
+    settings: Settings,
+) -> None:
+    one, both = [told(1, cpu_seconds=1.0)], [told(1, cpu_seconds=2.0), told(2, cpu_seconds=100.0)]
+    assert between(settings, Told(one, both, both))["workers"] == Usage()
+    assert between(settings, Told(both, one, one))["workers"] == Usage()
+
+
+def test_who_misses_a_question_is_asked_again(settings: Settings) -> None:
+    before, after = ([told(n, cpu_seconds=n + more) for n in (1, 2)] for more in (0.0, 0.5))
+    control = Told(before, after[:1], after)
+    assert between(settings, control)["workers"].cpu_seconds == 1.0
+    assert control.asked[-1] == (False, None)
+
+
+def test_fewer_answers_do_not_lower_how_many_are_waited_for(settings: Settings) -> None:
+    both, one = [told(1), told(2)], [told(1)]
+    control = Told(both, both, one, one)
+    meter = UsageMeter({"celery": control}, settings)
+    for _ in range(2):
+        meter.begin(CELERY)
+        meter.end()
+    assert [enough for _, enough in control.asked] == [None, 2, 2, 2]
+
+
+def test_where_no_peak_can_be_begun_there_is_none(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.usage.reset_peak", lambda *_: False)
+    control = Told([told(cpu_seconds=1.0)], [told(cpu_seconds=2.0, peak_memory=7)])
+    used = between(settings, control)
+    assert used["publisher"].peak_memory is None
+    assert used["workers"] == Usage(cpu_seconds=1.0)
 
 
 def test_what_began_to_count_anew_is_unknown(settings: Settings) -> None:

@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from experiments.model import Experiment, Run
+from experiments.model import Experiment, FairnessRow, Run
 from experiments.plan import Plan
 from experiments.totals import comparisons_of, totals_of
 from experiments.verdict import verdict_of
@@ -93,11 +95,59 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
     warnings = verdict_of(whole.model_copy(update={"totals": totals, "status": "CANCELLED"})).warnings
     assert warnings == (
         "It did not run to its end; this is of the turns that did.",
-        "Jobs that had not ended in time: Celery (safe) 0, RabbitMQ (safe) 3, Sync 0. They are in no latency, which"
-        " looks better for it.",
+        "Jobs that had not ended in time: Celery (safe) 0, RabbitMQ (safe) 3, Sync 0. They are in no latency and in"
+        " no throughput, which look better for it.",
         "Jobs begun once more without being asked to: Celery (safe) 0, RabbitMQ (safe) 1, Sync 2.",
+        "Jobs that failed: Celery (safe) 5, RabbitMQ (safe) 5, Sync 5. They count as ended.",
         "Not alike for all: Kind of pool. What differs there is in the figures too.",
     )
+
+
+def test_a_row_in_which_only_sync_is_unlike_the_others_is_no_warning_and_one_that_changed_is() -> None:
+    rows = [
+        FairnessRow(key="confirms", values=["100 at once", "100 at once", "none"], equal=False),
+        FairnessRow(key="concurrency", values=["3 → 2", "3", "3"], equal=False, changed=True),
+    ]
+    (warning,) = verdict_of(an_experiment().model_copy(update={"fairness": rows})).warnings
+    assert warning == "Changed while it ran: Concurrency in all. The figures are of both."
+
+
+def test_after_a_cancellation_all_numbers_of_a_sentence_are_of_the_same_turns() -> None:
+    plan = a_plan(arms=ARMS[:2])
+    runs = [bare_run(turn, arm, 100.0 * (arm + 1) + turn, 1, 1) for turn in range(1, 4) for arm in range(2)]
+    runs.append(bare_run(4, 0, 5_000.0, 1, 1))
+    whole = judged(plan, (1, 1, 1), (1, 1, 1))
+    found = {"runs": runs, "totals": totals_of(plan, runs), "comparisons": comparisons_of(plan, runs)}
+    (sentence,) = verdict_of(whole.model_copy(update=found)).sentences
+    assert sentence.startswith(
+        "RabbitMQ (safe) ended 1.98 times as many jobs a second as Celery (safe): 202 against 102; 100 jobs"
+    )
+
+
+@pytest.mark.parametrize("what", ["lost", "failed"])
+def test_an_arm_that_lost_or_failed_more_than_one_job_in_a_hundred_wins_nothing(what: str) -> None:
+    plan = an_open_plan(arms=ARMS[:2])
+    whole = judged(plan, (200, 10, 20), (400, 2, 4))
+    runs = [
+        run.model_copy(update={"figures": run.figures.model_copy(update={what: 3})}) if run.arm else run
+        for run in whole.runs
+    ]
+    found = {"runs": runs, "totals": totals_of(plan, runs), "comparisons": comparisons_of(plan, runs)}
+    sentences = verdict_of(whole.model_copy(update=found)).sentences
+    assert len(sentences) == 2
+    for sentence in sentences:
+        assert "Celery (safe) and RabbitMQ (safe) cannot be compared." in sentence
+        assert "lost or failed: Celery (safe) 0, RabbitMQ (safe) 5" in sentence
+
+
+def test_numbers_have_the_decimal_sign_of_the_language() -> None:
+    def russian(text: str) -> str:
+        return {"1.5": "1,5"}.get(text, text)
+
+    experiment = judged(an_open_plan(arms=ARMS[:2]), (100, 10, 80), (100, 30, 81))
+    for sentence in verdict_of(experiment, russian).sentences:
+        assert not re.search(r"[0-9]\.[0-9]", sentence)
+        assert re.search(r"[0-9],[0-9]", sentence)
 
 
 def test_every_sentence_goes_through_the_translation() -> None:

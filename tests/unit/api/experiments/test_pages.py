@@ -98,7 +98,7 @@ def test_a_plan_comes_back_out_of_the_form_that_it_fills_in(plan: Plan) -> None:
     [
         ({"jobs": "0"}, "jobs", "A whole number from 1 to 100,000."),
         ({"jobs": ""}, "jobs", "A whole number from 1 to 100,000."),
-        ({"repetitions": "51"}, "repetitions", "A whole number from 1 to 50."),
+        ({"repetitions": "51"}, "repetitions", "A whole number from 1 to 50; all together"),
         ({"fixed": "61"}, "fixed", "A number of seconds from 0 to 60."),
         ({"law": "uniform", "low": "2", "high": "1"}, "high", "A number of seconds from the least up to 60."),
         ({"law": "exponential", "mean": "0"}, "mean", "A number of seconds above 0, at most 60."),
@@ -107,7 +107,7 @@ def test_a_plan_comes_back_out_of_the_form_that_it_fills_in(plan: Plan) -> None:
         ({"amount": "seconds"}, "seconds", "Seconds go with a steady rate"),
         ({"amount": "seconds", "seconds": "3600", "arrival": "open", "rate": "5000"}, "seconds", "no more than"),
         ({"work": "failing", "p": "2"}, "p", "A share from 0 to 1."),
-        ({"payload_bytes": "-1"}, "payload_bytes", "A whole number from 0 to 1,000,000."),
+        ({"payload_bytes": "-1"}, "payload_bytes", "A whole number from 0 to 1,000,000; all messages"),
         ({"deadline": "0"}, "deadline", "A number of seconds above 0, at most 7,200."),
         ({"seed": "-1"}, "seed", "A whole number from 0 to"),
         ({"arm": []}, "arm", "One to 6 contenders"),
@@ -259,7 +259,8 @@ def test_two_are_compared_the_older_one_first(client: FlaskClient, parts: Servic
     text = page(client, answer.location)
     assert text.index("Before") < text.index("After")
     assert "Only in one of them:" in text
-    assert "Arrival" in text
+    assert "How they come" in text
+    assert "holds by itself" in text
 
 
 def test_anything_but_two_is_not_compared(client: FlaskClient, parts: Services) -> None:
@@ -302,3 +303,65 @@ def test_browsers_find_the_icon_where_they_look(client: FlaskClient) -> None:
     assert answer.status_code == 302
     with client.get(answer.location) as picture:
         assert picture.mimetype == "image/svg+xml"
+
+
+@pytest.mark.parametrize("headers", [{}, RUSSIAN])
+def test_contenders_that_the_form_cannot_hold_are_not_changed_without_a_word(
+    client: FlaskClient, parts: Services, headers: dict[str, str]
+) -> None:
+    celery, consumer = Arm(method="celery"), Arm(method="rabbitmq")
+    for arms, told in (
+        ([celery, celery, celery, consumer], True),
+        ([consumer, celery], True),
+        ([celery, celery], False),
+        ([celery, consumer], False),
+    ):
+        found = parts.experiments.rows.add(a_plan(arms=arms))
+        text = page(client, f"/experiments?again={found}", headers=headers)
+        assert ("ex-changed" in text) is told
+        assert (f'href="/experiments/{found}">' in text.partition('id="runs"')[0]) is told
+
+
+def test_older_experiments_are_a_link_away(
+    client: FlaskClient, parts: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.experiments.pages.RECENT", 2)
+    for number in range(3):
+        parts.experiments.rows.add(a_plan(title=f"Number {number}"))
+    text = page(client, "/experiments")
+    assert "Number 0" not in text
+    older = re.search(r'href="(/experiments\?before=[0-9]+)#runs"', text)
+    assert older
+    text = page(client, older[1])
+    assert "Number 0" in text
+    assert "Number 2" not in text
+    assert "The newest" in text
+    assert page(client, "/experiments?before=nonsense")
+
+
+def test_the_page_counts_the_repetitions_that_count(client: FlaskClient, parts: Services) -> None:
+    plan = a_plan(repetitions=5)
+    whole = an_experiment(plan)
+    kept = [run for run in whole.runs if run.turn <= (4 if run.arm == 0 else 3)]
+    stopped = whole.model_copy(update={"status": "CANCELLED", "runs": kept})
+    text = page(client, f"/experiments/{run(parts, stopped)}")
+    assert "repetitions that count: 3–4." in text
+    assert "Time to publish and end to end begin" in text
+    assert "hold all together" in text
+
+
+def test_in_russian_names_and_numbers_are_russian(client: FlaskClient, parts: Services) -> None:
+    found = run(parts, an_experiment(an_open_plan(duration={"law": "fixed", "seconds": 0.025})))
+    text = page(client, f"/experiments/{found}", headers=RUSSIAN)
+    seen = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL)
+    numbers = set(re.findall(r"(?<![0-9.])[0-9]+\.[0-9]+(?![0-9.])", seen))
+    assert numbers <= {"99.9"}
+    assert "Процессор" in seen
+    assert "0,025 с" in seen
+
+
+def test_what_went_wrong_is_said_in_russian(client: FlaskClient, parts: Services) -> None:
+    error = "no worker answers that takes the jobs of Celery (safe): start one with `a`, or in containers with `b`"
+    failed = an_experiment(status="FAILED", error=error, runs=[], totals=[], comparisons=[])
+    text = page(client, f"/experiments/{run(parts, failed)}", headers=RUSSIAN)
+    assert "не отвечает ни один worker, который берёт задачи участника Celery (safe)" in text

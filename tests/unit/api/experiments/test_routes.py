@@ -24,6 +24,20 @@ def test_a_plan_is_taken_and_can_be_looked_at(client: FlaskClient) -> None:
     assert listed["next"] is None
 
 
+def test_it_can_be_watched_without_its_repetitions(client: FlaskClient, parts: Services) -> None:
+    rows = parts.experiments.rows
+    experiment_id = rows.add(Plan.model_validate(PLAN))
+    rows.claim()
+    plan = Plan.model_validate(PLAN)
+    figures = figures_of(samples_of(jobs_of(plan, 1), 1, [], [], [], in_request=True), plan, 1, {})
+    rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1, figures=figures), pack([]))
+    path = f"/api/experiments/{experiment_id}"
+    assert len(client.get(path).get_json()["runs"]) == 1
+    watched = client.get(f"{path}?runs=false").get_json()
+    assert (watched["runs"], watched["status"], watched["race"]) == ([], "IN_PROGRESS", {})
+    assert client.get(f"{path}?runs=some").status_code == 422
+
+
 def test_a_repeated_request_is_taken_once(client: FlaskClient) -> None:
     headers = {"Idempotency-Key": "once"}
     first = client.post("/api/experiments", json=PLAN, headers=headers).get_json()
@@ -44,6 +58,17 @@ def test_what_is_wrong_with_a_plan_is_said_by_field_and_bound(client: FlaskClien
     }
     both = client.post("/api/experiments", json={**PLAN, "seconds": 3})
     assert "either jobs or seconds" in both.get_json()["detail"]
+
+
+def test_what_differs_is_told_before_anything_runs(client: FlaskClient, parts: Services) -> None:
+    plan = {**PLAN, "arms": [{"method": "sync"}, {"method": "rabbitmq", "delivery": "naive"}]}
+    answer = client.post("/api/experiments/differences", json=plan)
+    assert answer.status_code == 200
+    rows = {row["key"]: row for row in answer.get_json()["fairness"]}
+    assert rows["concurrency"]["can_equalise"]
+    assert rows["queue_type"]["values"] == ["none", "classic"]
+    assert client.post("/api/experiments/differences", json={**plan, "jobs": 0}).status_code == 422
+    assert parts.experiments.rows.page(10)[0] == []
 
 
 def test_cancelling_answers_as_it_stands(client: FlaskClient, parts: Services) -> None:

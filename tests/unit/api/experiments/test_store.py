@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from api.experiments.ending import INTERRUPTED, conclude
-from api.experiments.store import LEASE_US, ExperimentRows
+from api.experiments.store import LEASE_US, REST_US, ExperimentRows
 from api.moves import NewTask
 from api.services import Services
 from api.store import KeyReused
@@ -81,6 +81,28 @@ def test_a_lease_that_nobody_renews_runs_out(rows: ExperimentRows, clock: list[i
     assert rows.overdue() == []
     clock[0] += 1
     assert rows.overdue() == [experiment_id]
+
+
+def test_one_that_has_ended_is_not_renewed(rows: ExperimentRows, clock: list[int]) -> None:
+    experiment_id, second = rows.add(PLAN), rows.add(PLAN)
+    rows.claim()
+    rows.finish(experiment_id, "FAILED", "because", [], [])
+    assert rows.renew(experiment_id) == (False, False)
+    clock[0] += LEASE_US + 1
+    assert rows.claim() == second
+
+
+def test_one_that_is_held_back_keeps_the_next_from_beginning_for_a_while(
+    rows: ExperimentRows, clock: list[int]
+) -> None:
+    experiment_id, second = rows.add(PLAN), rows.add(PLAN)
+    rows.claim()
+    clock[0] += LEASE_US + 1
+    rows.hold_back(experiment_id)
+    rows.finish(experiment_id, "FAILED", "because", [], [])
+    assert rows.claim() is None
+    clock[0] += REST_US + 1
+    assert rows.claim() == second
 
 
 def test_cancelling_ends_what_waits_at_once_and_tells_what_runs(rows: ExperimentRows) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from api.experiments.ending import INTERRUPTED
+from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.store import LEASE_US, ExperimentRows
 from api.experiments.supervisor import Supervisor
 from api.moves import NewTask
@@ -67,6 +67,15 @@ def test_a_process_that_ends_without_a_word_fails_its_experiment_and_the_next_on
     left = parts.store.get(task["id"])
     assert left is not None
     assert left["status"] == "CANCELLED"
+
+
+def test_what_has_ended_is_not_worked_up_again(rows: ExperimentRows, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment_id = rows.add(PLAN)
+    assert not conclude(rows, experiment_id, "FAILED")  # its turn has not come
+    rows.claim()
+    assert conclude(rows, experiment_id, "DONE")
+    monkeypatch.setattr("api.experiments.ending.totals_of", None)
+    assert not conclude(rows, experiment_id, "FAILED")
 
 
 def test_an_experiment_of_a_process_that_is_gone_fails_when_its_lease_has_run_out(

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from api.experiments.stand import LabStand
+from api.experiments.stand import LabStand, NotDrained
 from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, cancel_all
+from api.models import outbox
 from api.services import Services
 from experiments.model import Sample, Usage
 from experiments.plan import Arm, Plan, PlannedJob, Work
+from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.status import StatusUpdate, TaskStatus
 
@@ -169,6 +172,58 @@ def test_all_that_an_experiment_has_left_can_be_cancelled(desk: Desk) -> None:
     BrokeredTrial(desk, CONSUMER).send(JOBS)
     cancel_all(desk)
     assert desk.rows.unfinished_tasks(desk.experiment_id) == []
+
+
+def test_what_ends_a_thread_of_sync_is_told(
+    desk: Desk, sync: SyncTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise OSError("the store is away")
+
+    monkeypatch.setattr(desk.store, "apply", away)
+    sync.send(JOBS)
+    deadline = time.monotonic() + 20
+    with pytest.raises(OSError, match="the store is away"):  # noqa: PT012 - it takes a moment
+        while sync.ended() == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    monkeypatch.undo()
+
+
+def test_no_other_relay_takes_what_waits_until_the_deadline(desk: Desk, parts: Services) -> None:
+    BrokeredTrial(desk, CONSUMER).send(JOBS)
+    with desk.store.engine.connect() as connection:
+        left = connection.execute(sa.select(outbox.c.lease_until_us)).scalars().all()
+    assert all(until > now_us() + desk.plan.deadline * 1_000_000 for until in left)
+    parts.experiments.rows.free_messages(desk.experiment_id)
+    assert len(parts.outbox.claim("another relay", "rabbitmq", 10)) == 2
+
+
+def test_a_message_that_a_dead_worker_only_held_is_not_begun_twice(desk: Desk) -> None:
+    trial = BrokeredTrial(desk, CONSUMER)
+    trial.send(JOBS)
+    held, begun = tasks_of(desk)
+    apply(desk, begun, TaskStatus.IN_PROGRESS)
+    for task in (held, begun):
+        for status in (TaskStatus.IN_PROGRESS, TaskStatus.DONE):
+            desk.store.apply([StatusUpdate(task_id=task["id"], status=status, worker="w@h", attempt=2)])
+    assert [one.attempts for one in trial.samples(JOBS, 1_000_000)] == [1, 2]
+
+
+def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.experiments.stand.ready", lambda *_: 0)
+    monkeypatch.setattr("api.experiments.stand.DRAIN_SECONDS", 0.3)
+    stand = LabStand(desk, threading.Event())
+    trial = stand.open(CONSUMER)
+    trial.send(JOBS)
+    running = tasks_of(desk)[0]
+    apply(desk, running, TaskStatus.IN_PROGRESS)
+    trial.close()
+    assert trial.longest == 0.02
+    with pytest.raises(NotDrained, match=r"RabbitMQ \(naive\)"):
+        stand.open(CONSUMER)
 
 
 def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(desk: Desk) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from api.experiments.service import Experiments
-from api.experiments.stand import pictures_of
+from api.experiments.stand import pictures_again, pictures_of
 from api.experiments.workers import NoWorker, check, missing, present_in
 from api.services import Services
 from experiments.plan import Arm, Plan
@@ -52,7 +52,24 @@ def test_workers_are_asked_again_where_one_does_not_answer_at_once() -> None:
     consumer = Workers(WorkerPicture(method="rabbitmq", name="n@h", delivery="naive"), times=1)
     found = pictures_of(PLAN, {"celery": celery, "rabbitmq": consumer})  # type: ignore[dict-item]
     assert {one.name for one in found} == {"c@h", "n@h"}
-    assert consumer.asked == 2
+    assert consumer.asked == 3  # the last time, nobody else answered
+
+
+def test_workers_are_asked_until_nobody_new_answers() -> None:
+    celery = Workers(WorkerPicture(method="celery", name="c@h", delivery="safe"))
+    consumer = Workers(WorkerPicture(method="rabbitmq", name="n@h", delivery="naive"))
+    pictures_of(PLAN, {"celery": celery, "rabbitmq": consumer})  # type: ignore[dict-item]
+    assert celery.asked == consumer.asked == 2
+
+
+def test_after_a_run_nobody_is_asked_again_once_all_have_answered() -> None:
+    celery = Workers(WorkerPicture(method="celery", name="c@h", delivery="safe"))
+    known = celery.pictures()
+    assert pictures_again({"celery": celery}, known) == known  # type: ignore[dict-item]
+    assert celery.asked == 2
+    gone = WorkerPicture(method="celery", name="gone@h", delivery="safe")
+    assert pictures_again({"celery": celery}, [*known, gone]) == known  # type: ignore[dict-item]
+    assert celery.asked == 5
 
 
 def test_workers_that_are_known_already_are_not_asked() -> None:

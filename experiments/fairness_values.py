@@ -1,0 +1,63 @@
+"""What stands in the table of differences, in the reader's language, and what it means for the comparison."""
+
+import re
+from typing import Final, Literal
+
+from experiments.model import FairnessRow
+from experiments.plan import Plan
+from experiments.words import N_, Translate, untranslated
+
+State = Literal["differs", "sync", "equal"]
+
+_VALUES: Final = frozenset(
+    {
+        N_("after the job"),
+        N_("when the job begins"),
+        N_("when it is sent to the worker"),
+        N_("none"),
+        N_("queue and messages"),
+        N_("queue only"),
+        N_("begin before the job, end before the acknowledgement"),
+        N_("begin before the job, end after it"),
+        N_("never"),
+        N_("for ever"),
+        N_("one by one"),
+        N_("published again, then acknowledged"),
+        N_("published again"),
+        N_("its process is ended"),
+        N_("its thread is left to itself"),
+        N_("again at once, by the same thread"),
+        N_("none but its own next report"),
+        N_("no worker answers"),
+        N_("unknown"),
+        N_("no limit"),
+        N_("processes"),
+        N_("threads"),
+        N_("quorum"),
+        N_("classic"),
+    }
+)
+_SEPARATORS: Final = (" \N{RIGHTWARDS ARROW} ", "; ", ", ")
+_COUNTS: Final = {"times": N_("%(n)s×"), "at once": N_("%(n)s at once"), "bytes": N_("%(n)s B")}
+_COUNTED: Final = re.compile(rf"([0-9]+) ({'|'.join(_COUNTS)})")
+
+
+def value_text(text: str, _: Translate = untranslated) -> str:
+    """What a row says of an arm: of several workers, or before and after. What workers tell of themselves
+    stays as it is."""
+    if text in _VALUES:
+        return _(text)
+    if counted := _COUNTED.fullmatch(text):
+        return _(_COUNTS[counted[2]]) % {"n": counted[1]}
+    separator = next((one for one in _SEPARATORS if one in text), None)
+    if separator is None:
+        return text
+    return separator.join(value_text(part, _) for part in text.split(separator))
+
+
+def state_of(row: FairnessRow, plan: Plan) -> State:
+    """ "sync" where all arms but those of `sync`, which have no broker, have the same value."""
+    if row.equal or row.changed:
+        return "equal" if row.equal else "differs"
+    pairs = zip(plan.arms, row.values, strict=False)
+    return "sync" if len({text for arm, text in pairs if arm.method != "sync"}) == 1 else "differs"

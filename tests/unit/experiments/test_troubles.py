@@ -1,0 +1,39 @@
+import inspect
+
+from api.experiments.ending import INTERRUPTED
+from api.experiments.stand import NotDrained
+from api.experiments.workers import NoWorker
+from experiments import equalise
+from experiments.troubles import TROUBLES, trouble_text
+from tests.experiment_samples import a_plan
+
+
+def known(error: str) -> bool:
+    seen: list[str] = []
+
+    def recording(text: str) -> str:
+        seen.append(text)
+        return text
+
+    return trouble_text(error, recording) == error and seen != []
+
+
+def test_all_that_may_be_stored_is_known_to_the_translation() -> None:
+    plan = a_plan()
+    for error in (INTERRUPTED, str(NoWorker(plan, 1)), str(NotDrained(plan, plan.arms[0]))):
+        assert known(error), error
+    source = " ".join(inspect.getsource(equalise).split())
+    for sentence in TROUBLES:
+        if sentence.startswith(("The workers", "Workers", "Two")):
+            assert sentence.partition("%(")[0] in source, sentence
+
+
+def test_names_come_out_as_they_went_in() -> None:
+    error = "a@b runs 3 jobs at once and could not be set to 2: it does not answer."
+    assert trouble_text(
+        error, lambda text: "%(why)s / %(wanted)s / %(n)s / %(worker)s" if "why" in text else ""
+    ) == ("it does not answer / 2 / 3 / a@b")
+
+
+def test_what_nobody_foresaw_stays_as_it_is() -> None:
+    assert trouble_text("ValueError: 100 % wrong %(x)s", str.upper) == "ValueError: 100 % wrong %(x)s"
