@@ -17,7 +17,7 @@ test: dev test-packages ## run all tests; ARGS="-k name" passes options to pytes
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: dev test-packages ## run the long fault tests as well: half an hour and more
-	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "faults or not faults" $(ARGS)
+	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py tests/integration/test_known_truths.py -m "faults or not faults" $(ARGS)
 
 check: dev ## linter, formatter check, types, known vulnerabilities of the pinned packages
 	@.venv/bin/ruff check .

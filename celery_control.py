@@ -7,6 +7,7 @@ https://docs.celeryq.dev/en/stable/userguide/workers.html#writing-your-own-remot
 """
 
 import os
+from importlib import import_module
 from typing import Any
 
 from celery.worker.control import (
@@ -37,6 +38,8 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
         "concurrency": consumer.pool.num_processes,
         "prefetch": consumer.qos.value,
         "pool": type(consumer.pool).__module__.rpartition(".")[2],
+        "acknowledgement": "after_job" if state.app.conf.task_acks_late else "at_begin",
+        "versions": _versions(consumer.connection),
         "active": [_brief(task) for task in active(state)],
         "reserved": len(reserved(state)),
         # What a rate limit holds Celery counts nowhere.
@@ -99,6 +102,12 @@ def _consume_anew(consumer: Any) -> None:
     consumer.task_consumer.cancel()
     consumer.qos.update()
     consumer.task_consumer.consume()
+
+
+def _versions(connection: Any) -> dict[str, str]:
+    """Of the libraries that a worker runs with, by package: as they were loaded, whatever is installed by now."""
+    client = "redis" if connection.transport.driver_type == "redis" else "amqp"
+    return {name: import_module(name).__version__ for name in ("celery", "kombu", client, "billiard")}
 
 
 def _brief(info: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,9 @@ class Relay:
         transports: Sequence[Transport],
         secret: bytes,
         workflows: WorkflowRows | None = None,
+        batch: int = BATCH,
     ) -> None:
+        self._batch = batch
         self.name = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._outbox = outbox
         self._secret = secret
@@ -136,13 +138,13 @@ class Relay:
         trouble, after = None, 0
         try:
             for _ in range(PASS):
-                rows = self._outbox.claim(self.name, transport.name, BATCH, after)
+                rows = self._outbox.claim(self.name, transport.name, self._batch, after)
                 if rows:
                     after = rows[-1]["num"]
                     under_way.extend(self._begin(transport, rows))
                 while len(under_way) > AHEAD:
                     trouble = under_way.popleft()() or trouble
-                if trouble or len(rows) < BATCH or self._ending.is_set():
+                if trouble or len(rows) < self._batch or self._ending.is_set():
                     break
             else:
                 self.wake(transport.name)

@@ -59,6 +59,7 @@ class Store(Updates):
         group: NewGroup | None = None,
         workflow: NewWorkflow | None = None,
         experiment_id: str | None = None,
+        lease_us: int = OWN_LEASE_US,
     ) -> Added:
         """Stores `count` tasks like `new`, or `count` times one like each of several, as PENDING, the newest
         last.
@@ -71,6 +72,7 @@ class Store(Updates):
             workflow: the workflow whose nodes they are.
             experiment_id: the experiment that they are part of; such tasks are in no list, count or
                 stream of changes.
+            lease_us: for how long no other relay takes what `relay` has not published.
 
         Raises:
             KeyReused: `key` was used for another request.
@@ -114,6 +116,7 @@ class Store(Updates):
                 group_id=None if group is None else group.id,
                 workflow_id=None if workflow is None else workflow.id,
                 experiment_id=experiment_id,
+                lease_us=lease_us,
             )
         return Added(rows, anew=True)
 
@@ -128,6 +131,7 @@ class Store(Updates):
         group_id: str | None = None,
         workflow_id: str | None = None,
         experiment_id: str | None = None,
+        lease_us: int = OWN_LEASE_US,
     ) -> list[Row]:
         """Inserts tasks of one method with the numbers from `first`; `relay` as `add` has it, "" for any."""
         method, count = news[0].method, len(news)
@@ -142,7 +146,7 @@ class Store(Updates):
         begun = [(row["num"], status, 0, None, None, now, now) for row in rows]
         bulk.insert(connection, task_events, EVENT, begun)
         if relay is not None:
-            lease = (method, relay or None, now + OWN_LEASE_US if relay else 0)
+            lease = (method, relay or None, now + lease_us if relay else 0)
             ready = [(row["num"], *lease) for row, new in zip(rows, news, strict=True) if not new.waits]
             bulk.insert(connection, outbox, _OUTBOX, ready)
         if experiment_id is None:

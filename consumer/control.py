@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
+import pika
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from consumer.runner import Runner
@@ -161,6 +162,8 @@ class Control:
             "delivery": self._delivery.value,
             "kinds": sorted(KINDS),
             "pool": "threads",
+            "acknowledgement": "after_job" if self._delivery is Delivery.SAFE else "on_delivery",
+            "versions": {"pika": pika.__version__},
             "prefetch": self._prefetch(),
             **self._runner.picture(),
         }

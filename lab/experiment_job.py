@@ -25,8 +25,9 @@ def experiment_job(
 ) -> None:
     """Works for `seconds`, and fails then where `fails`.
 
-    `work` is `wait` (sleeps), `cpu` (counts, for so much of its thread's processor time), `image` (decodes
-    and blurs a small picture, over and over) or `noop` (nothing, whatever `seconds` says). `failing` waits.
+    `work` is `wait` (sleeps), `cpu` (counts), `image` (decodes and blurs a small picture, over and over) or
+    `noop` (nothing, whatever `seconds` says). `failing` waits. What computes does so for `seconds` of its
+    thread's processor time: where others take the processor from it, it takes longer.
 
     Raises:
         ExperimentFailure: it was to fail.
@@ -38,7 +39,7 @@ def experiment_job(
         case "cpu":
             _repeat(context, seconds, time.thread_time, _count)
         case "image":
-            _repeat(context, seconds, time.monotonic, _picture())
+            _repeat(context, seconds, time.thread_time, _picture())
         case "noop":
             pass
         case _:

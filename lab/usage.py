@@ -35,19 +35,18 @@ def peak_memory(pid: int, without: int | None = None) -> int | None:
     return sum(known) if known else None
 
 
-def reset_peak(pid: int, without: int | None = None) -> None:
-    """Begins new peaks, of those processes that this one may tell so (`/proc/<pid>/clear_refs`)."""
-    for process in tree(pid, without):
-        with suppress(OSError):
-            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+def reset_peak(pid: int, without: int | None = None) -> bool:
+    """Begins new peaks (`/proc/<pid>/clear_refs`); whether this process may do so, of all that are there."""
+    began = [_reset(process.pid) for process in tree(pid, without)]
+    return bool(began) and all(began)
 
 
 def answer(pid: int, traffic: Traffic, *, reset: bool) -> dict[str, Any]:
     """What a worker answers to the order `usage`: counts since its start, and its peak since the last
-    `reset`, which begins a new one."""
+    `reset`, which begins a new one; no peak where it could not begin one."""
     told = {"cpu_seconds": cpu_seconds(pid), "peak_memory": peak_memory(pid), **asdict(traffic)}
-    if reset:
-        reset_peak(pid)
+    if reset and not reset_peak(pid):
+        told["peak_memory"] = None
     return told
 
 
@@ -59,6 +58,16 @@ def tree(pid: int, without: int | None = None) -> Iterator[psutil.Process]:
         for process in (first, *first.children(recursive=True)):
             if process.pid not in left_out:
                 yield process
+
+
+def _reset(pid: int) -> bool:
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # it has ended meanwhile
+    except OSError:
+        return False
+    return True
 
 
 def _peak(pid: int) -> int | None:

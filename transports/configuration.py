@@ -3,6 +3,7 @@
 The fields hold a few words each, the same ones wherever the same is meant.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -21,6 +22,9 @@ REPORTS_BEFORE_ACK: Final = "begin before the job, end before the acknowledgemen
 REPORTS: Final = "begin before the job, end after it"
 NEVER: Final = "never"
 UNLIMITED: Final = "for ever"
+
+ACKNOWLEDGEMENTS: Final = {"after_job": LATE, "at_begin": EARLY, "on_delivery": ON_ARRIVAL}
+"""As workers tell it in their pictures."""
 
 SAMPLE: Final = Job(
     task_id="00000000-0000-4000-8000-000000000000",
@@ -60,7 +64,12 @@ class Configuration:
 
 def versions(*packages: str) -> str:
     """The packages with their installed versions: `celery 5.7.0, kombu 5.7.0`."""
-    return ", ".join(f"{package} {version(package)}" for package in packages)
+    return listed({package: version(package) for package in packages})
+
+
+def listed(found: Mapping[str, str]) -> str:
+    """Versions by package, as a configuration has them."""
+    return ", ".join(f"{package} {number}" for package, number in found.items())
 
 
 def redelivery(queue: str, delivery: Delivery) -> str:

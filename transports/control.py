@@ -38,7 +38,9 @@ class WorkerPicture(BaseModel):
     Attributes:
         prefetch: how many messages the broker sends it ahead of their acknowledgement, those that run
             included; 0 for as many as there are.
-        pool: what its jobs run in: `prefork`, `threads`, `solo` and whatever else Celery has.
+        pool: what its jobs run in: the consumer's `threads`, Celery's `prefork`, `thread`, `solo` and others.
+        acknowledgement: when it acknowledges a message: `after_job`, `at_begin` of the job, or `on_delivery`.
+        versions: of the libraries that it runs with, by package.
         reserved: messages that it holds and has not begun.
         scheduled: messages that it holds for later: for a rate limit, or a time that they carry.
         done: runs that have ended since it started, however they ended.
@@ -54,6 +56,8 @@ class WorkerPicture(BaseModel):
     concurrency: int | None = None
     prefetch: int | None = None
     pool: str | None = None
+    acknowledgement: str | None = None
+    versions: dict[str, str] | None = None
     active: tuple[ActiveTask, ...] | None = None
     reserved: int | None = None
     scheduled: int | None = None

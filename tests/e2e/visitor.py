@@ -40,7 +40,7 @@ class Visitor:
         for context in self.contexts:
             context.close()
         left = [c for c in self.complaints if not any(part in c for part in self.expect)]
-        assert not left
+        assert not left, left
         assert not self.strangers
 
     def _asked(self, request: Request) -> None:

@@ -2,6 +2,7 @@ import json
 import logging
 import os
 
+import pika
 import pytest
 
 from consumer.control import Control
@@ -83,6 +84,17 @@ def test_the_picture_tells_what_the_broker_sends_ahead_and_what_jobs_run_in(runn
     control = Control("me@here", Delivery.SAFE, running, print, prefetch=lambda: 7)
     picture = control.obey(order("picture")) or {}
     assert (picture["prefetch"], picture["pool"]) == (7, "threads")
+    assert picture["versions"] == {"pika": pika.__version__}
+
+
+@pytest.mark.parametrize(
+    ("delivery", "acknowledgement"), [(Delivery.SAFE, "after_job"), (Delivery.NAIVE, "on_delivery")]
+)
+def test_the_picture_tells_when_messages_are_acknowledged(
+    running: Runner, delivery: Delivery, acknowledgement: str
+) -> None:
+    picture = Control("me@here", delivery, running, print).obey(order("picture")) or {}
+    assert picture["acknowledgement"] == acknowledgement
 
 
 def test_the_usage_is_that_of_process_and_connection_since_they_began(running: Runner) -> None:

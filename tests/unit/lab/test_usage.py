@@ -64,7 +64,7 @@ def test_a_peak_stays_until_a_new_one_is_begun() -> None:
         "import os\nfrom lab import usage\n"
         "me = os.getpid()\nbefore = usage.peak_memory(me)\nmuch = bytearray(80_000_000)\ndel much\n"
         "peak = usage.peak_memory(me)\nassert peak - before > 60_000_000, (before, peak)\n"
-        "usage.reset_peak(me)\nassert peak - usage.peak_memory(me) > 60_000_000\n"
+        "assert usage.reset_peak(me)\nassert peak - usage.peak_memory(me) > 60_000_000\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -74,7 +74,7 @@ def test_of_a_process_that_is_gone_nothing_is_known() -> None:
     child.wait()
     assert usage.cpu_seconds(child.pid) is None
     assert usage.peak_memory(child.pid) is None
-    usage.reset_peak(child.pid)
+    assert not usage.reset_peak(child.pid)
 
 
 def test_a_worker_answers_all_of_it() -> None:
@@ -82,3 +82,9 @@ def test_a_worker_answers_all_of_it() -> None:
     assert told["cpu_seconds"] > 0
     assert told["peak_memory"] > 1_000_000
     assert [told[name] for name in ("bytes_in", "bytes_out", "frames_in", "frames_out")] == [1, 2, 3, 4]
+
+
+def test_a_worker_that_cannot_begin_a_new_peak_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.usage.reset_peak", lambda *_: False)
+    assert usage.answer(os.getpid(), Traffic(), reset=True)["peak_memory"] is None
+    assert usage.answer(os.getpid(), Traffic(), reset=False)["peak_memory"] > 1_000_000
