@@ -20,7 +20,6 @@ def _slow(*arguments: Any, **parameters: Any) -> Any:
     return _work(*arguments, **parameters)
 
 
-KINDS["experiment_job"] = _slow
-
 if __name__ == "__main__":
+    KINDS["experiment_job"] = _slow
     sys.exit(main())

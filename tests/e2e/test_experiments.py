@@ -81,6 +81,9 @@ def read_without_network(visitor: Visitor, report: Path, shoot: Callable[..., No
     """Opens the file from disk, with the network off, and looks for its charts."""
     page = visitor.open("/healthz")
     page.context.set_offline(True)
+    visitor.expect.append("ERR_INTERNET_DISCONNECTED")  # the former page's own icon, where it comes late
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(report.as_uri())
     drawings = page.locator("svg[role=img]:visible")
     assert drawings.count() >= 4
@@ -89,6 +92,7 @@ def read_without_network(visitor: Visitor, report: Path, shoot: Callable[..., No
         assert box is not None
         assert box["width"] > 200
         assert box["height"] > 80
+    assert asked == [report.as_uri()]
     assert "http" not in {
         url.split(":")[0]
         for url in page.evaluate(
