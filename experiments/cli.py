@@ -30,7 +30,6 @@ LOOK_SECONDS: Final = 0.5
 AWAY_SECONDS: Final = 30.0
 CANCEL_SECONDS: Final = 15.0
 
-_ENDED: Final = ("DONE", "FAILED", "CANCELLED")
 _MANY: Final = 100
 
 
@@ -170,7 +169,7 @@ def _wait(client: LabClient, experiment_id: str, progress: Progress) -> Experime
     while True:
         try:
             found = client.get(experiment_id, runs=False)
-            ended = found.status in _ENDED
+            ended = found.ended
             if ended:
                 found = client.get(experiment_id)
         except NobodyAnswers:
@@ -190,14 +189,14 @@ def _cancel(client: LabClient, experiment_id: str) -> str | None:
         with suppress(ClientError):  # it may have ended in this moment
             client.cancel(experiment_id)
         found = _until_ended(client, experiment_id, CANCEL_SECONDS)
-        return found.status if found.status in _ENDED else None
+        return found.status if found.ended else None
     return None
 
 
 def _until_ended(client: LabClient, experiment_id: str, seconds: float) -> Experiment:
     deadline = time.monotonic() + seconds
     found = client.get(experiment_id, runs=False)
-    while found.status not in _ENDED and time.monotonic() < deadline:
+    while not found.ended and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
         found = client.get(experiment_id, runs=False)
     return found

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from experiments.model import FairnessRow
-from experiments.plan import Arm, Plan
+from experiments.plan import KIND, Arm, Plan
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import ACKNOWLEDGEMENTS, NONE, REPORTS, Configuration, listed
 from transports.control import CONTROLS, WorkerPicture, create_control
 
-KIND: Final = "experiment_job"
 SYNC_THREADS: Final = 3
 NO_ANSWER: Final = "no worker answers"
 UNKNOWN: Final = "unknown"

@@ -205,6 +205,11 @@ class Experiment(_Part):
     totals: list[Total] = []
     comparisons: list[Comparison] = []
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status not in ("PENDING", "IN_PROGRESS")
+
 
 _LABELS: Final = {"celery": "Celery", "rabbitmq": "RabbitMQ", "sync": "Sync"}
 

@@ -16,6 +16,14 @@ MAX_VALUES: Final = 10_000
 MAX_PAYLOAD: Final = 1_000_000
 MAX_BYTES: Final = 500_000_000
 MAX_DURATION: Final = 60.0
+MAX_SECONDS: Final = 3_600
+MAX_RATE: Final = 5_000
+MAX_SEED: Final = 2**53
+MAX_DEADLINE: Final = 7_200
+MAX_TITLE: Final = 120
+
+KIND: Final = "experiment_job"
+"""The kind of job (`lab.experiment_job`) that all tasks of experiments are."""
 
 Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION, allow_inf_nan=False)]
 
@@ -91,7 +99,7 @@ class OpenLoop(_Part):
     them (a Poisson process). Latency counts from the time that a job was due."""
 
     law: Literal["open"]
-    rate: Annotated[float, Field(gt=0, le=5_000, allow_inf_nan=False)]
+    rate: Annotated[float, Field(gt=0, le=MAX_RATE, allow_inf_nan=False)]
     spacing: Literal["even", "poisson"] = "poisson"
 
 
@@ -111,10 +119,10 @@ class Plan(_Part):
         equalise: sets what can be set alike before it begins, and back when it has ended.
     """
 
-    title: Annotated[str, Field(max_length=120)] = ""
+    title: Annotated[str, Field(max_length=MAX_TITLE)] = ""
     arms: Annotated[list[Arm], Field(min_length=1, max_length=MAX_ARMS)]
     jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] | None = None
-    seconds: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] | None = None
+    seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)] | None = None
     work: Work = Work.WAIT
     p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
     duration: Duration = Fixed()
@@ -122,8 +130,8 @@ class Plan(_Part):
     payload_bytes: Annotated[int, Field(ge=0, le=MAX_PAYLOAD)] = 0
     repetitions: Annotated[int, Field(ge=1, le=MAX_REPETITIONS)] = 5
     warm_up: bool = True
-    seed: Annotated[int, Field(ge=0, le=2**53)] = 1
-    deadline: Annotated[float, Field(gt=0, le=7_200, allow_inf_nan=False)] = 300.0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
+    deadline: Annotated[float, Field(gt=0, le=MAX_DEADLINE, allow_inf_nan=False)] = 300.0
     equalise: bool = True
 
     @model_validator(mode="after")

@@ -94,7 +94,7 @@ def one(experiment_id: str) -> str:
     return render_template(
         "experiment.html",
         experiment=found,
-        ended=found.status in results.ENDED,
+        ended=found.ended,
         title=results.title(found.plan),
         names=called,
         when=run_words.when(found),
@@ -143,7 +143,7 @@ def _found(experiment_id: str, *, runs: bool = True) -> Experiment:
 
 
 def _progress(experiment: Experiment) -> dict[str, Any]:
-    if experiment.status in results.ENDED:
+    if experiment.ended:
         return {"step": "", "share": "", "race": {"wide": "", "slim": ""}}
     return {
         "step": run_words.step(experiment),

@@ -1,7 +1,7 @@
 """One experiment as its page shows it: rows and cells, every value in the reader's language."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from api.experiments import figure_words, plan_words
 from api.i18n import number
@@ -11,8 +11,6 @@ from experiments.model import METRICS, Comparison, Experiment, Interval, Total, 
 from experiments.plan import Plan
 from experiments.words import GLANCE, OUTCOME_TITLES, POINT_TITLES, environment_facts
 from lab.clock import to_iso
-
-ENDED: Final = ("DONE", "FAILED", "CANCELLED")
 
 Table = dict[str, Any]
 

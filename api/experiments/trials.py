@@ -13,7 +13,7 @@ from api.relay import Relay, job_of
 from api.store import Row, Store
 from api.submit import store_reports
 from experiments.model import Sample, Usage
-from experiments.plan import Arm, Plan, PlannedJob, Work
+from experiments.plan import KIND, Arm, Plan, PlannedJob, Work
 from experiments.sampling import samples_of
 from experiments.usage import UsageMeter
 from lab.context import Report
@@ -22,7 +22,6 @@ from lab.settings import Settings
 from lab.status import TaskStatus, Verdict
 from transports import ReportFor, create_transport
 
-KIND: Final = "experiment_job"
 # A task may have ended before the relay has noted when its message was written.
 NOTED_SECONDS: Final = 3.0
 CANCELLED_AT_ONCE: Final = 1_000

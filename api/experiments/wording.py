@@ -1,27 +1,25 @@
 """What the form of experiments says, in the reader's language."""
 
-from typing import Final
-
 from api.experiments.workers import start_of
 from api.i18n import number
 from api.wording import gettext
 from experiments.plan import (
     MAX_ARMS,
     MAX_BYTES,
+    MAX_DEADLINE,
     MAX_DURATION,
     MAX_JOBS,
     MAX_PAYLOAD,
+    MAX_RATE,
     MAX_REPETITIONS,
+    MAX_SECONDS,
+    MAX_SEED,
     MAX_TASKS,
+    MAX_TITLE,
     MAX_VALUES,
     Arm,
 )
 from lab.delivery import Delivery
-
-MAX_SECONDS: Final = 3_600
-MAX_RATE: Final = 5_000
-MAX_SEED: Final = 2**53
-MAX_DEADLINE: Final = 7_200
 
 
 def bound(name: str) -> str:
@@ -60,7 +58,7 @@ def bound(name: str) -> str:
         ),
         "seed": gettext("A whole number from 0 to %(most)s.", most=number(MAX_SEED)),
         "deadline": gettext("A number of seconds above 0, at most %(most)s.", most=number(MAX_DEADLINE)),
-        "title": gettext("At most %(most)s characters.", most=120),
+        "title": gettext("At most %(most)s characters.", most=MAX_TITLE),
     }
     return bounds.get(name, gettext("Choose one of those that are offered."))
 

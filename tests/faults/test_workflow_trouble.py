@@ -1,6 +1,8 @@
 """Workflows whose worker is killed, that are cancelled, or that Celery's result backend cannot do."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,44 +66,41 @@ def expected(folder: Path) -> str:
     return flows.merged([(f"file:///{path.name}", path.read_bytes()) for path in sorted(folder.iterdir())])
 
 
-def test_a_worker_killed_among_the_header_s_tasks_spoils_nothing_and_the_body_runs_once(
-    tmp_path: Path, host: Host, folder: Path, method: str
-) -> None:
+@contextmanager
+def killed(
+    tmp_path: Path, host: Host, folder: Path, method: str, node: str, status: str
+) -> Iterator[tuple[int, list[str]]]:
+    """A chain, group and chord whose worker is killed when `node` stands at `status`, and which another brings to
+    its right end; the number of its body, and the statuses that this went through."""
     with Lab(tmp_path, host.url, env=environment(folder)) as lab:
         victim = start(lab, method, "victim")
         source = {"folder": ""}
         sent = flows.send(lab, "chain_group_chord", method, source=source, count=FILES)
-        flows.wait_for_node(lab, sent["id"], "count-1", "DONE")
+        flows.wait_for_node(lab, sent["id"], node, status)
         victim.kill_group()
         start(lab, method, "heir")
         done = flows.wait_for(lab, sent["id"], timeout=90)
         assert flows.file_of(lab, done) == expected(folder)
         body = flows.node_of(done, "merge")
         assert body is not None
-        statuses = [event["status"] for event in lab.task(body["id"])["events"]]
-        assert statuses == ["PENDING", "IN_PROGRESS", "DONE"]
-        assert flows.times_run(tmp_path, body["num"]) == 1
+        yield body["num"], [event["status"] for event in lab.task(body["id"])["events"]]
         host.assert_empty()
+
+
+def test_a_worker_killed_among_the_header_s_tasks_spoils_nothing_and_the_body_runs_once(
+    tmp_path: Path, host: Host, folder: Path, method: str
+) -> None:
+    with killed(tmp_path, host, folder, method, "count-1", "DONE") as (body, statuses):
+        assert statuses == ["PENDING", "IN_PROGRESS", "DONE"]
+        assert flows.times_run(tmp_path, body) == 1
 
 
 def test_a_worker_killed_in_the_body_leaves_it_to_the_next_which_is_done_once(
     tmp_path: Path, host: Host, folder: Path, method: str
 ) -> None:
-    with Lab(tmp_path, host.url, env=environment(folder)) as lab:
-        victim = start(lab, method, "victim")
-        source = {"folder": ""}
-        sent = flows.send(lab, "chain_group_chord", method, source=source, count=FILES)
-        flows.wait_for_node(lab, sent["id"], "merge", "IN_PROGRESS")
-        victim.kill_group()
-        start(lab, method, "heir")
-        done = flows.wait_for(lab, sent["id"], timeout=90)
-        assert flows.file_of(lab, done) == expected(folder)
-        body = flows.node_of(done, "merge")
-        assert body is not None
-        statuses = [event["status"] for event in lab.task(body["id"])["events"]]
+    with killed(tmp_path, host, folder, method, "merge", "IN_PROGRESS") as (body, statuses):
         assert statuses.count("DONE") == 1
-        assert flows.times_run(tmp_path, body["num"]) == statuses.count("IN_PROGRESS") == 2
-        host.assert_empty()
+        assert flows.times_run(tmp_path, body) == statuses.count("IN_PROGRESS") == 2
 
 
 def test_a_worker_killed_after_the_list_arrived_makes_no_task_of_the_map_twice(

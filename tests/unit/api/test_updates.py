@@ -1,15 +1,12 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from api.store import NewTask, Store
 from lab.status import StatusUpdate, TaskStatus
-
-TIMED = NewTask("celery", "process_task", {"timeout": 5.0}, 5.0)
-START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+from tests.tasks import TIMED, statuses, update
 
 
 @pytest.fixture
@@ -17,15 +14,6 @@ def store(database_url: str) -> Iterator[Store]:
     made = Store(database_url)
     yield made
     made.close()
-
-
-def update(task_id: str, status: str, seconds: float = 0.0, **fields: Any) -> StatusUpdate:
-    at = START + timedelta(seconds=seconds)
-    return StatusUpdate.model_validate({"task_id": task_id, "status": status, "at": at, **fields})
-
-
-def statuses(store: Store, num: int) -> list[tuple[str, int]]:
-    return [(event["status"], event["attempt"]) for event in store.history(num)]
 
 
 def test_a_task_goes_its_way_and_keeps_its_times(store: Store) -> None:
