@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import flask_openapi3_swagger
-from flask import Blueprint, Response, current_app, json, render_template, send_from_directory
+from flask import Blueprint, Response, current_app, render_template, send_from_directory
 from flask_openapi3 import OpenAPI
 from pydantic.json_schema import models_json_schema
 
+from api.answers import json_answer
 from lab.status import StatusUpdate
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +28,7 @@ def init_app(app: OpenAPI) -> None:
 def document() -> Response:
     """The OpenAPI 3.1 document, generated from the routes and their models."""
     app: OpenAPI = current_app  # type: ignore[assignment]
-    return Response(json.dumps(app.api_doc), content_type="application/json")
+    return json_answer(app.api_doc)
 
 
 @docs.get("/docs")

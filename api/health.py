@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from flask import Response, current_app, json
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from api.answers import json_answer
 from api.problems import problem
 from api.schemas import Problem
 from api.services import Services, services
@@ -21,7 +22,7 @@ READY_SECONDS = 2.0
 @health.get("/healthz")
 def healthz() -> Response:
     """Whether this process answers"""
-    return current_app.response_class(json.dumps({"status": "ok"}), content_type="application/json")
+    return json_answer({"status": "ok"})
 
 
 @health.get("/readyz", responses={503: Problem})
@@ -31,7 +32,7 @@ def readyz() -> Response:
     away = [part for part in ("store", "broker") if not picture[part]["up"]]
     if away:
         return problem(503, "Not ready", f"{' and '.join(away)} cannot be reached")
-    return current_app.response_class(json.dumps({"status": "ready"}), content_type="application/json")
+    return json_answer({"status": "ready"})
 
 
 @health.get("/metrics")

@@ -2,7 +2,6 @@
 
 import logging
 import random
-import threading
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +12,7 @@ from pika.spec import Basic, BasicProperties
 from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import BackgroundThread
 from api.dead_letters import DeadLetters, Letter
 from lab import amqp
 
@@ -22,25 +22,13 @@ BODY_BYTES: Final = 1_000_000
 logger = logging.getLogger(__name__)
 
 
-class LetterCollector:
+class LetterCollector(BackgroundThread):
     """One thread that consumes the dead-letter queues; a letter is acknowledged once the store has it."""
 
     def __init__(self, url: str, letters: DeadLetters) -> None:
+        super().__init__("dead letters")
         self._url = url
         self._letters = letters
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread = threading.Thread(target=self._run, name="dead letters", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends it."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(5.0)
 
     def _run(self) -> None:
         wait = 0.2

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import Response, current_app, json
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
+from api.answers import json_answer
 from api.present import letter_json
 from api.problems import problem
 from api.schemas import Problem
@@ -61,7 +62,7 @@ def page(query: LetterQuery) -> Response:
     rows = services().dead_letters.page(query.limit + 1, query.cursor)
     more, rows = len(rows) > query.limit, rows[: query.limit]
     body = {"dead_letters": [letter_json(row) for row in rows], "next": rows[-1]["id"] if more else None}
-    return _answer(body)
+    return json_answer(body)
 
 
 @letters.post("/<int:letter_id>/requeue", responses={202: None, 404: Problem, 503: Problem})
@@ -75,19 +76,15 @@ def requeue(path: LetterPath) -> Response:
         done = services().submitter.requeue(path.letter_id)
     except BrokerAway as error:
         return problem(503, "Service Unavailable", f"the broker does not answer: {error}")
-    return _answer({"requeued": path.letter_id}, 202) if done else _unknown(path)
+    return json_answer({"requeued": path.letter_id}, 202) if done else _unknown(path)
 
 
 @letters.post("/<int:letter_id>/discard", responses={404: Problem})
 def discard(path: LetterPath) -> Response:
     """Forget a dead letter"""
     done = services().dead_letters.discard(path.letter_id)
-    return _answer({"discarded": path.letter_id}) if done else _unknown(path)
+    return json_answer({"discarded": path.letter_id}) if done else _unknown(path)
 
 
 def _unknown(path: LetterPath) -> Response:
     return problem(404, "Not Found", f"there is no dead letter {path.letter_id}")
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

@@ -31,6 +31,7 @@ from api.experiments.pages import experiments
 from api.images.pages import images
 from api.images.routes import kept_files
 from api.job_request import MAX_TIMES
+from api.keys import form_key
 from api.page_config import most_seconds, page_config
 from api.paths import own_path
 from api.present import event_json, task_json
@@ -62,7 +63,6 @@ pages.register_blueprint(workflows)
 
 PAGE_SIZE: Final = 25
 LONGEST_SEARCH: Final = 64
-KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 @dataclass
@@ -157,7 +157,7 @@ def submit() -> AnyResponse:
     if method not in TRANSPORTS:
         abort(400)
     typed, key = Typed(request.form), request.form.get("key", "")
-    once = f"form:{key}" if KEY.fullmatch(key) else None
+    once = form_key("form", key)
     try:
         rows = services().submitter.submit(parse_form(_meant(request.form)), once)
     except Invalid as error:

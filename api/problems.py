@@ -6,11 +6,10 @@ from flask import Flask, Response, current_app, json, render_template, request
 from flask_babel import gettext
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from api.schemas import Invalid, faults
 
-KEY_LENGTH = 200
 JSON_PREFIXES = (
     "/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json",
     "/process_images", "/status/", "/cancel/", "/task/",
@@ -72,19 +71,6 @@ def invalid(errors: list[dict[str, Any]], status: int = 422) -> Response:
     """The answer to a request whose fields are at fault."""
     detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
     return problem(status, "The request is not valid", detail, errors)
-
-
-def idempotency_key(header: str | None) -> str | None:
-    """The key that the header Idempotency-Key holds, told apart from those of forms; None without one.
-
-    Raises:
-        BadRequest: it is no key.
-    """
-    if header is None:
-        return None
-    if not (0 < len(header) <= KEY_LENGTH and header.isascii() and header.isprintable()):
-        raise BadRequest(f"Idempotency-Key takes 1 to {KEY_LENGTH} printable ASCII characters")
-    return f"api:{header}"
 
 
 def on_validation_error(error: ValidationError) -> Response:

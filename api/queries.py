@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from api.counts import count_statuses
 from api.database import create_engine
 from api.models import counters, task_counts, task_events, tasks
 from lab.status import TaskStatus
@@ -143,6 +144,18 @@ class Queries:
         if text.isascii() and text.isdigit() and len(text) < 19:
             return sa.or_(tasks.c.num == int(text), by_id)
         return by_id
+
+
+def counts_of(
+    engine: sa.Engine, column: sa.ColumnElement[Any], ids: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """How many tasks stand at each status, for each of `ids` that `column` of the tasks may hold."""
+    found = {one: count_statuses(()) for one in ids}
+    query = sa.select(column, tasks.c.status, sa.func.count()).where(column.in_(ids))
+    with engine.connect() as connection:
+        for one, status, n in connection.execute(query.group_by(column, tasks.c.status)):
+            found[one][status] = n
+    return found
 
 
 def _of(experiment: str | None) -> sa.ColumnElement[bool]:

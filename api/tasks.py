@@ -1,12 +1,12 @@
 """The JSON API of tasks."""
 
-from typing import Any
-
-from flask import Response, current_app, json, request
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.answers import json_answer
+from api.keys import idempotency_key
 from api.present import event_json, task_json
-from api.problems import idempotency_key, problem
+from api.problems import problem
 from api.schemas import (
     OneTaskOut,
     Problem,
@@ -45,7 +45,7 @@ def submit(body: TaskRequest) -> Response:
     except KeyReused:
         return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
     status = 201 if transport_class(body.method).in_request else 202
-    return _answer({"tasks": [task_json(row) for row in rows]}, status)
+    return json_answer({"tasks": [task_json(row) for row in rows]}, status)
 
 
 @tasks.get("", responses={200: TaskPage})
@@ -57,7 +57,7 @@ def page(query: TaskQuery) -> Response:
     rows = store.page(asked)
     more = len(rows) > query.limit
     rows = rows[: query.limit]
-    return _answer(
+    return json_answer(
         {
             "tasks": [task_json(row) for row in rows],
             "next": str(rows[-1]["num"]) if more else None,
@@ -73,7 +73,9 @@ def one(path: TaskPath) -> Response:
     row = store.get(path.task_id)
     if row is None:
         return _unknown(path)
-    return _answer({**task_json(row), "events": [event_json(event) for event in store.history(row["num"])]})
+    return json_answer(
+        {**task_json(row), "events": [event_json(event) for event in store.history(row["num"])]}
+    )
 
 
 @tasks.post("/<task_id>/cancel", responses={202: OneTaskOut, 404: Problem, 409: Problem})
@@ -107,12 +109,8 @@ def _changed(path: TaskPath, answer: tuple[Row, bool] | None, why_not: str) -> R
     row, allowed = answer
     if not allowed:
         return problem(409, "Conflict", f"task {row['num']} is {row['status']}: {why_not}")
-    return _answer({"task": task_json(row)}, 202)
+    return json_answer({"task": task_json(row)}, 202)
 
 
 def _unknown(path: TaskPath) -> Response:
     return problem(404, "Not Found", f"there is no task with the id {path.task_id!r}")
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

@@ -9,6 +9,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import BackgroundThread
 from api.dead_letters import DeadLetters
 from api.outbox import Outbox
 from api.store import Store
@@ -23,17 +24,17 @@ _ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue i
 logger = logging.getLogger(__name__)
 
 
-class Watch:
-    """Asks the broker once a second, in one thread for all viewers, and keeps the last picture."""
+class Watch(BackgroundThread):
+    """Asks the broker once a second, in one thread for all viewers, and keeps the last picture. The
+    thread closes the connection when it ends."""
 
     def __init__(self, settings: Settings, store: Store, outbox: Outbox) -> None:
+        super().__init__("watch")
         self._settings = settings
         self._store = store
         self._outbox = outbox
         self._letters = DeadLetters(store)
         self._lock = threading.Lock()
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
         self._since = to_iso(now_us())
@@ -48,17 +49,6 @@ class Watch:
             "dead_letters": 0,
             "management_url": settings.management_url,
         }
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread and the connection."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(5.0)
 
     def snapshot(self) -> dict[str, Any]:
         """The last picture, at once: `up` is None where nothing is known yet; a worker count or a

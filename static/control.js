@@ -1,6 +1,7 @@
 // The control page: brings itself up to date, counts the age of what it shows, and sends orders in place.
+import { sendInPlace, tell } from "./js/send.js";
+
 const place = document.getElementById("control");
-const note = place.querySelector("[data-note]");
 const number = new Intl.NumberFormat(document.documentElement.lang);
 const REFRESH_MS = 5000;
 let loaded = performance.now();
@@ -62,31 +63,20 @@ function showAge() {
   age.textContent = `${number.format(Math.round(seconds))} ${place.dataset.unit}`;
 }
 
-async function send(event) {
+function send(event) {
   const form = event.target;
   if (!("orders" in form.dataset)) return;
   event.preventDefault();
   const button = event.submitter;
-  if (button.getAttribute("aria-disabled") === "true") return;
-  button.setAttribute("aria-disabled", "true");
-  const target = button.hasAttribute("formaction") ? button.formAction : form.action;
-  const body = new URLSearchParams(new FormData(form));
-  try {
-    const answer = await fetch(target, { method: "POST", headers: { Accept: "application/json" }, body });
-    const { message, detail, ok } = await answer.json();
-    say(message ?? detail, ok ? "" : "error");
-    // What an order changes is looked at a little later.
-    for (const wait of [2500, 4500]) setTimeout(quietly(refresh), wait);
-  } catch {
-    say(place.dataset.lost, "error");
-  } finally {
-    button.removeAttribute("aria-disabled");
-  }
-}
-
-function say(text, tone) {
-  note.textContent = text;
-  note.dataset.tone = tone;
+  sendInPlace(form, button, {
+    target: button.hasAttribute("formaction") ? button.formAction : form.action,
+    say: (text, tone) => tell(place, text, tone),
+    lost: place.dataset.lost,
+    then: () => {
+      // What an order changes is looked at a little later.
+      for (const wait of [2500, 4500]) setTimeout(quietly(refresh), wait);
+    },
+  });
 }
 
 // The lab may be away for a while: the age says so.

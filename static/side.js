@@ -1,28 +1,20 @@
 // Side by side: runs a feature in place and follows its tasks to their end; finds while one types.
+import { isBusy, sendInPlace, tell } from "./js/send.js";
+
 const words = JSON.parse(document.getElementById("config").textContent);
 const FOLLOW_MS = 500;
 const PATIENCE_MS = 60_000;
 
-async function run(event) {
+function run(event) {
   const place = event.target.closest("[data-run]");
   if (!place) return;
   event.preventDefault();
   const button = event.submitter;
-  if (button.getAttribute("aria-disabled") === "true") return;
-  button.setAttribute("aria-disabled", "true");
-  say(place, words.running, "");
+  if (isBusy(button)) return;
+  const say = (text, tone) => tell(place, text, tone);
+  say(words.running);
   place.querySelector("[data-outcome]").dataset.ended = "false";
-  try {
-    const body = new URLSearchParams(new FormData(event.target));
-    const answer = await fetch(event.target.action, { method: "POST", headers: { Accept: "application/json" }, body });
-    const { message, detail, ok } = await answer.json();
-    say(place, message ?? detail, ok ? "" : "error");
-    await follow(place);
-  } catch {
-    say(place, words.unreachable, "error");
-  } finally {
-    button.removeAttribute("aria-disabled");
-  }
+  sendInPlace(event.target, button, { say, lost: words.unreachable, then: () => follow(place) });
 }
 
 async function follow(place) {
@@ -45,12 +37,6 @@ function show(mine, fresh) {
   if (mine.isEqualNode(fresh)) return;
   mine.dataset.ended = fresh.dataset.ended;
   mine.replaceChildren(...fresh.childNodes);
-}
-
-function say(place, text, tone) {
-  const note = place.querySelector("[data-note]");
-  note.textContent = text;
-  note.dataset.tone = tone;
 }
 
 function find({ target }) {

@@ -7,6 +7,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import BackgroundThread
 from api.control.look import Look, Picture
 from api.control.store import Pictures
 from lab.clock import now_us, to_us
@@ -19,30 +20,19 @@ FRESH_US: Final = 15_000_000
 logger = logging.getLogger(__name__)
 
 
-class ControlCollector:
+class ControlCollector(BackgroundThread):
     """One thread in each process. All keep the latest picture in memory; the one that gets the lease takes
-    the next. So the workers are asked as often for a thousand viewers as for none."""
+    the next. So the workers are asked as often for a thousand viewers as for none. The thread gives back its
+    connections when it ends."""
 
     def __init__(self, pictures: Pictures, look: Look) -> None:
+        super().__init__("control")
         self._pictures = pictures
         self._look = look
         self._picture: Picture | None = None
         self._known_us = -1
         self._soon = False
         self._fresh = threading.Event()
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread = threading.Thread(target=self._run, name="control", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends it, and gives back its connections."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(5.0)
 
     def picture(self, wait: float = 0.0) -> Picture | None:
         """The latest picture, from memory. A process that has just started waits up to `wait` seconds for

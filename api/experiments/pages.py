@@ -12,6 +12,7 @@ from api.experiments.differences import differences_of, pictures_now
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.experiments.workers import NoWorker, start_of
+from api.keys import form_key
 from api.page_config import page_config
 from api.services import services
 from api.store import KeyReused
@@ -24,7 +25,6 @@ experiments = Blueprint("experiments", __name__)
 RECENT: Final = 50
 DEFAULT_CONCURRENCY: Final = 3
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 @experiments.get("/experiments")
@@ -49,7 +49,7 @@ def start() -> AnyResponse:
     if plan is None:
         return _page(form, 422)
     try:
-        started = services().experiments.start(plan, f"experiments:{key}" if _KEY.fullmatch(key) else None)
+        started = services().experiments.start(plan, form_key("experiments", key))
     except NoWorker as error:
         form.errors["arm"] = wording.no_worker(error.arm)
         return _page(form, 409)

@@ -1,14 +1,16 @@
 """The JSON API of experiments."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from flask import Response, current_app, json, request, url_for
+from flask import Response, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.answers import json_answer
 from api.experiments.service import summary
 from api.experiments.workers import NoWorker
-from api.problems import idempotency_key, problem
+from api.keys import idempotency_key
+from api.problems import problem
 from api.schemas import Problem
 from api.services import services
 from api.store import KeyReused
@@ -107,7 +109,7 @@ def page(query: ExperimentQuery) -> Response:
     """List experiments, newest first"""
     before = int(query.cursor) if query.cursor else None
     found, more = services().experiments.rows.page(query.limit, before)
-    return _answer({"experiments": [summary(one) for one in found], "next": more and str(more)})
+    return json_answer({"experiments": [summary(one) for one in found], "next": more and str(more)})
 
 
 @experiments.get("/<experiment_id>", responses={200: ExperimentOut, 404: Problem})
@@ -138,12 +140,8 @@ def _whole(experiment_id: str, status: int = 200, *, runs: bool = True) -> Respo
     found = rows.get(experiment_id, runs=runs)
     if found is None:
         return unknown(experiment_id)
-    return _answer({**found.model_dump(mode="json"), "race": rows.race(experiment_id)}, status)
+    return json_answer({**found.model_dump(mode="json"), "race": rows.race(experiment_id)}, status)
 
 
 def unknown(experiment_id: str) -> Response:
     return problem(404, "Not Found", f"there is no experiment with the id {experiment_id!r}")
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

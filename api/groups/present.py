@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import url_for
 
+from api.counts import count_statuses
 from api.images.routes import image_json, kept_files
 from api.present import task_json
 from api.queries import Row
@@ -34,9 +35,7 @@ def group_with_tasks(group_id: str) -> dict[str, Any] | None:
     if group is None:
         return None
     tasks = rows.tasks(group_id)
-    counts = dict.fromkeys(TaskStatus.__members__, 0)
-    for task in tasks:
-        counts[task["status"]] += 1
+    counts = count_statuses(task["status"] for task in tasks)
     uploads = services().uploads.get([task["params"]["image_id"] for task in tasks])
     ids = [task["id"] for task in tasks if task["status"] == TaskStatus.DONE]
     has = {"preview": kept_files(ids, "preview"), "result": kept_files(ids, "result")}

@@ -3,15 +3,17 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from flask import Response, current_app, json, request
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.answers import json_answer
 from api.groups.archive import archive
 from api.groups.present import group_json, group_with_tasks
 from api.groups.seed import CancelledOut, GroupPath
 from api.groups.service import UnknownImages
-from api.problems import idempotency_key, invalid, problem
+from api.keys import idempotency_key
+from api.problems import invalid, problem
 from api.schemas import Problem, TaskOut
 from api.services import services
 from api.store import KeyReused
@@ -107,7 +109,7 @@ def page(query: GroupsQuery) -> Response:
     """List groups, newest first"""
     rows = services().groups.rows.recent(query.limit)
     counts = services().groups.rows.counts([row["id"] for row in rows])
-    return _answer({"groups": [group_json(row, counts[row["id"]]) for row in rows]})
+    return json_answer({"groups": [group_json(row, counts[row["id"]]) for row in rows]})
 
 
 @groups.get("/<group_id>", responses={200: OneGroupOut, 404: Problem})
@@ -122,7 +124,7 @@ def cancel(path: GroupPath) -> Response:
     if services().groups.rows.get(path.group_id) is None:
         return _unknown(path.group_id)
     cancelled = services().groups.cancel(path.group_id)
-    return _unknown(path.group_id) if cancelled is None else _answer(asdict(cancelled))
+    return _unknown(path.group_id) if cancelled is None else json_answer(asdict(cancelled))
 
 
 @groups.get(
@@ -141,12 +143,8 @@ def results(path: GroupPath) -> Response:
 
 def _one(group_id: str, status: int) -> Response:
     group = group_with_tasks(group_id)
-    return _unknown(group_id) if group is None else _answer({"group": group}, status)
+    return _unknown(group_id) if group is None else json_answer({"group": group}, status)
 
 
 def _unknown(group_id: str) -> Response:
     return problem(404, "Not Found", f"there is no group with the id {group_id!r}")
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

@@ -3,10 +3,11 @@
 from dataclasses import asdict
 from typing import Any, Final
 
-from flask import Response, current_app, json, request
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from api.answers import json_answer
 from api.schemas import faults
 from api.services import services
 from lab.images import Operation
@@ -94,17 +95,17 @@ def process_images() -> Response:
     body: dict[str, Any] = given if isinstance(given, dict) else {}
     images = body.get("images")
     if not isinstance(images, list) or not images:
-        return _answer({"error": MISSING}, 400)
+        return json_answer({"error": MISSING}, 400)
     if len(images) > MOST_IMAGES:
-        return _answer({"error": MISSING, "detail": f"images takes at most {MOST_IMAGES} ids"}, 400)
+        return json_answer({"error": MISSING, "detail": f"images takes at most {MOST_IMAGES} ids"}, 400)
     if not all(isinstance(image, str) and _is_id(image) for image in images):
         detail = f"each of images is a text of 1 to {LONGEST_ID} printable characters"
-        return _answer({"error": MISSING, "detail": detail}, 400)
+        return json_answer({"error": MISSING, "detail": detail}, 400)
     try:
         operation = Operation.model_validate(body.get("operation", {"name": "thumbnail"}))
     except ValidationError as error:
-        return _answer({"error": "Invalid operation parameter", "errors": faults(error)}, 400)
-    return _answer({"group_id": services().groups.send_any(images, operation)}, 202)
+        return json_answer({"error": "Invalid operation parameter", "errors": faults(error)}, 400)
+    return json_answer({"group_id": services().groups.send_any(images, operation)}, 202)
 
 
 @seed.get("/status/<group_id>", responses={200: ShareOut, 404: ErrorOut, 503: ErrorOut})
@@ -114,7 +115,7 @@ def status(path: GroupPath) -> Response:
         share = services().groups.share(path.group_id)
     except BackendAway as error:
         return _away(error)
-    return _answer({"error": UNKNOWN}, 404) if share is None else _answer({"status": share})
+    return json_answer({"error": UNKNOWN}, 404) if share is None else json_answer({"status": share})
 
 
 @seed.post("/cancel/<group_id>", responses={200: CancelledOut, 404: ErrorOut, 503: ErrorOut})
@@ -134,7 +135,7 @@ def _cancel(group_id: str) -> Response:
         cancelled = services().groups.cancel(group_id)
     except BackendAway as error:
         return _away(error)
-    return _answer({"error": UNKNOWN}, 404) if cancelled is None else _answer(asdict(cancelled))
+    return json_answer({"error": UNKNOWN}, 404) if cancelled is None else json_answer(asdict(cancelled))
 
 
 def _is_id(image: str) -> bool:
@@ -142,8 +143,4 @@ def _is_id(image: str) -> bool:
 
 
 def _away(error: BackendAway) -> Response:
-    return _answer({"error": f"Celery's result backend does not answer: {error}"}, 503)
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")
+    return json_answer({"error": f"Celery's result backend does not answer: {error}"}, 503)

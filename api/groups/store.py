@@ -3,8 +3,7 @@
 import sqlalchemy as sa
 
 from api.models import submissions, task_groups, tasks
-from api.queries import Row
-from lab.status import TaskStatus
+from api.queries import Row, counts_of
 
 
 class GroupRows:
@@ -46,13 +45,4 @@ class GroupRows:
 
     def counts(self, group_ids: list[str]) -> dict[str, dict[str, int]]:
         """How many tasks of each group stand at each status."""
-        found = {group_id: dict.fromkeys(TaskStatus.__members__, 0) for group_id in group_ids}
-        query = (
-            sa.select(tasks.c.group_id, tasks.c.status, sa.func.count())
-            .where(tasks.c.group_id.in_(group_ids))
-            .group_by(tasks.c.group_id, tasks.c.status)
-        )
-        with self._engine.connect() as connection:
-            for group_id, status, n in connection.execute(query):
-                found[group_id][status] = n
-        return found
+        return counts_of(self._engine, tasks.c.group_id, group_ids)

@@ -1,6 +1,5 @@
 """The pages of images: upload, recent groups, and one group with its gallery."""
 
-import re
 import secrets
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +14,7 @@ from api.images import wording
 from api.images.files import DiskFull
 from api.images.form import ImageForm
 from api.images.routes import allow_files
+from api.keys import form_key
 from api.page_config import page_config
 from api.services import services
 from api.store import KeyReused
@@ -30,7 +30,6 @@ RECENT: Final = 20
 MOST_NAMED: Final = 5
 NAME_LENGTH: Final = 40
 METHODS: Final = [name for name in TRANSPORTS if not transport_class(name).in_request]
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 @images.url_value_preprocessor
@@ -68,7 +67,7 @@ def send() -> AnyResponse:
     method = form.value("method", "")
     if method not in METHODS:
         abort(400)
-    once = f"images:{key}" if _KEY.fullmatch(key) else None
+    once = form_key("images", key)
     if once and (sent := services().groups.rows.sent_under(once)):
         return redirect(url_for(".group", group_id=sent), 303)
     files = [file for file in request.files.getlist("files") if file.filename]

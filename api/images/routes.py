@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Response, current_app, json, request, send_file
+from flask import Response, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
+from api.answers import json_answer
 from api.bearer import holds_token, refuse
 from api.images.files import DiskFull, Part
 from api.images.intake import fault
@@ -96,7 +97,7 @@ def upload() -> Response:
     taken = services().intake.take(request.files.getlist("files"))
     kept = [image_json(row) for row in taken.images]
     if not taken.refused:
-        return _answer({"images": kept}, 201)
+        return json_answer({"images": kept}, 201)
     faults = [fault(refused) for refused in taken.refused]
     detail = "; ".join(f"{one['name']}: {one['message']}" for one in faults)
     return problem(422, "Not all files are images", detail, faults, images=kept)
@@ -223,7 +224,3 @@ def _send(task_id: str, part: Part, media_type: str, name: str) -> Response:
     answer.headers["Cache-Control"] = "private, max-age=3600"
     answer.headers["Content-Security-Policy"] = _ALONE
     return answer
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

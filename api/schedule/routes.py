@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import Response, current_app, json
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
+from api.answers import json_answer
 from api.present import task_json
 from api.problems import problem
 from api.schedule.present import report_json, schedule_json
@@ -112,7 +113,7 @@ class ReportPath(BaseModel):
 @schedule.get("/api/schedule", responses={200: ScheduleOut})
 def whole() -> Response:
     """What runs by the clock, when next, and how it went"""
-    return _answer(schedule_json(now()))
+    return json_answer(schedule_json(now()))
 
 
 @schedule.post("/api/schedule/<entry>/due", responses={200: DueOut, 404: Problem})
@@ -126,7 +127,7 @@ def due(path: EntryPath) -> Response:
     if entry is None:
         return _unknown(path)
     row = services().schedule.due(entry, now())
-    return _answer({"run": None if row is None else task_json(row)})
+    return json_answer({"run": None if row is None else task_json(row)})
 
 
 @schedule.post("/api/schedule/<entry>/run", responses={202: OneTaskOut, 404: Problem})
@@ -135,14 +136,14 @@ def run(path: EntryPath) -> Response:
     entry = entry_named(path.entry)
     if entry is None:
         return _unknown(path)
-    return _answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
+    return json_answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
 
 
 @schedule.get("/api/reports", responses={200: ReportsOut})
 def reports() -> Response:
     """The newest reports"""
     rows = services().schedule.reports.newest(SHOWN_REPORTS)
-    return _answer({"reports": [report_json(row) for row in rows]})
+    return json_answer({"reports": [report_json(row) for row in rows]})
 
 
 @schedule.get("/api/reports/<int:report_id>", responses={200: WholeReportOut, 404: Problem})
@@ -151,12 +152,8 @@ def report(path: ReportPath) -> Response:
     row = services().schedule.reports.get(path.report_id)
     if row is None:
         return problem(404, "Not Found", f"there is no report {path.report_id}")
-    return _answer({**report_json(row), "figures": row["figures"]})
+    return json_answer({**report_json(row), "figures": row["figures"]})
 
 
 def _unknown(path: EntryPath) -> Response:
     return problem(404, "Not Found", f"the schedule has no entry {path.entry!r}")
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

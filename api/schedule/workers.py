@@ -1,12 +1,13 @@
 """What the schedule's jobs ask of the API, each with its task's token: `Authorization: Bearer <token>`."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from flask import Response, current_app, json
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
+from api.answers import json_answer
 from api.bearer import holds_token, refuse
 from api.problems import problem
 from api.queries import Row
@@ -40,7 +41,7 @@ def health(path: TaskPath) -> Response:
     """For workers: how store, broker and workers are"""
     if not holds_token(path.task_id):
         return refuse()
-    return _answer(look(services().watch))
+    return json_answer(look(services().watch))
 
 
 @workers.post("/report")
@@ -53,7 +54,7 @@ def report(path: TaskPath) -> Response:
     if isinstance(task, Response):
         return task
     row = _report(task)
-    return _answer({**report_json(row), "key": row["created_us"]})
+    return json_answer({**report_json(row), "key": row["created_us"]})
 
 
 @workers.post("/report/text")
@@ -63,7 +64,7 @@ def report_text(path: TaskPath) -> Response:
     if isinstance(task, Response):
         return task
     row = _report(task)
-    return _answer(write(row, services().settings))
+    return json_answer(write(row, services().settings))
 
 
 @workers.post("/report/mail")
@@ -81,7 +82,7 @@ def report_mail(path: TaskPath, body: MailState) -> Response:
         rows.end_mail(task["id"], body.state, body.error)
     elif not rows.begin_mail(task["id"]):
         return problem(409, "Conflict", "this report's mail is being sent, or was sent")
-    return _answer({"state": body.state})
+    return json_answer({"state": body.state})
 
 
 @workers.post("/clean-up")
@@ -94,7 +95,7 @@ def clean_up(path: TaskPath) -> Response:
     if isinstance(task, Response):
         return task
     removed, more = services().schedule.clean_up(now())
-    return _answer({"removed": removed, "more": more})
+    return json_answer({"removed": removed, "more": more})
 
 
 def _report(task: Row) -> Row:
@@ -112,7 +113,3 @@ def _task(path: TaskPath, kind: str, *, ended: bool = False) -> Row | Response:
     if TaskStatus(row["status"]).final and not ended:
         return problem(409, "Conflict", f"task {row['num']} is {row['status']}")
     return row
-
-
-def _answer(body: dict[str, Any]) -> Response:
-    return current_app.response_class(json.dumps(body), content_type="application/json")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from api.counts import count_statuses
 from lab.status import TaskStatus
 
 AWAITED: Final = "awaited"
@@ -50,7 +51,7 @@ class Box:
     @property
     def counts(self) -> dict[str, int]:
         """How many of its nodes stand at each status."""
-        return {**dict.fromkeys(TaskStatus.__members__, 0), **Counter(node.status for node in self.nodes)}
+        return count_statuses(node.status for node in self.nodes)
 
     @property
     def status(self) -> str:

@@ -1,6 +1,5 @@
 """The pages of workflows: the patterns with the form, recent workflows, and one workflow with its picture."""
 
-import re
 import secrets
 from functools import cache
 from typing import Any, Final
@@ -9,6 +8,7 @@ from flask import Blueprint, abort, flash, jsonify, make_response, redirect, ren
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.action_pages import wants_json
+from api.keys import form_key
 from api.page_config import page_config
 from api.queries import Row
 from api.services import services
@@ -32,7 +32,6 @@ PREVIEW_CHARS: Final = 4_000
 SHOWN_RESULTS: Final = 20
 METHODS: Final = [name for name in TRANSPORTS if not transport_class(name).in_request]
 _SHAPE_ITEMS: Final = 3
-_KEY: Final = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 @workflows.get("/workflows")
@@ -49,7 +48,7 @@ def send() -> AnyResponse:
     if wanted is None:
         return make_response(_page(form), 422)
     try:
-        workflow_id = services().workflows.send(wanted, f"workflows:{key}" if _KEY.fullmatch(key) else None)
+        workflow_id = services().workflows.send(wanted, form_key("workflows", key))
     except Unbuildable as error:
         form.errors = dict([wording.fault(error.field, str(error))])
         return make_response(_page(form), 422)

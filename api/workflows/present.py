@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import url_for
 
+from api.counts import count_statuses
 from api.present import task_json
 from api.queries import Row
 from api.services import services
@@ -40,9 +41,7 @@ def workflow_with_nodes(workflow_id: str) -> dict[str, Any] | None:
     if row is None:
         return None
     nodes = rows.nodes(workflow_id)
-    counts = dict.fromkeys(TaskStatus.__members__, 0)
-    for node in nodes:
-        counts[node["status"]] += 1
+    counts = count_statuses(node["status"] for node in nodes)
     plan = Plan.model_validate(row["plan"])
     made = [node["node"] for node in nodes if plan.stage_of(node["node"]) == plan.made_at]
     ids = {node["node"]: node["id"] for node in nodes}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from api.models import samples, submissions, tasks, workflows
-from api.queries import Row
+from api.queries import Row, counts_of
 from lab.status import TaskStatus
 
 
@@ -45,16 +45,7 @@ class WorkflowRows:
 
     def counts(self, workflow_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """How many nodes of each workflow stand at each status."""
-        found = {one: dict.fromkeys(TaskStatus.__members__, 0) for one in workflow_ids}
-        query = (
-            sa.select(tasks.c.workflow_id, tasks.c.status, sa.func.count())
-            .where(tasks.c.workflow_id.in_(workflow_ids))
-            .group_by(tasks.c.workflow_id, tasks.c.status)
-        )
-        with self._engine.connect() as connection:
-            for workflow_id, status, n in connection.execute(query):
-                found[workflow_id][status] = n
-        return found
+        return counts_of(self._engine, tasks.c.workflow_id, workflow_ids)
 
     def sent_under(self, key: str) -> str | None:
         """The id of the workflow that came with this Idempotency-Key; None where none did."""

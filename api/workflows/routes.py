@@ -1,11 +1,11 @@
 """The JSON API of workflows."""
 
-from typing import Any
-
-from flask import Response, current_app, json, request, send_file
+from flask import Response, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.problems import idempotency_key, invalid, problem
+from api.answers import json_answer
+from api.keys import idempotency_key
+from api.problems import invalid, problem
 from api.schemas import Problem
 from api.services import services
 from api.store import KeyReused
@@ -58,7 +58,7 @@ def page(query: WorkflowsQuery) -> Response:
     """List workflows, newest first"""
     rows = services().workflows.rows.recent(query.limit)
     counts = services().workflows.rows.counts([row["id"] for row in rows])
-    return _answer({"workflows": [workflow_json(row, counts[row["id"]]) for row in rows]})
+    return json_answer({"workflows": [workflow_json(row, counts[row["id"]]) for row in rows]})
 
 
 @workflows.get("/<workflow_id>", responses={200: WorkflowWithNodes, 404: Problem})
@@ -105,12 +105,8 @@ def result(path: WorkflowPath) -> Response:
 
 def _one(workflow_id: str, status: int) -> Response:
     workflow = workflow_with_nodes(workflow_id)
-    return _unknown(workflow_id) if workflow is None else _answer(workflow, status)
+    return _unknown(workflow_id) if workflow is None else json_answer(workflow, status)
 
 
 def _unknown(workflow_id: str) -> Response:
     return problem(404, "Not Found", f"there is no workflow with the id {workflow_id!r}")
-
-
-def _answer(body: dict[str, Any], status: int = 200) -> Response:
-    return current_app.response_class(json.dumps(body), status, content_type="application/json")

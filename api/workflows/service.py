@@ -1,12 +1,12 @@
 """Sending and cancelling workflows."""
 
 import logging
-import threading
 import uuid
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.background import BackgroundThread
 from api.queries import Row
 from api.relay import Relay
 from api.store import NewWorkflow, Store
@@ -30,28 +30,17 @@ class NoChords(Exception):
     """Celery's result backend can do none of what this pattern needs."""
 
 
-class WorkflowService:
-    """Workflows, by either transport. Their nodes are tasks like all others."""
+class WorkflowService(BackgroundThread):
+    """Workflows, by either transport. Their nodes are tasks like all others. The thread ends what is
+    overdue."""
 
     def __init__(self, settings: Settings, store: Store, relay: Relay, rows: WorkflowRows) -> None:
+        super().__init__("overdue workflows")
         self._settings = settings
         self._store = store
         self._relay = relay
         self.rows = rows
         self.following = Workflows(store, relay)
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Starts the thread that ends what is overdue."""
-        self._thread = threading.Thread(target=self._run, name="overdue workflows", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ends it."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(5.0)
 
     def send(self, request: WorkflowRequest, key: str | None = None) -> str:
         """Stores the workflow that `request` asks for, and returns its id.

@@ -1,10 +1,9 @@
 """What the steps of workflows ask of the API, each with its task's token: `Authorization: Bearer <token>`."""
 
-from typing import Any
-
-from flask import Response, current_app, json, send_file
+from flask import Response, json, send_file
 from flask_openapi3 import APIBlueprint, Tag
 
+from api.answers import json_answer
 from api.bearer import holds_token, refuse
 from api.problems import invalid, problem
 from api.relay import job_of
@@ -44,7 +43,7 @@ def paths(path: NodePath, body: TableIn) -> Response:  # noqa: ARG001 - the one 
     """For workers: the paths that a table of the store holds"""
     if not holds_token(path.task_id):
         return refuse()
-    return _answer({"paths": services().workflows.rows.paths()})
+    return json_answer({"paths": services().workflows.rows.paths()})
 
 
 @workers.post("/nodes", responses={200: JobsOut})
@@ -65,8 +64,4 @@ def nodes(path: NodePath, body: ItemsIn) -> Response:
     jobs = [
         {"node": row["node"], "job": json.loads(job_of(row, services().secret).to_json())} for row in made
     ]
-    return _answer({"nodes": jobs})
-
-
-def _answer(body: dict[str, Any]) -> Response:
-    return current_app.response_class(json.dumps(body), content_type="application/json")
+    return json_answer({"nodes": jobs})

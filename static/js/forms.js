@@ -1,6 +1,8 @@
 // The forms, sent without leaving the page. Without this file they are sent as forms.
 import { config, fill, plural, strings } from "./config.js";
 import { number, running } from "./format.js";
+import { newKey } from "./key.js";
+import { isBusy, post, tell } from "./send.js";
 
 export function start(onTasks) {
   for (const form of document.querySelectorAll(".task-form")) new TaskForm(form, onTasks);
@@ -30,7 +32,7 @@ class TaskForm {
     const inRequest = this.form.elements.method.value === "sync";
     this.clear();
     const done = busy(this.button, inRequest ? strings.running : null);
-    if (!inRequest) say(this.form, strings.sending);
+    if (!inRequest) tell(this.form, strings.sending);
     try {
       const headers = { "Content-Type": "application/json", "Idempotency-Key": this.unanswered.key };
       const answer = await fetch(config.tasksUrl, { method: "POST", headers, body });
@@ -39,7 +41,7 @@ class TaskForm {
       if (answer.ok) this.succeed(data.tasks, inRequest);
       else this.fail(data);
     } catch {
-      say(this.form, strings.unreachable, "error");
+      tell(this.form, strings.unreachable, "error");
     } finally {
       done();
     }
@@ -76,7 +78,7 @@ class TaskForm {
 
   succeed(tasks, inRequest) {
     const names = { n: number(tasks.length), first: tasks[0].num, last: tasks.at(-1).num };
-    say(this.form, plural(inRequest ? strings.ran : strings.sent, tasks.length, names));
+    tell(this.form, plural(inRequest ? strings.ran : strings.sent, tasks.length, names));
     this.onTasks(tasks);
   }
 
@@ -96,12 +98,12 @@ class TaskForm {
       }
     }
     if (!problem.errors?.length) strange.push(problem.detail ?? problem.title);
-    say(this.form, strange.length ? fill(strings.failed, { reason: strange.join("; ") }) : "", "error");
+    tell(this.form, strange.length ? fill(strings.failed, { reason: strange.join("; ") }) : "", "error");
     this.form.querySelector("[aria-invalid]")?.focus();
   }
 
   clear() {
-    say(this.form, "");
+    tell(this.form, "");
     for (const place of this.form.querySelectorAll("[data-error]")) place.textContent = "";
     for (const input of this.form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
   }
@@ -111,15 +113,13 @@ async function receiveOne(form, onTasks) {
   const button = form.querySelector("button");
   if (isBusy(button)) return;
   const done = busy(button);
-  say(form, strings.receiving);
+  tell(form, strings.receiving);
   try {
-    const body = new URLSearchParams(new FormData(form));
-    const answer = await fetch(config.receiveUrl, { method: "POST", headers: { Accept: "application/json" }, body });
-    const { message, detail, ok, task } = await answer.json();
-    say(form, message ?? detail, ok ? "" : "error");
+    const { message, detail, ok, task } = await post(form, config.receiveUrl);
+    tell(form, message ?? detail, ok ? "" : "error");
     if (task) onTasks([task]);
   } catch {
-    say(form, strings.unreachable, "error");
+    tell(form, strings.unreachable, "error");
   } finally {
     done();
   }
@@ -135,19 +135,6 @@ function list(text) {
   const parts = text.split(/[\s,;]+/).filter(Boolean);
   return parts.map((part) => (Number.isFinite(Number(part)) ? Number(part) : part));
 }
-
-// randomUUID is for secure contexts only, and a lab may be looked at from another machine.
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function say(form, text, tone = "") {
-  const note = form.querySelector("[data-note]");
-  note.textContent = text;
-  note.dataset.tone = tone;
-}
-
-const isBusy = (button) => button.getAttribute("aria-disabled") === "true";
 
 // The button keeps the focus while it is busy; `disabled` would throw it away.
 function busy(button, clockText = null) {

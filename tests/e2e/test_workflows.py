@@ -1,10 +1,11 @@
 """Workflows in a browser: run from the page, followed in the picture, failing, cancelled, fetched."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from api.workflows.schemas import PATTERNS
 from harness.lab import Lab
@@ -44,6 +45,33 @@ def statuses(page: Page, what: str) -> list[str]:
 def ended(lab: Lab, pattern: str, status: str = "DONE", **more: Any) -> str:
     """The id of a workflow that was run without a browser, and has ended."""
     return str(flows.wait_for(lab, flows.send(lab, pattern, "rabbitmq", **more)["id"], status)["id"])
+
+
+def test_an_end_that_comes_while_the_page_reads_itself_again_is_shown(visitor: Visitor, lab: Lab) -> None:
+    page = visitor.open("/workflows")
+    old: list[str] = []
+
+    def answer_late(route: Route) -> None:
+        workflow_id = route.request.url.rpartition("/")[2]
+        answer = route.fetch()
+        if (
+            route.request.resource_type == "fetch"
+            and 'data-status="IN_PROGRESS"' in answer.text()
+            and not old
+        ):
+            old.append(workflow_id)
+            flows.wait_for(lab, workflow_id, "DONE")
+            page.wait_for_timeout(1000)  # the stream has told of it meanwhile
+        route.fulfill(response=answer)
+
+    page.route(re.compile("/workflows/[0-9a-f-]{36}$"), answer_late)
+    for _ in range(10):
+        run(page, "chain_group_chord", "celery", count="8")
+        until_ended(page)
+        if old:
+            return
+        page.goto(f"{visitor.url}/workflows")
+    pytest.fail("no page was read while its workflow ran")
 
 
 @pytest.mark.parametrize("method", ["celery", "rabbitmq"])
@@ -222,6 +250,7 @@ def test_the_pages_are_readable_in_light_and_dark(
         shoot(page, f"workflows-{name}-{scheme}", whole=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 @pytest.mark.parametrize("width", [360, 768, 1030, 1280])
 def test_nothing_scrolls_sideways(

@@ -1,4 +1,6 @@
 // The form: shows what differs between the contenders as they are chosen, before anything runs.
+import { renewKey } from "../key.js";
+
 const PAUSE_MS = 350;
 const WITHOUT = new Set(["csrf_token", "key", "values", "title"]);
 
@@ -13,11 +15,7 @@ export function start() {
     clearTimeout(soon);
     soon = setTimeout(() => look().catch(() => undefined), PAUSE_MS);
   });
-  // Who comes back to the page and presses again wants another one.
-  addEventListener("pageshow", () => {
-    const bytes = crypto.getRandomValues(new Uint8Array(16));
-    form.elements.key.value = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  });
+  renewKey(form);
 }
 
 async function look() {

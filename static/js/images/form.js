@@ -1,6 +1,7 @@
 // The form: files go up one by one, and those that were taken are sent as one group.
 import { config, fill, plural, strings } from "../config.js";
 import { number } from "../format.js";
+import { tell } from "../send.js";
 import * as files from "./files.js";
 import { keepRefused } from "./refused.js";
 import { inTurns, upload } from "./upload.js";
@@ -168,8 +169,6 @@ function ready(text) {
   button.textContent = text;
 }
 
-function say(text, tone = "") {
-  const note = form.querySelector("[data-note]");
-  note.textContent = text;
-  note.dataset.tone = tone;
+function say(text, tone) {
+  tell(form, text, tone);
 }

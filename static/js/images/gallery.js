@@ -1,9 +1,9 @@
 // One group: its tiles, its bar, and what was said of it. Tiles change in place and keep their size.
+import { cancelByScript } from "../cancel.js";
 import { config, fill, strings } from "../config.js";
 import { number } from "../format.js";
 import { ended, fillStatus, isNews } from "../row.js";
 import { counted, fillBar, share } from "./bar.js";
-import { cancelByScript } from "./cancel.js";
 import { takeRefused } from "./refused.js";
 
 const byId = (id) => document.getElementById(id);
@@ -14,7 +14,7 @@ export function start() {
   for (const tile of byId("gallery").children) tiles.set(tile.dataset.taskId, tile);
   for (const picture of page.querySelectorAll(".tile-result img")) watch(picture);
   takeRefused(config.groupId, byId("refused"));
-  cancelByScript(byId("form-cancel"), page.querySelector("#group-told [data-note]"));
+  cancelByScript(byId("form-cancel"), byId("group-told"));
 }
 
 export function apply(tasks) {

@@ -1,6 +1,8 @@
 // One workflow. Where its steps stand comes by the stream and is shown in place; when there are new ones, or
 // the whole has moved, the page is read again and what differs is put in.
-import { config, fill, strings } from "../config.js";
+import { atMostOnceIn } from "../at_most.js";
+import { cancelByScript } from "../cancel.js";
+import { config, fill } from "../config.js";
 import { duration, number, running } from "../format.js";
 import { ended, fillStatus, isNews } from "../row.js";
 import { showPicture } from "./picture.js";
@@ -14,12 +16,11 @@ const latest = new Map();
 
 let rows = new Map();
 let read = performance.now();
-let soon = null;
 let took = 0;
 
 export function start() {
   rows = found();
-  cancelByScript(byId("form-cancel"));
+  cancelByScript(byId("form-cancel"), byId("form-cancel"), reload);
   openTarget();
   addEventListener("hashchange", openTarget);
   setInterval(tick, TICK_MS);
@@ -37,18 +38,15 @@ export function apply(tasks) {
   if (known.length < mine.length || moved || over || whole === "PENDING") reload();
 }
 
-export function reload() {
-  soon ??= setTimeout(
-    async () => {
-      const began = performance.now();
-      await readAgain().catch(() => undefined);
-      took = performance.now() - began;
-      soon = null;
-    },
-    // A large workflow costs more to read: the more, the rarer.
-    Math.max(LEAST_MS, 4 * took),
-  );
-}
+// A large workflow costs more to read: the more, the rarer.
+export const reload = atMostOnceIn(
+  () => Math.max(LEAST_MS, 4 * took),
+  async () => {
+    const began = performance.now();
+    await readAgain();
+    took = performance.now() - began;
+  },
+);
 
 async function readAgain() {
   const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
@@ -132,27 +130,4 @@ function found() {
 function openTarget() {
   const target = location.hash.startsWith("#steps-") && byId(location.hash.slice(1));
   if (target?.tagName === "DETAILS") target.open = true;
-}
-
-function cancelByScript(form) {
-  const button = form.querySelector("button");
-  const note = form.querySelector("[data-note]");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (button.getAttribute("aria-disabled") === "true") return;
-    button.setAttribute("aria-disabled", "true");
-    try {
-      const body = new URLSearchParams(new FormData(form));
-      const answer = await fetch(form.action, { method: "POST", headers: { Accept: "application/json" }, body });
-      const { message, detail, ok } = await answer.json();
-      note.textContent = message ?? detail;
-      note.dataset.tone = ok ? "" : "error";
-      reload();
-    } catch {
-      note.textContent = strings.unreachable;
-      note.dataset.tone = "error";
-    } finally {
-      button.removeAttribute("aria-disabled");
-    }
-  });
 }
