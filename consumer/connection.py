@@ -17,13 +17,12 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
-from consumer.handler import REJECT, Action, Handler, Run, Settlement
+from consumer.handler import ACK, REJECT, Action, Handler, Run, Settlement
 from consumer.runner import Runner
 from consumer.session import Session
 from consumer.work import Settle
 from lab import amqp
 from lab.amqp_job import publish
-from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.traffic import Traffic, of_pika
 
@@ -238,7 +237,7 @@ class Consumer:
         elif urgent and method.redelivered:
             # It may have killed its worker. The ordinary queue counts that, and gives it up.
             now = Settlement(Action.ACK, then=(run.job.without_priority(run.attempt),))
-        elif amqp.delay_seconds(run.job.options.seconds_left(now_us())):
+        elif run.waits:
             now = Settlement(Action.ACK, then=(run.job,))  # through the next shorter delay
         if now is not None or run is None:
             session.settled.append((tag, urgent, now or REJECT))
@@ -263,8 +262,12 @@ class Consumer:
         """Settles what was handed over, on the connection's own thread. What is to be published the broker has
         confirmed before the message that it came of is acknowledged."""
         session.woken = False  # before the first is taken out: who comes later wakes anew
+        plain = session.channel.is_open and self._delivery is Delivery.SAFE
         while session.settled:
             tag, urgent, settlement = session.settled.popleft()
+            if settlement is ACK and plain and not urgent:  # nearly all
+                session.unsettled.done(tag)
+                continue
             channel = session.urgent if urgent else session.channel
             accepted = settlement.action in (Action.ACK, Action.RETRY)
             # A naive message the broker forgot when it sent it.

@@ -15,6 +15,7 @@ from lab.clock import now_us
 from lab.context import API, Cancelled, Context, Files, Report
 from lab.job import Job, Outcome, Retry, Skipped, begin, conclude, error_text, perform
 from lab.logs import RECEIVED, JobLog
+from lab.options import NONE
 from lab.places import Places
 from lab.reporter import ReportFailed
 from lab.status import TaskStatus, Verdict
@@ -51,12 +52,14 @@ ACK, REJECT, REQUEUE = (Settlement(action) for action in (Action.ACK, Action.REJ
 @dataclass(slots=True)
 class Run:
     """A job that is to be run: what it is, for the how manieth time, how it reports, whether its message was
-    delivered before, and how many seconds the job itself took."""
+    delivered before, whether that goes through another delay queue first, and how many seconds the job itself
+    took."""
 
     job: Job
     attempt: int
     report: Report
     again: bool = False
+    waits: bool = False
     seconds: float = 0.0
 
 
@@ -104,11 +107,12 @@ class Handler:
         except ValidationError as error:
             logger.error("message %s is no job: %s", properties.message_id, error)
             return None
-        if logger.isEnabledFor(logging.INFO) and not amqp.delay_seconds(job.options.seconds_left(now_us())):
+        waits = job.options is not NONE and amqp.delay_seconds(job.options.seconds_left(now_us())) > 0
+        if not waits and logger.isEnabledFor(logging.INFO):
             logger.info(RECEIVED, {"name": job.kind, "id": job.task_id, "args": job.arguments()})
         attempt = job.attempt + amqp.delivery_count(properties.headers, redelivered)
         again = redelivered or attempt > job.attempt
-        return Run(job, attempt, self._report_for(job, attempt, again), again)
+        return Run(job, attempt, self._report_for(job, attempt, again), again, waits)
 
     def run(self, run: Run) -> Settlement:
         """Runs the job to its end. One whose end could not be reported goes back to the queue."""

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import Response, current_app, json
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
+from api.answers import json_answer
 from api.problems import problem
 from api.schemas import Problem
 from api.side.present import feature_json
@@ -48,7 +49,7 @@ class FeaturesOut(BaseModel):
 @side.get("", responses={200: FeaturesOut})
 def index() -> Response:
     """All features, with the code of each side as it runs"""
-    return _answer({"features": [feature_json(feature) for feature in ROWS]})
+    return json_answer({"features": [feature_json(feature) for feature in ROWS]})
 
 
 @side.get("/<feature>", responses={200: FeatureOut, 404: Problem})
@@ -57,8 +58,4 @@ def one(path: FeaturePath) -> Response:
     found = FEATURES.get(path.feature)
     if found is None:
         return problem(404, "Not Found", f"there is no feature {path.feature!r}")
-    return _answer(feature_json(found))
-
-
-def _answer(body: dict[str, Any]) -> Response:
-    return current_app.response_class(json.dumps(body), content_type="application/json")
+    return json_answer(feature_json(found))

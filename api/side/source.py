@@ -47,7 +47,8 @@ def excerpts(places: Iterable[str]) -> list[Excerpt]:
 
     A place is `path:name`. The name is that of a function, class or setting, with dots for what is in it: a
     method, a key of a dictionary, an argument of a call, what is assigned to, the exception that is handled or
-    the class that is matched, or a call itself (`Consumer._listen.queue_bind()`, `if is_delayed()`).
+    the class that is matched, or a call itself (`Consumer._listen.queue_bind()`, `if is_delayed()`,
+    `if waits`).
 
     Raises:
         LookupError: nothing of that name is there.
@@ -136,6 +137,8 @@ def _named(place: ast.AST, part: str) -> Iterator[tuple[ast.AST, tuple[int, int]
             case ast.Expr(value=ast.Call(func=function)) if part == f"{_name(function)}()":
                 yield node, _lines(node)
             case ast.If(test=ast.Call(func=function)) if part == f"if {_name(function)}()":
+                yield node, _lines(node)
+            case ast.If(test=ast.Attribute(attr=name)) if part == f"if {name}":
                 yield node, _lines(node)
 
 
