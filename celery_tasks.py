@@ -164,7 +164,10 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         options=Options.model_validate({"retry": headers["lab_retry"]}) if headers.get("lab_retry") else NONE,
     )
     again = redelivered or deliveries > 0
-    report: Report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
+    follows = request.callbacks or request.errbacks or request.chain or request.chord or task.name == "dmap"
+    report: Report = _reporter(os.getpid()).for_job(
+        job, request.hostname, attempt, redelivered=again, followed=bool(follows)
+    )
     if not request.ignore_result:
         report = _keeping_progress(task, report)
     try:

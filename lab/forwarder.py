@@ -5,7 +5,8 @@ status would cost a request; here they are gathered, so that one POST carries wh
 that moment. Nothing is promised earlier for that: who reports is answered when the API, or the spool on
 this machine's disk, has taken it.
 
-A frame is one byte that says what is wanted, four that give a length, and so much JSON; so is its answer.
+A frame is a head, the task's id and the update's JSON. Its answer is a head and JSON, of which there is none
+where a status was taken and there is nothing to do but to go on.
 """
 
 import logging
@@ -15,12 +16,12 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
+from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from typing import Final
-
-from pydantic import ValidationError
-from pydantic_core import from_json
 
 from lab.lines import Line
 from lab.logs import DATE_FORMAT, LOG_FORMAT
@@ -31,29 +32,85 @@ from lab.status import Verdict
 
 logger = logging.getLogger(__name__)
 
-HEAD: Final = struct.Struct(">cI")
+ASK_HEAD: Final = struct.Struct(
+    ">cIHI"
+)  # what is wanted, its number on this connection, bytes of id and of JSON
+ANSWER_HEAD: Final = struct.Struct(">cII")  # what is answered, to which number, bytes of JSON
 MOST_BYTES: Final = 64 * 1024 * 1024
+LAST_SECONDS: Final = 5.0
 
 
 class Wish(Enum):
-    """What a frame asks for: the methods of `lab.reporter.Reporter`."""
+    """What a frame asks for: the methods of `lab.reporter.Reporter`, and what belongs to a journal."""
 
     ASK = b"a"
     MUST_ASK = b"m"
     SETTLE = b"s"
     PROGRESS = b"p"
+    # As SETTLE, but nobody waits: the line lies in the sender's journal, whose path JOURNAL has told.
+    KEPT = b"k"
+    JOURNAL = b"j"
 
 
 class Answer(Enum):
-    """What the answer's frame holds: a verdict, or why nobody took the status."""
+    """What the answer's frame holds: nothing, a verdict, or why nobody took the status."""
 
+    GO_ON = b"g"
     VERDICT = b"v"
     FAILED = b"f"
 
 
-def frame(word: Wish | Answer, body: bytes) -> bytes:
-    """`body` as it goes over the socket."""
-    return HEAD.pack(word.value, len(body)) + body
+def frame(wish: Wish, number: int, line: Line) -> bytes:
+    """A `wish` for `line` as it goes over the socket."""
+    name = line.task_id.encode()
+    return b"%b%b%b" % (ASK_HEAD.pack(wish.value, number, len(name), len(line.json)), name, line.json)
+
+
+def _answer_frame(wish: Wish, number: int, found: Verdict | ReportFailed) -> bytes:
+    if isinstance(found, ReportFailed):
+        word, body = Answer.FAILED, str(found).encode()
+    elif found.error is None and (wish is Wish.SETTLE or found.run):
+        word, body = Answer.GO_ON, b""
+    else:
+        word, body = Answer.VERDICT, found.model_dump_json(exclude_defaults=True).encode()
+    return ANSWER_HEAD.pack(word.value, number, len(body)) + body
+
+
+class _Kept:
+    """A journal of a process (`lab.journal`): removed when all its lines were sent and no more will come. One
+    with lines that nobody told of, or that were not taken, stays for the spool to adopt."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._bytes = 0
+        self._open = 0
+        self._left = self._lost = False
+
+    def add(self, line: Line) -> None:
+        """A line of it was told of."""
+        with self._lock:
+            self._bytes += len(line.json) + 1
+            self._open += 1
+
+    def settle(self, found: list[Verdict] | ReportFailed) -> None:
+        """What became of a line."""
+        with self._lock:
+            self._open -= 1
+            self._lost |= isinstance(found, ReportFailed)
+            self._remove_where_done()
+
+    def leave(self) -> None:
+        """No more lines will come."""
+        with self._lock:
+            self._left = True
+            self._remove_where_done()
+
+    def _remove_where_done(self) -> None:
+        if self._left and not self._open and not self._lost:
+            with suppress(OSError):
+                if self._path.stat().st_size == self._bytes:
+                    self._path.unlink()
 
 
 class _Peer:
@@ -63,6 +120,7 @@ class _Peer:
         self._connection = connection
         self._reporter = reporter
         self._read = b""
+        self._kept: _Kept | None = None
 
     def read(self) -> bool:
         """Takes what came; False where the peer has gone."""
@@ -73,38 +131,47 @@ class _Peer:
         if not came:
             return False
         self._read += came
-        while len(self._read) >= HEAD.size:
-            word, length = HEAD.unpack_from(self._read)
-            end = HEAD.size + length
-            if length > MOST_BYTES:
+        while len(self._read) >= ASK_HEAD.size:
+            word, number, id_bytes, json_bytes = ASK_HEAD.unpack_from(self._read)
+            json_at = ASK_HEAD.size + id_bytes
+            end = json_at + json_bytes
+            if json_bytes > MOST_BYTES:
                 return False
             if len(self._read) < end:
                 return True
-            body, self._read = self._read[HEAD.size : end], self._read[end:]
+            name, json = self._read[ASK_HEAD.size : json_at], self._read[json_at:end]
+            self._read = self._read[end:]
             try:
-                self._obey(Wish(word), Line(from_json(body)["task_id"], body))
-            except (ValueError, KeyError, TypeError, ValidationError):
+                self._obey(Wish(word), number, Line(name.decode(), json))
+            except ValueError:
                 return False
         return True
 
-    def _obey(self, wish: Wish, line: Line) -> None:
-        match wish:
-            case Wish.PROGRESS:
-                self._answer([self._reporter.note_progress(line)])
-            case Wish.SETTLE:
-                self._reporter.settle_later([line], self._answer)
-            case Wish.ASK | Wish.MUST_ASK:
-                self._reporter.ask_later([line], self._answer, must=wish is Wish.MUST_ASK)
+    def leave_journal(self) -> None:
+        """Nothing more will be told of the journal."""
+        if self._kept is not None:
+            self._kept.leave()
 
-    def _answer(self, found: list[Verdict] | ReportFailed) -> None:
-        if isinstance(found, ReportFailed):
-            said = frame(Answer.FAILED, str(found).encode())
-        else:
-            said = frame(Answer.VERDICT, found[0].model_dump_json(exclude_defaults=True).encode())
-        try:
-            self._connection.sendall(said)
-        except OSError:
-            return  # it died: what it reported is taken all the same
+    def _obey(self, wish: Wish, number: int, line: Line) -> None:
+        def answer(found: list[Verdict] | ReportFailed) -> None:
+            said = _answer_frame(wish, number, found if isinstance(found, ReportFailed) else found[0])
+            # It may have died: what it reported is taken all the same.
+            with suppress(OSError):
+                self._connection.sendall(said)
+
+        match wish:
+            case Wish.JOURNAL:
+                self.leave_journal()
+                self._kept = _Kept(Path(line.task_id))
+            case Wish.KEPT if self._kept is not None:
+                self._kept.add(line)
+                self._reporter.settle_later([line], self._kept.settle)
+            case Wish.PROGRESS:
+                answer([self._reporter.note_progress(line)])
+            case Wish.SETTLE:
+                self._reporter.settle_later([line], answer)
+            case Wish.ASK | Wish.MUST_ASK:
+                self._reporter.ask_later([line], answer, must=wish is Wish.MUST_ASK)
 
 
 def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None:
@@ -131,7 +198,8 @@ def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None
                 selector.register(connection, selectors.EVENT_READ)
                 peers[connection.fileno()] = connection, _Peer(connection, reporter)
             elif not peers[key.fd][1].read():
-                connection, _peer = peers.pop(key.fd)
+                connection, peer = peers.pop(key.fd)
+                peer.leave_journal()
                 selector.unregister(connection)
                 connection.close()
 
@@ -145,6 +213,7 @@ def main() -> int:
     reporter = Reporter(settings.api_url, Spool(settings.spool))
     reporter.start()
     serve(socket.socket(fileno=int(sys.argv[1])), reporter, sys.stdin.fileno())
+    reporter.finish(LAST_SECONDS)
     return 0
 
 

@@ -11,9 +11,10 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from lab.forwarder import HEAD, Answer, Wish, frame
+from lab.forwarder import ANSWER_HEAD, Answer, Wish, frame
 from lab.job import Job
 from lab.job_report import JobReport
+from lab.journal import Journal
 from lab.lines import Line
 from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
@@ -59,9 +60,12 @@ class RemoteReporter:
     def start(self) -> None:
         """Nothing: the forwarder sends what killed workers left."""
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
-        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
-        return JobReport(self, job, worker, attempt, redelivered)
+    def for_job(
+        self, job: Job, worker: str, attempt: int, *, redelivered: bool = False, followed: bool = True
+    ) -> JobReport:
+        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1). Where it is not
+        `followed` by other tasks, which would ask what it came to, nobody waits until its end is sent."""
+        return JobReport(self, job, worker, attempt, redelivered, None if followed else self.keep)
 
     def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
         """As `lab.reporter.Reporter.ask`."""
@@ -77,6 +81,20 @@ class RemoteReporter:
         except OSError as error:
             return self._by_myself(error).settle(lines)
 
+    def keep(self, line: Line) -> Verdict:
+        """Takes a final status that nobody asks for at once: returns when it lies in this thread's journal, from
+        where it is sent whatever becomes of this process."""
+        journal = self._journal()
+        try:
+            if journal.put(line.json):
+                self._tell(Wish.JOURNAL, Line(str(journal.path), b""))
+            self._tell(Wish.KEPT, line)
+        except OSError as error:
+            # Whether it lies there or not is unknown; if so, it is sent twice, which does no harm.
+            journal.close()
+            return self._by_myself(error).settle([line])[0]
+        return Verdict(task_id=line.task_id)
+
     def note_progress(self, line: Line) -> Verdict:
         """As `lab.reporter.Reporter.note_progress`."""
         try:
@@ -90,23 +108,42 @@ class RemoteReporter:
         if connection is not None:
             self._own.connection = None
             connection.close()
+            self._journal().close()  # the next connection tells of another one
+
+    def _journal(self) -> Journal:
+        found: Journal | None = getattr(self._own, "journal", None)
+        if found is None:
+            found = self._own.journal = Journal(self._settings.spool)
+        return found
+
+    def _tell(self, wish: Wish, line: Line) -> None:
+        connection = self._connection()
+        try:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.sendall(frame(wish, 0, line))
+        except BaseException:
+            self.leave()
+            raise
 
     def _exchange(self, wish: Wish, line: Line) -> Verdict:
         connection = self._connection()
         try:
             # Who begins a job that came before waits as long as it takes.
             connection.settimeout(None if wish is Wish.MUST_ASK else ANSWER_SECONDS)
-            connection.sendall(frame(wish, line.json))
-            word, length = HEAD.unpack(_read(connection, HEAD.size))
-            body = _read(connection, length)
-            verdict = None if Answer(word) is Answer.FAILED else Verdict.model_validate_json(body)
-            if verdict is not None and verdict.task_id != line.task_id:
+            self._own.number = number = (self._own.number + 1) % 2**32
+            connection.sendall(frame(wish, number, line))
+            word, answered, length = ANSWER_HEAD.unpack(_read(connection, ANSWER_HEAD.size))
+            if answered != number:
                 raise ConnectionError("the forwarder answers another question")
+            answer, body = Answer(word), _read(connection, length)
+            verdict = Verdict(task_id=line.task_id)
+            if answer is Answer.VERDICT:
+                verdict = Verdict.model_validate_json(body)
         except BaseException:
             # Celery's time limit is raised anywhere: the answer still to come must not be taken for the next one.
             self.leave()
             raise
-        if verdict is None:
+        if answer is Answer.FAILED:
             raise ReportFailed(body.decode())
         return verdict
 
@@ -122,7 +159,7 @@ class RemoteReporter:
                 found.close()
                 self._again_at = time.monotonic() + AGAIN_SECONDS
                 raise
-            self._own.connection = found
+            self._own.connection, self._own.number = found, 0
         return found
 
     def _by_myself(self, error: OSError) -> Reporter:
@@ -136,7 +173,7 @@ class RemoteReporter:
 
 
 def _read(connection: socket.socket, count: int) -> bytes:
-    parts = b""
+    parts = connection.recv(count) if count else b""
     while len(parts) < count:
         part = connection.recv(count - len(parts))
         if not part:

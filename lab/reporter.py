@@ -16,6 +16,7 @@ from lab.lines import Line, Lines
 from lab.recent import Recent
 from lab.spool import Spool
 from lab.status import StatusUpdate, TaskStatus, Verdict
+from lab.waiting import Waiting
 
 ASK_SECONDS: Final = 3.0
 FINAL_SECONDS: Final = 2.0
@@ -24,31 +25,16 @@ ADOPT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 2.0
 BATCH: Final = 1000
+# Between few and many updates in a POST others are about to follow: they go together for so long a pause.
+FEW: Final = 4
+MANY: Final = 100
+GATHER_SECONDS: Final = 0.005
 
 logger = logging.getLogger(__name__)
 
 
 class ReportFailed(Exception):
     """A status was neither taken by the API nor by the spool: nothing is known of its fate."""
-
-
-class _Waiting:
-    """Updates whose sender waits for the verdicts, until `deadline` (monotonic seconds); None where there were
-    none in time."""
-
-    __slots__ = ("_on_answer", "answered", "deadline", "lines")
-
-    def __init__(
-        self, lines: Sequence[Line], deadline: float, on_answer: Callable[[list[Verdict] | None], object]
-    ) -> None:
-        self.lines = lines
-        self.deadline = deadline
-        self.answered = False
-        self._on_answer = on_answer
-
-    def answer(self, verdicts: list[Verdict] | None) -> None:
-        self.answered = True
-        self._on_answer(verdicts)
 
 
 class Reporter:
@@ -78,10 +64,10 @@ class Reporter:
         self._final_seconds = final_seconds
         self._client = CallbackClient(url)
         self._news = threading.Condition()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[Waiting] = []
         self._progress: dict[str, Line] = {}
         self._cancelled = Recent()
-        self._trouble = False
+        self._trouble = self._sending = False
         self._away_until = 0.0
         self._empty_at = 0.0
         self._thread: threading.Thread | None = None
@@ -92,7 +78,15 @@ class Reporter:
         with self._news:
             self._ensure_thread()
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+    def for_job(
+        self,
+        job: Job,
+        worker: str,
+        attempt: int,
+        *,
+        redelivered: bool = False,
+        followed: bool = True,  # noqa: ARG002 - whose end is settled is settled for all
+    ) -> JobReport:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
         return JobReport(self, job, worker, attempt, redelivered)
 
@@ -187,11 +181,20 @@ class Reporter:
         with self._news:
             away = time.monotonic() < self._away_until and seconds != float("inf")
             if not away:
-                self._waiting.append(_Waiting(lines, time.monotonic() + seconds, on_answer))
+                self._waiting.append(Waiting(lines, time.monotonic() + seconds, on_answer))
             self._ensure_thread()
             self._news.notify()
         if away:
             on_answer(None)
+
+    def finish(self, seconds: float) -> None:
+        """Waits until nothing waits to be sent any more, `seconds` at most."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._news:
+                if not self._waiting and not self._sending:
+                    return
+            time.sleep(0.01)
 
     # The sending thread
 
@@ -209,6 +212,7 @@ class Reporter:
                 elif not self._waiting:
                     self._news.wait(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS)
                 waiting = self._gather()
+                self._sending = bool(waiting)
                 progress: list[Line] = []
                 if waiting or time.monotonic() >= progress_at:
                     room = max(0, BATCH - sum(len(item.lines) for item in waiting))
@@ -221,11 +225,14 @@ class Reporter:
                     self._empty(self._spool)
                     self._empty_at = time.monotonic() + ADOPT_SECONDS
                 pause = 0.0
+                if FEW < sum(len(item.lines) for item in waiting) < MANY:
+                    time.sleep(GATHER_SECONDS)
             except (Unreachable, OSError) as error:
                 pause = min(max(pause, 0.05) * 2, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
                 self._give_up_late(waiting, error)
+            self._sending = False
 
-    def _gather(self) -> list[_Waiting]:
+    def _gather(self) -> list[Waiting]:
         """Takes who waits, as many as one POST carries; while the lock is held."""
         taken, count = 0, 0
         for waiting in self._waiting:
@@ -236,7 +243,7 @@ class Reporter:
         gathered, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return gathered
 
-    def _deliver(self, waiting: list[_Waiting], progress: list[Line]) -> None:
+    def _deliver(self, waiting: list[Waiting], progress: list[Line]) -> None:
         verdicts = self._client.post([line for item in waiting for line in item.lines] + progress)
         self._note_contact()
         self._cancelled.update([verdict.task_id for verdict in verdicts if verdict.cancel])
@@ -245,7 +252,7 @@ class Reporter:
             begin, end = end, end + len(item.lines)
             item.answer(verdicts[begin:end])
 
-    def _give_up_late(self, waiting: list[_Waiting], error: Exception) -> None:
+    def _give_up_late(self, waiting: list[Waiting], error: Exception) -> None:
         """Answers those whose time is over, and keeps the others for the next try."""
         if not self._trouble:
             logger.warning("%s does not take status updates: %s", self._url, error)

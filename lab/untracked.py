@@ -21,7 +21,7 @@ class Untracked:
     def start(self) -> None:
         """Nothing: there is nothing to send."""
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> Report:  # noqa: ARG002
+    def for_job(self, job: Job, *_: Any, **__: Any) -> Report:
         """The report function of `job`."""
         task_id, cancelled = job.task_id, self._cancelled
 

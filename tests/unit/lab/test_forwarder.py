@@ -97,8 +97,7 @@ Start = Callable[[str], RemoteReporter]
 def test_a_status_goes_to_the_api_and_its_verdict_comes_back(start: Start, api: Api) -> None:
     report = start(api.url).for_job(job(), "worker@host", 2)
     assert report(TaskStatus.IN_PROGRESS, progress=0.0).run
-    verdict = report(TaskStatus.DONE, progress=1.0, result={"a": 1})
-    assert (verdict.task_id, verdict.status, verdict.applied) == ("x", TaskStatus.DONE, True)
+    assert report(TaskStatus.DONE, progress=1.0, result={"a": 1}).task_id == "x"
     assert [(u["status"], u["attempt"], u["token"]) for u in api.updates] == [
         ("IN_PROGRESS", 2, "t"),
         ("DONE", 2, "t"),
@@ -131,7 +130,7 @@ def test_without_its_forwarder_a_process_reports_by_itself(start: Start, api: Ap
     report(TaskStatus.IN_PROGRESS, progress=0.0)
     remote_reporter._started[-1].kill()
     remote_reporter._started[-1].wait()
-    assert report(TaskStatus.DONE).applied
+    report(TaskStatus.DONE)
     assert [u["status"] for u in api.updates] == ["IN_PROGRESS", "DONE"]
 
 
@@ -176,3 +175,63 @@ def test_it_ends_with_its_parent_and_the_last_that_uses_it(start: Start, api: Ap
     assert process.poll() is None
     reporter.leave()
     assert process.wait(5) == 0
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 15.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_nobody_waits_for_an_end_that_lies_in_the_journal(start: Start, api: Api, tmp_path: Path) -> None:
+    api.slow = 1.0
+    report = start(api.url).for_job(job(), "w", 1, followed=False)
+    begun = time.monotonic()
+    report(TaskStatus.DONE, progress=1.0, result=7)
+    assert time.monotonic() - begun < 0.9
+    (file,) = (tmp_path / "spool").iterdir()
+    assert json.loads(file.read_text())["result"] == 7
+    wait_for(lambda: [u["result"] for u in api.updates] == [7])
+
+
+def test_a_journal_is_removed_when_all_of_it_was_sent_and_its_process_has_gone(
+    start: Start, api: Api, tmp_path: Path
+) -> None:
+    reporter = start(api.url)
+    for name in ("one", "two"):
+        reporter.for_job(job(name), "w", 1, followed=False)(TaskStatus.DONE)
+    reporter.leave()
+    wait_for(lambda: not list((tmp_path / "spool").iterdir()))
+    assert [u["task_id"] for u in api.updates] == ["one", "two"]
+
+
+def test_an_end_whose_process_died_before_it_could_tell_of_it_is_sent_all_the_same(
+    start: Start, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter = start(api.url)
+    report = reporter.for_job(job(), "w", 1, followed=False)
+    report(TaskStatus.IN_PROGRESS, progress=0.0)
+    monkeypatch.setattr(reporter, "_tell", lambda *_: None)
+    report(TaskStatus.DONE)
+    reporter.leave()
+    wait_for(lambda: [u["status"] for u in api.updates] == ["IN_PROGRESS", "DONE"])
+    wait_for(lambda: not list((tmp_path / "spool").iterdir()))
+
+
+def test_an_end_that_the_forwarder_died_with_is_sent_by_its_process(start: Start, api: Api) -> None:
+    api.slow = 1.0
+    reporter = start(api.url)
+    reporter.for_job(job("one"), "w", 1, followed=False)(TaskStatus.DONE)
+    remote_reporter._started[-1].kill()
+    remote_reporter._started[-1].wait()
+    api.slow = 0.0
+    reporter.for_job(job("two"), "w", 1, followed=False)(TaskStatus.DONE)
+    wait_for(lambda: {u["task_id"] for u in api.updates} == {"one", "two"})
+
+
+def test_an_end_that_something_follows_is_waited_for(start: Start, api: Api) -> None:
+    api.slow = 0.5
+    begun = time.monotonic()
+    start(api.url).for_job(job(), "w", 1, followed=True)(TaskStatus.DONE)
+    assert time.monotonic() - begun >= 0.5
