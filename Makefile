@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test test-faults check bench venv dev rabbitmq test-packages clean
+.PHONY: help up test test-slow test-faults check bench venv dev rabbitmq test-packages clean
 
 PO := $(wildcard translations/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
@@ -13,11 +13,14 @@ help: ## list the targets
 up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground; Ctrl-C ends all of it
 	@exec .venv/bin/python -m harness up
 
-test: dev test-packages ## run all tests; ARGS="-k name" passes options to pytest
+test: dev test-packages ## run the tests; ARGS="-k name" passes options to pytest
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-faults: dev test-packages ## run the long fault tests as well: half an hour and more
-	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py tests/integration/test_known_truths.py -m "faults or not faults" $(ARGS)
+test-slow: dev test-packages ## run the slower ones: faults, experiments, other brokers; a quarter of an hour
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile -m "slow and not faults" $(ARGS)
+
+test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more
+	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py tests/integration/test_known_truths.py -m "" $(ARGS)
 
 check: dev ## linter, formatter check, types, known vulnerabilities of the pinned packages
 	@.venv/bin/ruff check .

@@ -29,6 +29,19 @@ from lab.settings import Settings
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
 
 
+_ROOMS_OF_PROCESSES = {"contract", "e2e", "faults", "integration"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In CI, on machines that others use too, tests of real processes have a second go. The summary names each
+    that needed it, with what was wrong (`-ra`): it is to be looked into all the same."""
+    if not os.environ.get("CI"):
+        return
+    for item in items:
+        if _ROOMS_OF_PROCESSES.intersection(item.path.parts):
+            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
+
+
 def missing(what: str) -> None:
     """Ends the test: a part of the machine that it needs is not there."""
     reason = f"{what} is not installed; `make test` installs it"

@@ -138,6 +138,7 @@ def test_what_is_wrong_is_said_at_its_field(visitor: Visitor) -> None:
     expect(page.locator("#jobs")).to_have_attribute("aria-invalid", "true")
 
 
+@pytest.mark.slow
 def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) -> None:
     found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.2}, jobs=600)
     page = visitor.open(f"/experiments/{found}")
@@ -149,6 +150,7 @@ def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) ->
     expect(page.get_by_role("link", name="Run again")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_nothing_jumps_while_it_runs(visitor: Visitor, lab: Lab) -> None:
     found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.05}, jobs=100)
     page = visitor.open(f"/experiments/{found}")
@@ -207,6 +209,7 @@ def test_the_pages_are_readable_in_light_and_dark(
         shoot(page, f"experiments-{name}-{scheme}", whole=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 @pytest.mark.parametrize("width", [360, 768, 1030, 1280])
 def test_nothing_scrolls_sideways(

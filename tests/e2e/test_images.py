@@ -385,6 +385,7 @@ def test_the_page_is_operated_by_keyboard_alone(visitor: Visitor, lab: Lab) -> N
     expect(page.get_by_role("heading", level=1)).to_have_text("Grayscale")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

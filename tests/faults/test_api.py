@@ -12,6 +12,8 @@ from harness.node import RabbitNode
 from harness.proxy import TcpProxy
 from tests.faults.stage import MakeStage, Stage
 
+pytestmark = pytest.mark.slow
+
 MEGABYTES = 8
 
 

@@ -10,6 +10,8 @@ from harness import faults
 from harness.node import RabbitNode
 from tests.faults.stage import Stage
 
+pytestmark = pytest.mark.slow
+
 Fault = Callable[[RabbitNode], AbstractContextManager[None]]
 FAULTS = {"stopped and started": faults.broker_stopped, "killed and started": faults.broker_killed}
 ALARMS = {"memory": faults.memory_alarm, "disk space": faults.disk_alarm}

@@ -13,6 +13,8 @@ from harness.node import RabbitNode
 from harness.processes import tail
 from tests.faults.stage import MakeStage, Stage
 
+pytestmark = pytest.mark.slow
+
 MALFORMED = {
     "empty": b"",
     "cut off": b'[[1, 0.1, "celery"], {}, ',

@@ -8,6 +8,8 @@ from harness.node import RabbitNode
 from harness.proxy import TcpProxy
 from tests.faults.stage import MakeStage
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)

@@ -10,6 +10,8 @@ from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from tests.faults.stage import MakeStage, Stage
 
+pytestmark = pytest.mark.slow
+
 
 def test_kill_9_of_a_whole_worker_loses_and_doubles_nothing(stage: Stage) -> None:
     victim = stage.worker("victim")

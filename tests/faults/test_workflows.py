@@ -10,6 +10,8 @@ from harness.node import RabbitNode
 from tests import flows
 from tests.faults.stage import make_vhost
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.faults
 @pytest.mark.timeout(600)

@@ -129,6 +129,7 @@ def test_a_ping_is_answered_with_the_time_that_it_took(control: Control) -> None
     assert answer.error is None
 
 
+@pytest.mark.slow
 def test_a_pool_that_grew_runs_more_at_once_and_one_that_shrank_fewer(own_lab: Lab, control: Control) -> None:
     name = one(control).name
     tasks = [task["id"] for task in own_lab.submit(control.name, 60, count=6)]
@@ -161,6 +162,7 @@ def test_nobody_answers_to_the_name_of_another(control: Control) -> None:
     assert one(control).concurrency == 2
 
 
+@pytest.mark.slow
 def test_a_rate_limit_spaces_the_starts_and_is_lifted_again(own_lab: Lab, control: Control) -> None:
     (answer,) = control.rate_limit("process_data", "120/m")
     assert answer.error is None

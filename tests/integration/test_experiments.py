@@ -21,6 +21,8 @@ from lab.settings import Settings
 from tests.faults.stage import make_vhost
 from transports.control import create_control
 
+pytestmark = pytest.mark.slow
+
 SAFE_ARMS = [{"method": "celery"}, {"method": "rabbitmq"}, {"method": "sync"}]
 
 

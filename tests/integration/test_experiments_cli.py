@@ -16,6 +16,8 @@ from harness import proc
 from harness.lab import ROOT
 from harness.node import RabbitNode
 
+pytestmark = pytest.mark.slow
+
 NOWHERE = "http://127.0.0.1:1"
 
 

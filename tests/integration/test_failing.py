@@ -139,6 +139,7 @@ def _serves(command: list[str], method: str) -> bool:
     return ("celery_app" in command) == (method == "celery")
 
 
+@pytest.mark.slow
 @both
 def test_a_job_that_kills_its_worker_ends_failed_instead_of_circling(own_lab: Lab, method: str) -> None:
     letters = len(own_lab.wait_for_letters(0))

@@ -11,6 +11,8 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 
+pytestmark = pytest.mark.slow
+
 both = pytest.mark.parametrize("method", ["celery", "rabbitmq"])
 
 

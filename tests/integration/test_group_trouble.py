@@ -3,9 +3,13 @@
 import secrets
 from pathlib import Path
 
+import pytest
+
 from harness.lab import Lab
 from harness.node import RabbitNode
 from tests.faults.stage import make_vhost
+
+pytestmark = pytest.mark.slow
 
 
 def test_of_a_cancelled_group_of_twenty_at_most_five_ever_start_even_by_a_new_worker(

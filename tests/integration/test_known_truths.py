@@ -14,6 +14,8 @@ from harness.node import RabbitNode
 from tests.faults.stage import make_vhost
 from tests.slow_consumer import SECONDS
 
+pytestmark = pytest.mark.slow
+
 CONSUMER = {"method": "rabbitmq"}
 CALM = {"law": "open", "rate": 40, "spacing": "even"}
 """Few enough jobs that a worker which takes 25 ms for each lets none wait."""

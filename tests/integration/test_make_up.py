@@ -185,6 +185,7 @@ def test_ctrl_c_while_starting_ends_everything(fresh: RunningLab) -> None:
     assert fresh.left() == []
 
 
+@pytest.mark.slow
 def test_ctrl_c_twice_ends_everything(fresh: RunningLab) -> None:
     fresh.start().wait_up()
     assert fresh.process is not None
@@ -194,6 +195,7 @@ def test_ctrl_c_twice_ends_everything(fresh: RunningLab) -> None:
     assert fresh.left() == []
 
 
+@pytest.mark.slow
 def test_nothing_survives_a_killed_lab_and_the_next_one_starts(fresh: RunningLab) -> None:
     fresh.start().wait_up()
     assert fresh.send(signal.SIGKILL) == -signal.SIGKILL
@@ -201,6 +203,7 @@ def test_nothing_survives_a_killed_lab_and_the_next_one_starts(fresh: RunningLab
     fresh.start().wait_up()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_a_lab_under_make_ends_with_a_signal_to_make_alone(fresh: RunningLab, tmp_path: Path) -> None:
     (tmp_path / "Makefile").write_text(f"up:\n\t@cd {ROOT} && exec {' '.join(UP)}\n")
@@ -223,6 +226,7 @@ def test_a_taken_port_that_was_asked_for_is_one_sentence(fresh: RunningLab, name
     assert fresh.left() == []
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_be_prepared_ends_the_start_with_its_reason(fresh: RunningLab) -> None:
     fresh.start(DATABASE_URL="no-such-kind://x")
     assert fresh.process is not None

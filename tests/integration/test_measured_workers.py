@@ -14,6 +14,8 @@ from harness.node import RabbitNode
 from lab.settings import Settings
 from transports.control import CONTROLS, Control, WorkerUsage, create_control
 
+pytestmark = pytest.mark.slow
+
 PLAN = Plan(arms=[Arm(method="celery"), Arm(method="rabbitmq"), Arm(method="sync")], jobs=1)
 
 

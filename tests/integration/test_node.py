@@ -15,7 +15,7 @@ from harness.broker import can_log_in
 from harness.node import NodeError, RabbitNode
 
 # Skips, or fails in CI, where RabbitMQ is missing.
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from tests.integration.test_features import at, both, starts, submit
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def own_node(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[RabbitNode]:

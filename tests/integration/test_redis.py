@@ -16,6 +16,8 @@ from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from harness.redis import RedisNode
 
+pytestmark = pytest.mark.slow
+
 BROKER, RESULTS, ONLY_RESULTS = 1, 2, 3
 VISIBILITY_SECONDS = 7200
 

@@ -109,6 +109,7 @@ def test_of_one_path_the_result_is_still_a_list_of_one(flow_lab: Lab, method: st
     assert len(done["result"]) == 1 if isinstance(done["result"], list) else done["result"]["files"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("pattern", "fail_at", "never_run"),
