@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import api  # noqa: F401 - before the fork: the workers share what it loads
 from lab.settings import Settings, SettingsError
 
 try:
