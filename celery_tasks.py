@@ -35,6 +35,7 @@ from lab.untracked import Untracked
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
 HARD_LIMIT_SECONDS = 5.0
+PLACES = settings.places
 
 
 class NeverRun(Exception):
@@ -179,7 +180,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
             TaskFiles(settings.api_url, job.task_id, job.token),
             api=TaskAPI(settings.api_url, job.task_id, job.token),
             mailer=_mailer(),
-            places=settings.places,
+            places=PLACES,
         )
     except Skipped as skipped:
         return _end_again(request, skipped.verdict)

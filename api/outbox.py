@@ -1,7 +1,7 @@
 """The outbox: which tasks are still to be handed to a broker, and who is doing it."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -54,13 +54,13 @@ class Outbox:
             free = sa.and_(waits, sa.or_(outbox.c.lease_owner == owner, outbox.c.lease_until_us < now))
             query = sa.select(*NEEDED).join(outbox, outbox.c.num == tasks.c.num).where(free)
             query = query.order_by(outbox.c.num)
-            rows = [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+            rows = _rows(connection, query.limit(limit))
             if not rows:
                 return []
             last = rows[-1]
             if last["group_id"] is not None:
                 of_it = sa.and_(outbox.c.num > last["num"], tasks.c.group_id == last["group_id"])
-                rows += [dict(row) for row in connection.execute(query.where(of_it)).mappings()]
+                rows += _rows(connection, query.where(of_it))
             connection.execute(
                 outbox.update()
                 .where(free, outbox.c.num <= rows[-1]["num"])
@@ -95,6 +95,12 @@ class Outbox:
         """How many tasks wait for their broker."""
         with self._engine.connect() as connection:
             return connection.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()
+
+
+def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
+    result = connection.execute(query)
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _take_write_lock(connection: sa.Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -21,7 +22,8 @@ from lab import amqp
 from lab.delivery import Delivery
 
 WARM: Final = 300
-CONCURRENCY: Final = 4
+PROCESSES: Final = {"rabbitmq": os.cpu_count() or 1, "celery": 1}  # a Celery worker has its own
+CONCURRENCY: Final = 2
 QUEUES: Final = {"rabbitmq": amqp.RABBITMQ_QUEUE, "celery": amqp.CELERY_QUEUE}
 WORKERS: Final = {
     "rabbitmq": [
@@ -54,9 +56,16 @@ def a_lab(stand: Stand, **env: str) -> Iterator[Lab]:
         lab.stop()
 
 
-def worker(stand: Stand, lab: Lab, method: str) -> contextlib.AbstractContextManager[ManagedProcess]:
-    """The worker of `method` as a process."""
-    return stand.running(f"lab-{method}", *WORKERS[method], env=lab.env)
+@contextlib.contextmanager
+def workers(stand: Stand, lab: Lab, method: str) -> Iterator[dict[str, ManagedProcess]]:
+    """The workers of `method` as processes, by name: a consumer for each processor."""
+    with contextlib.ExitStack() as stack:
+        yield {
+            f"worker{n}": stack.enter_context(
+                stand.running(f"lab-{method}-{n}", *WORKERS[method], "-n", f"bench{n}@%h", env=lab.env)
+            )
+            for n in range(1, PROCESSES[method] + 1)
+        }
 
 
 def fill_queue(
@@ -81,13 +90,13 @@ def fill_queue(
 def untracked(method: str, delivery: Delivery, results: bool, stand: Stand, jobs: int) -> Measured:
     """The worker reports no status; its queue is filled by the C client while it works."""
     env = {"LAB_TRACKED": "0", "DELIVERY": delivery.value}
-    with a_lab(stand, **env) as lab, worker(stand, lab, method) as process:
+    with a_lab(stand, **env) as lab, workers(stand, lab, method) as running:
         stand.ticks.reset()
         fill_queue(stand, method, delivery, messages.strangers(WARM))()
         stand.ticks.expect(WARM)
         stand.ticks.reset()
         publish = fill_queue(stand, method, delivery, messages.strangers(jobs), results=results)
-        with stand.measuring(worker=process):
+        with stand.measuring(**running):
             value = rate(stand.ticks, publish(), jobs, stand.limit)
     return Measured(value)
 
@@ -107,14 +116,14 @@ def tracked_lab(stand: Stand, method: str, delivery: Delivery) -> Iterator[tuple
 def tracked(method: str, delivery: Delivery, relayed: bool, stand: Stand, jobs: int) -> Measured:
     """Every job IN_PROGRESS and DONE in the store. `relayed`: the tasks wait in the outbox and the API's relay
     publishes them; else the C client does. Until the last one is stored as DONE."""
-    with tracked_lab(stand, method, delivery) as (lab, store), worker(stand, lab, method) as process:
+    with tracked_lab(stand, method, delivery) as (lab, store), workers(stand, lab, method) as running:
         lab.submit(method, 0.0, WARM)
         if store.wait_done(WARM, 90)[0] < WARM:
             raise Trouble(f"{store.done()} of {WARM} tasks were done")
         tickets = store.add(jobs, with_outbox=relayed)
         extra = 1 if relayed else 0
         publish = None if relayed else fill_queue(stand, method, delivery, tickets)
-        with stand.measuring(worker=process, api=lab.api):
+        with stand.measuring(**running, api=lab.api):
             if publish is None:
                 begin = store.release()
                 lab.submit(method, 0.0, 1)  # wakes a relay, as every request does

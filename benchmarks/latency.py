@@ -15,7 +15,7 @@ import pika
 from benchmarks.ceilings import KINDS, QUEUE
 from benchmarks.clients import Trouble
 from benchmarks.contender import Contender, Measured
-from benchmarks.labs import a_lab, worker
+from benchmarks.labs import a_lab, workers
 from benchmarks.stand import Stand
 from lab.amqp import RABBITMQ_QUEUE
 from lab.job import Job
@@ -65,7 +65,7 @@ def _bare(stand: Stand) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _consumer(stand: Stand) -> Iterator[tuple[str, str]]:
-    with a_lab(stand, LAB_TRACKED="0") as lab, worker(stand, lab, "rabbitmq"):
+    with a_lab(stand, LAB_TRACKED="0") as lab, workers(stand, lab, "rabbitmq"):
         yield stand.lab_url, RABBITMQ_QUEUE
 
 

@@ -15,7 +15,7 @@ from lab.amqp import CELERY_QUEUE, queue_arguments
 
 WARM: Final = 300
 # Of Celery, bare and in the lab: enough for some to wait for an answer while others work.
-CELERY_PROCESSES: Final = 8
+CELERY_PROCESSES: Final = 32
 
 
 def _command(name: str) -> str:
@@ -25,7 +25,7 @@ def _command(name: str) -> str:
 def celery_worker(module: str) -> list[str]:
     """The command of a Celery worker that logs warnings."""
     worker = [_command("celery"), "-A", module, "worker", "--loglevel=warning"]
-    return [*worker, f"--concurrency={CELERY_PROCESSES}", "-n", "bench@%h"]
+    return [*worker, f"--concurrency={CELERY_PROCESSES}"]
 
 
 WORKERS: Final = {

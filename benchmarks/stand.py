@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pika
 
-from benchmarks.busy import Busy
+from benchmarks.busy import Busy, family_seconds
 from benchmarks.clients import Client, Ticks, Trouble
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
@@ -46,6 +46,7 @@ class Stand:
     profile: str | None = None
     why_no_ceiling: str = ""
     busy: Busy = field(default_factory=Busy)
+    used: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.url = self.node.url
@@ -139,10 +140,14 @@ class Stand:
 
     @contextlib.contextmanager
     def measuring(self, **processes: ManagedProcess) -> Iterator[None]:
-        """Watches what else the machine does meanwhile, and profiles `processes` where that is asked for."""
+        """Watches what else the machine does meanwhile, what `processes` and the broker use of it (`used`), and
+        profiles `processes` where that is asked for."""
         profilers = self._profile(processes) if self.profile else []
+        pids = {name: process.pid for name, process in processes.items()} | {"broker": self.node.server.pid}
+        before = {name: family_seconds(pid) for name, pid in pids.items()}
         with self.busy.watching():
             yield
+            self.used = {name: family_seconds(pid) - before[name] for name, pid in pids.items()}
         for profiler in profilers:
             profiler.send_signal(signal.SIGINT)
             profiler.wait(60)

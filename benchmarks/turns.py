@@ -63,8 +63,9 @@ def _once(contender: Contender, stand: Stand, jobs: int, again: int) -> tuple[Me
     """One turn; of those that were disturbed, and repeated, the one that was disturbed least."""
     tries: list[tuple[float, Measured]] = []
     for _ in range(1 + again):
-        stand.busy.foreign = None
+        stand.busy.foreign, stand.used = None, {}
         measured = contender.measure(stand, jobs)
+        measured.more.update({f"{name}_us": seconds / jobs * 1e6 for name, seconds in stand.used.items()})
         foreign = stand.busy.foreign or 0.0
         tries.append((foreign, measured))
         if foreign <= FOREIGN:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -11,6 +12,7 @@ MAX_TEXT: Final = 10_000
 MAX_ITEMS: Final = 10_000
 MAX_WHOLE: Final = 2**53  # as far as JSON's numbers are exact everywhere
 
+_signature = cache(inspect.signature)
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _CHECKED: Final[dict[Any, Any]] = {
     int: Annotated[int, Field(ge=-MAX_WHOLE, le=MAX_WHOLE)],
@@ -79,7 +81,7 @@ def model(function: Callable[..., Any]) -> type[BaseModel]:
 def open_parameter(function: Callable[..., Any], params: Mapping[str, Any]) -> str | None:
     """The first parameter without a default that `params` do not name: it takes what the task before gave.
     None where all are named."""
-    for name, one in inspect.signature(function).parameters.items():
+    for name, one in _signature(function).parameters.items():
         if name != "context" and one.default is one.empty and name not in params:
             return name
     return None
@@ -91,7 +93,9 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], params: Mapping[st
     Raises:
         TypeError: there are more of them than parameters.
     """
-    names = [name for name in inspect.signature(function).parameters if name != "context"]
+    if not args:
+        return dict(params)
+    names = [name for name in _signature(function).parameters if name != "context"]
     free = [name for name in names if name not in params]
     if len(args) > len(free):
         raise TypeError(f"{function.__name__} takes {len(names)} parameters")

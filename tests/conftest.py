@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -25,6 +26,12 @@ from harness.node import RabbitNode
 from harness.postgres import PostgresNode, create_database, drop_database
 from harness.redis import RedisNode
 from lab.settings import Settings
+
+# Machines are shared: how long an example takes says nothing.
+hypothesis.settings.register_profile(
+    "lab", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("lab")
 
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
 
