@@ -165,10 +165,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         options=Options.model_validate({"retry": headers["lab_retry"]}) if headers.get("lab_retry") else NONE,
     )
     again = redelivered or deliveries > 0
-    follows = request.callbacks or request.errbacks or request.chain or request.chord or task.name == "dmap"
-    report: Report = _reporter(os.getpid()).for_job(
-        job, request.hostname, attempt, redelivered=again, followed=bool(follows)
-    )
+    report: Report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
     if not request.ignore_result:
         report = _keeping_progress(task, report)
     try:

@@ -16,11 +16,9 @@ import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from contextlib import suppress
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
 from lab.lines import Line
@@ -37,19 +35,15 @@ ASK_HEAD: Final = struct.Struct(
 )  # what is wanted, its number on this connection, bytes of id and of JSON
 ANSWER_HEAD: Final = struct.Struct(">cII")  # what is answered, to which number, bytes of JSON
 MOST_BYTES: Final = 64 * 1024 * 1024
-LAST_SECONDS: Final = 5.0
 
 
 class Wish(Enum):
-    """What a frame asks for: the methods of `lab.reporter.Reporter`, and what belongs to a journal."""
+    """What a frame asks for: the methods of `lab.reporter.Reporter`."""
 
     ASK = b"a"
     MUST_ASK = b"m"
     SETTLE = b"s"
     PROGRESS = b"p"
-    # As SETTLE, but nobody waits: the line lies in the sender's journal, whose path JOURNAL has told.
-    KEPT = b"k"
-    JOURNAL = b"j"
 
 
 class Answer(Enum):
@@ -76,43 +70,6 @@ def _answer_frame(wish: Wish, number: int, found: Verdict | ReportFailed) -> byt
     return ANSWER_HEAD.pack(word.value, number, len(body)) + body
 
 
-class _Kept:
-    """A journal of a process (`lab.journal`): removed when all its lines were sent and no more will come. One
-    with lines that nobody told of, or that were not taken, stays for the spool to adopt."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._bytes = 0
-        self._open = 0
-        self._left = self._lost = False
-
-    def add(self, line: Line) -> None:
-        """A line of it was told of."""
-        with self._lock:
-            self._bytes += len(line.json) + 1
-            self._open += 1
-
-    def settle(self, found: list[Verdict] | ReportFailed) -> None:
-        """What became of a line."""
-        with self._lock:
-            self._open -= 1
-            self._lost |= isinstance(found, ReportFailed)
-            self._remove_where_done()
-
-    def leave(self) -> None:
-        """No more lines will come."""
-        with self._lock:
-            self._left = True
-            self._remove_where_done()
-
-    def _remove_where_done(self) -> None:
-        if self._left and not self._open and not self._lost:
-            with suppress(OSError):
-                if self._path.stat().st_size == self._bytes:
-                    self._path.unlink()
-
-
 class _Peer:
     """One connection of a process of the pool."""
 
@@ -120,7 +77,6 @@ class _Peer:
         self._connection = connection
         self._reporter = reporter
         self._read = b""
-        self._kept: _Kept | None = None
 
     def read(self) -> bool:
         """Takes what came; False where the peer has gone."""
@@ -147,11 +103,6 @@ class _Peer:
                 return False
         return True
 
-    def leave_journal(self) -> None:
-        """Nothing more will be told of the journal."""
-        if self._kept is not None:
-            self._kept.leave()
-
     def _obey(self, wish: Wish, number: int, line: Line) -> None:
         def answer(found: list[Verdict] | ReportFailed) -> None:
             said = _answer_frame(wish, number, found if isinstance(found, ReportFailed) else found[0])
@@ -160,12 +111,6 @@ class _Peer:
                 self._connection.sendall(said)
 
         match wish:
-            case Wish.JOURNAL:
-                self.leave_journal()
-                self._kept = _Kept(Path(line.task_id))
-            case Wish.KEPT if self._kept is not None:
-                self._kept.add(line)
-                self._reporter.settle_later([line], self._kept.settle)
             case Wish.PROGRESS:
                 answer([self._reporter.note_progress(line)])
             case Wish.SETTLE:
@@ -198,8 +143,7 @@ def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None
                 selector.register(connection, selectors.EVENT_READ)
                 peers[connection.fileno()] = connection, _Peer(connection, reporter)
             elif not peers[key.fd][1].read():
-                connection, peer = peers.pop(key.fd)
-                peer.leave_journal()
+                connection, _peer = peers.pop(key.fd)
                 selector.unregister(connection)
                 connection.close()
 
@@ -213,7 +157,6 @@ def main() -> int:
     reporter = Reporter(settings.api_url, Spool(settings.spool))
     reporter.start()
     serve(socket.socket(fileno=int(sys.argv[1])), reporter, sys.stdin.fileno())
-    reporter.finish(LAST_SECONDS)
     return 0
 
 

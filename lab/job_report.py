@@ -1,6 +1,6 @@
 """How one run of a job reports."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lab.job import Job
@@ -22,23 +22,14 @@ class JobReport(Lines):
     IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, save where its
     message was redelivered: that may be of a job that has ended, and waits for the answer. Progress is sent
     in the background, the newest of each task. A final status returns once the API has taken it or it lies
-    in the spool, and raises ReportFailed where neither is to be had. DONE is given to `keep` where there is one.
+    in the spool, and raises ReportFailed where neither is to be had.
     """
 
-    __slots__ = ("_keep", "_reporter", "must_ask")
+    __slots__ = ("_reporter", "must_ask")
 
-    def __init__(
-        self,
-        reporter: Desk,
-        job: Job,
-        worker: str,
-        attempt: int,
-        redelivered: bool,
-        keep: Callable[[Line], Verdict] | None = None,
-    ) -> None:
+    def __init__(self, reporter: Desk, job: Job, worker: str, attempt: int, redelivered: bool) -> None:
         super().__init__(job, worker, attempt, redelivered)
         self._reporter = reporter
-        self._keep = keep
         self.must_ask = redelivered
 
     def __call__(
@@ -50,8 +41,6 @@ class JobReport(Lines):
         error: str | None = None,
     ) -> Verdict:
         line = self.line(status, progress=progress, result=result, error=error)
-        if status is TaskStatus.DONE and self._keep is not None:
-            return self._keep(line)
         if status is not TaskStatus.IN_PROGRESS:
             return self._reporter.settle([line])[0]
         if progress:

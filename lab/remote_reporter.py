@@ -14,7 +14,6 @@ from typing import Final
 from lab.forwarder import ANSWER_HEAD, Answer, Wish, frame
 from lab.job import Job
 from lab.job_report import JobReport
-from lab.journal import Journal
 from lab.lines import Line
 from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
@@ -60,12 +59,9 @@ class RemoteReporter:
     def start(self) -> None:
         """Nothing: the forwarder sends what killed workers left."""
 
-    def for_job(
-        self, job: Job, worker: str, attempt: int, *, redelivered: bool = False, followed: bool = True
-    ) -> JobReport:
-        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1). Where it is not
-        `followed` by other tasks, which would ask what it came to, nobody waits until its end is sent."""
-        return JobReport(self, job, worker, attempt, redelivered, None if followed else self.keep)
+    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+        """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
+        return JobReport(self, job, worker, attempt, redelivered)
 
     def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
         """As `lab.reporter.Reporter.ask`."""
@@ -81,20 +77,6 @@ class RemoteReporter:
         except OSError as error:
             return self._by_myself(error).settle(lines)
 
-    def keep(self, line: Line) -> Verdict:
-        """Takes a final status that nobody asks for at once: returns when it lies in this thread's journal, from
-        where it is sent whatever becomes of this process."""
-        journal = self._journal()
-        try:
-            if journal.put(line.json):
-                self._tell(Wish.JOURNAL, Line(str(journal.path), b""))
-            self._tell(Wish.KEPT, line)
-        except OSError as error:
-            # Whether it lies there or not is unknown; if so, it is sent twice, which does no harm.
-            journal.close()
-            return self._by_myself(error).settle([line])[0]
-        return Verdict(task_id=line.task_id)
-
     def note_progress(self, line: Line) -> Verdict:
         """As `lab.reporter.Reporter.note_progress`."""
         try:
@@ -108,22 +90,6 @@ class RemoteReporter:
         if connection is not None:
             self._own.connection = None
             connection.close()
-            self._journal().close()  # the next connection tells of another one
-
-    def _journal(self) -> Journal:
-        found: Journal | None = getattr(self._own, "journal", None)
-        if found is None:
-            found = self._own.journal = Journal(self._settings.spool)
-        return found
-
-    def _tell(self, wish: Wish, line: Line) -> None:
-        connection = self._connection()
-        try:
-            connection.settimeout(ANSWER_SECONDS)
-            connection.sendall(frame(wish, 0, line))
-        except BaseException:
-            self.leave()
-            raise
 
     def _exchange(self, wish: Wish, line: Line) -> Verdict:
         connection = self._connection()
@@ -159,7 +125,7 @@ class RemoteReporter:
                 found.close()
                 self._again_at = time.monotonic() + AGAIN_SECONDS
                 raise
-            self._own.connection, self._own.number = found, 0
+            self._own.number, self._own.connection = 0, found
         return found
 
     def _by_myself(self, error: OSError) -> Reporter:

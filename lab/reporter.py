@@ -67,7 +67,7 @@ class Reporter:
         self._waiting: list[Waiting] = []
         self._progress: dict[str, Line] = {}
         self._cancelled = Recent()
-        self._trouble = self._sending = False
+        self._trouble = False
         self._away_until = 0.0
         self._empty_at = 0.0
         self._thread: threading.Thread | None = None
@@ -78,15 +78,7 @@ class Reporter:
         with self._news:
             self._ensure_thread()
 
-    def for_job(
-        self,
-        job: Job,
-        worker: str,
-        attempt: int,
-        *,
-        redelivered: bool = False,
-        followed: bool = True,  # noqa: ARG002 - whose end is settled is settled for all
-    ) -> JobReport:
+    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
         return JobReport(self, job, worker, attempt, redelivered)
 
@@ -187,15 +179,6 @@ class Reporter:
         if away:
             on_answer(None)
 
-    def finish(self, seconds: float) -> None:
-        """Waits until nothing waits to be sent any more, `seconds` at most."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            with self._news:
-                if not self._waiting and not self._sending:
-                    return
-            time.sleep(0.01)
-
     # The sending thread
 
     def _ensure_thread(self) -> None:
@@ -212,7 +195,6 @@ class Reporter:
                 elif not self._waiting:
                     self._news.wait(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS)
                 waiting = self._gather()
-                self._sending = bool(waiting)
                 progress: list[Line] = []
                 if waiting or time.monotonic() >= progress_at:
                     room = max(0, BATCH - sum(len(item.lines) for item in waiting))
@@ -230,7 +212,6 @@ class Reporter:
             except (Unreachable, OSError) as error:
                 pause = min(max(pause, 0.05) * 2, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
                 self._give_up_late(waiting, error)
-            self._sending = False
 
     def _gather(self) -> list[Waiting]:
         """Takes who waits, as many as one POST carries; while the lock is held."""

@@ -97,9 +97,12 @@ class Spool:
             return os.pread(self._descriptor, size - self._sent, self._sent).splitlines()[:BATCH]
 
     def _open(self) -> None:
-        if self._path is None:
+        while self._path is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-            self._descriptor = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._path, self._sent = self._folder / name, 0
+            descriptor = os.open(self._folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                self._descriptor, self._path, self._sent = descriptor, self._folder / name, 0
+            else:  # somebody adopted it before it was locked
+                os.close(descriptor)

@@ -1,3 +1,4 @@
+import fcntl
 import subprocess
 import sys
 import threading
@@ -99,3 +100,22 @@ def test_closing_leaves_no_empty_file(tmp_path: Path) -> None:
     spool.send(lambda lines: None)
     spool.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_adopted_before_it_is_locked_keeps_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, times = fcntl.flock, []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not times:
+            times.append(1)
+            Spool(tmp_path).adopt(lambda _: None)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr("lab.spool.fcntl.flock", late)
+    spool, got = Spool(tmp_path), []
+    spool.put([b"one"])
+    (file,) = tmp_path.iterdir()
+    assert file.read_bytes() == b"one\n"
+    assert spool.send(got.extend) == 1
