@@ -48,6 +48,7 @@ def test_the_policy_lets_every_page_work(visitor: Visitor, lab: Lab, scripts: bo
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_request_can_be_tried_in_the_documentation(visitor: Visitor) -> None:
     page = visitor.open("/docs")
     operation = page.locator("[id^='operations-Tasks'].opblock-get").first
