@@ -29,7 +29,7 @@ def celery_worker(module: str) -> list[str]:
 
 
 WORKERS: Final = {
-    "celery": celery_worker("benchmarks.programs.celery_bare"),
+    "celery": [*celery_worker("benchmarks.programs.celery_bare"), "-n", "bench@%h"],
     "dramatiq": [_command("dramatiq"), "benchmarks.programs.dramatiq_bare"],
     "taskiq": [_command("taskiq"), "worker", "benchmarks.programs.taskiq_bare:broker"],
 }

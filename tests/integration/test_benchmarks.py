@@ -10,6 +10,7 @@ from benchmarks.contender import Contender
 from benchmarks.stand import Stand
 from harness.node import RabbitNode
 
+pytestmark = pytest.mark.slow
 BY_KEY = {one.key: one for one in CONTENDERS}
 
 
