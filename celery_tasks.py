@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from celery import Signature, Task, group
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 from celery.signals import task_revoked, worker_init
 
 import celery_consumer  # noqa: F401 - named in the settings; the command `celery` finds only what is imported
@@ -19,7 +19,7 @@ from lab.amqp import delivery_count
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Cancelled, Report, TemporaryError
 from lab.files import TaskFiles
-from lab.job import Job, Retry, Skipped, run_job
+from lab.job import Job, Retry, Skipped, error_text, run_job
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
@@ -169,16 +169,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     if not request.ignore_result:
         report = _keeping_progress(task, report)
     try:
-        return run_job(
-            job,
-            report,
-            _log(worker_id),
-            attempt,
-            TaskFiles(settings.api_url, job.task_id, job.token),
-            api=TaskAPI(settings.api_url, job.task_id, job.token),
-            mailer=_mailer(),
-            places=PLACES,
-        )
+        return _run_in_time(job, report, attempt, worker_id)
     except Skipped as skipped:
         return _end_again(request, skipped.verdict)
     except Cancelled:
@@ -192,6 +183,25 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         raise task.retry(exc=retry.__cause__, countdown=seconds, headers=carried) from retry
     except ReportFailed as error:
         raise Reject(str(error), requeue=True) from error
+
+
+def _run_in_time(job: Job, report: Report, attempt: int, worker_id: str) -> Any:
+    """Runs `job`. Celery raises its soft time limit anywhere: where that struck while the job was being told of,
+    its end may not have been, and is told as FAILED; what was told before stands."""
+    try:
+        return run_job(
+            job,
+            report,
+            _log(worker_id),
+            attempt,
+            TaskFiles(settings.api_url, job.task_id, job.token),
+            api=TaskAPI(settings.api_url, job.task_id, job.token),
+            mailer=_mailer(),
+            places=PLACES,
+        )
+    except SoftTimeLimitExceeded as error:
+        report(TaskStatus.FAILED, error=error_text(error))
+        raise
 
 
 @cache

@@ -30,10 +30,10 @@ from lab.status import Verdict
 
 logger = logging.getLogger(__name__)
 
-ASK_HEAD: Final = struct.Struct(
-    ">cIHI"
-)  # what is wanted, its number on this connection, bytes of id and of JSON
-ANSWER_HEAD: Final = struct.Struct(">cII")  # what is answered, to which number, bytes of JSON
+# What is wanted, its number on this connection, how many bytes of id and of JSON.
+ASK_HEAD: Final = struct.Struct(">cIHI")
+# What is answered, to which number, how many bytes of JSON.
+ANSWER_HEAD: Final = struct.Struct(">cII")
 MOST_BYTES: Final = 64 * 1024 * 1024
 
 
