@@ -8,6 +8,7 @@ from experiments.fairness_values import state_of, value_text
 from experiments.figures import values_of
 from experiments.model import METRICS, Comparison, Experiment, FairnessRow, Total, label
 from experiments.plan import Plan
+from experiments.verdict import is_sound
 from experiments.words import (
     GLANCE,
     METRIC_TITLES,
@@ -133,7 +134,7 @@ def differences(experiment: Experiment, _: Translate) -> Iterator[Table]:
         yield Table(
             head=tuple(_(words) for words in head),
             rows=tuple(
-                _difference(one, _)
+                _difference(one, is_sound(experiment, one), _)
                 for one in experiment.comparisons
                 if (one.first, one.second) == (first, second) and one.figure in COMPARED
             ),
@@ -141,14 +142,15 @@ def differences(experiment: Experiment, _: Translate) -> Iterator[Table]:
         )
 
 
-def _difference(one: Comparison, _: Translate) -> tuple[Cell, ...]:
+def _difference(one: Comparison, sound: bool, _: Translate) -> tuple[Cell, ...]:
+    told = N_("yes") if one.shown else N_("no difference shown")
     return (
         Cell(f"{title_of(one.figure, _)}, {unit_of(one.figure, _)}"),
         Cell(
             signed(one.figure, one.difference.value, _), bounds_text(one.figure, one.difference, _, sign=True)
         ),
         Cell(NOTHING if one.ratio is None else f"{number(one.ratio, _)}×"),
-        Cell(_(N_("yes")) if one.shown else _(N_("no difference shown"))),
+        Cell(_(told if sound else N_("cannot be compared"))),
     )
 
 

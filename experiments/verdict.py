@@ -135,13 +135,17 @@ def _means(experiment: Experiment, found: Comparison) -> tuple[float, float]:
     return values[found.first], values[found.second]
 
 
+def is_sound(experiment: Experiment, found: Comparison) -> bool:
+    """Whether the two arms can be compared: hardly a job of either was lost or failed."""
+    return not any(total.unsound for total in experiment.totals if total.arm in (found.first, found.second))
+
+
 def _unsound(experiment: Experiment, found: Comparison, _: Translate) -> str:
     """Why the pair cannot be compared; "" where it can."""
-    counts = {total.arm: total.unsound for total in experiment.totals}
-    pair = (found.first, found.second)
-    if not any(counts[arm] for arm in pair):
+    if is_sound(experiment, found):
         return ""
-    one, other = (label(experiment.plan, arm) for arm in pair)
+    counts = {total.arm: total.unsound for total in experiment.totals}
+    one, other = (label(experiment.plan, arm) for arm in (found.first, found.second))
     said = f"{one} {counts[found.first]}, {other} {counts[found.second]}"
     return _(_UNSOUND) % {"figure": title_of(found.figure, _), "one": one, "other": other, "counts": said}
 

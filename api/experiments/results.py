@@ -9,6 +9,7 @@ from api.wording import gettext
 from experiments.between import ALONE, between
 from experiments.model import METRICS, Comparison, Experiment, Interval, Total, label
 from experiments.plan import Plan
+from experiments.verdict import is_sound
 from experiments.words import GLANCE, OUTCOME_TITLES, POINT_TITLES, environment_facts
 from lab.clock import to_iso
 
@@ -87,7 +88,7 @@ def differences(experiment: Experiment) -> list[Table]:
         {
             "first": called[first],
             "second": called[second],
-            "rows": sorted((_difference(c) for c in found), key=lambda row: _place(row["key"])),
+            "rows": sorted((_difference(experiment, c) for c in found), key=lambda row: _place(row["key"])),
         }
         for (first, second), found in pairs.items()
     ]
@@ -129,12 +130,15 @@ def _difference_cells(key: str, difference: Interval, ratio: float | None, shown
         "value": figure_words.signed(key, difference.value),
         "interval": figure_words.interval(key, difference),
         "times": figure_words.times(ratio),
+        "sound": True,
         "shown": shown,
     }
 
 
-def _difference(comparison: Comparison) -> dict[str, Any]:
-    return _difference_cells(comparison.figure, comparison.difference, comparison.ratio, comparison.shown)
+def _difference(experiment: Experiment, found: Comparison) -> dict[str, Any]:
+    cells = _difference_cells(found.figure, found.difference, found.ratio, found.shown)
+    sound = is_sound(experiment, found)
+    return {**cells, "sound": sound, "shown": found.shown and sound}
 
 
 def _rows(experiment: Experiment, keys: Sequence[str], called: Callable[[str], str]) -> list[Table]:

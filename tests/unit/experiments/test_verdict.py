@@ -4,8 +4,10 @@ import pytest
 
 from experiments.model import Experiment, FairnessRow, Run
 from experiments.plan import Plan
+from experiments.report_tables import differences
 from experiments.totals import comparisons_of, totals_of
 from experiments.verdict import verdict_of
+from experiments.words import untranslated
 from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan, bare_run
 
 
@@ -133,11 +135,14 @@ def test_an_arm_that_lost_or_failed_more_than_one_job_in_a_hundred_wins_nothing(
         for run in whole.runs
     ]
     found = {"runs": runs, "totals": totals_of(plan, runs), "comparisons": comparisons_of(plan, runs)}
-    sentences = verdict_of(whole.model_copy(update=found)).sentences
+    experiment = whole.model_copy(update=found)
+    sentences = verdict_of(experiment).sentences
     assert len(sentences) == 2
     for sentence in sentences:
         assert "Celery (safe) and RabbitMQ (safe) cannot be compared." in sentence
         assert "lost or failed: Celery (safe) 0, RabbitMQ (safe) 5" in sentence
+    (table,) = differences(experiment, untranslated)
+    assert {row[-1].value for row in table.rows} == {"cannot be compared"}
 
 
 def test_numbers_have_the_decimal_sign_of_the_language() -> None:
