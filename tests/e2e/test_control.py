@@ -143,6 +143,7 @@ def test_a_queue_is_purged_after_a_question_that_says_how_much_goes(
     expect(page.locator("#control [data-note]")).to_contain_text("1 task is CANCELLED.")
 
 
+@pytest.mark.slow
 def test_what_is_open_or_has_the_focus_stays_so_while_the_page_brings_itself_up_to_date(
     visitor: Visitor, lab: Lab
 ) -> None:

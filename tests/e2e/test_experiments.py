@@ -198,6 +198,7 @@ def test_it_can_be_started_by_keyboard(visitor: Visitor) -> None:
     page.wait_for_url(re.compile("/experiments/[0-9a-f-]{36}$"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "ru-RU")])
 def test_the_pages_are_readable_in_light_and_dark(
     visitor: Visitor, shoot: Callable[..., None], finished: str, scheme: str, locale: str

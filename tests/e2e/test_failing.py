@@ -331,6 +331,7 @@ def test_a_new_letter_is_counted_in_the_open_page(visitor: Visitor, lab: Lab) ->
     lab.session.post(f"{lab.url}/api/dead-letters/{letter}/discard", timeout=10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 def test_everybody_can_use_the_pages_of_letters_and_choosers(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None], locale: str
@@ -361,6 +362,7 @@ def test_everybody_can_use_the_pages_of_letters_and_choosers(
         assert wide <= room == 360
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [480, 768, 1100, 1600])
 def test_at_no_width_do_the_pages_of_letters_scroll_sideways(visitor: Visitor, lab: Lab, width: int) -> None:
     letter = publish(lab, b"\xff" * 64)

@@ -76,6 +76,7 @@ def test_what_runs_by_celery_alone_says_why(visitor: Visitor, lab: Lab, shoot: C
     shoot(page, "side-periodic", whole=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 def test_on_a_phone_nothing_scrolls_sideways(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None], locale: str

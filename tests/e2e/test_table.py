@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from harness.lab import Lab
@@ -195,6 +196,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_back_and_catches_up_later(
     expect(page.locator(f'[data-task-id="{task["id"]}"]')).to_have_attribute("data-status", "DONE")
 
 
+@pytest.mark.slow
 def test_a_page_that_missed_too_much_to_follow_begins_afresh(visitor: Visitor, lab: Lab) -> None:
     page = live(visitor.open())
     page.evaluate(HIDE)

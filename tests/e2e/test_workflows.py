@@ -47,6 +47,7 @@ def ended(lab: Lab, pattern: str, status: str = "DONE", **more: Any) -> str:
     return str(flows.wait_for(lab, flows.send(lab, pattern, "rabbitmq", **more)["id"], status)["id"])
 
 
+@pytest.mark.slow
 def test_an_end_that_comes_while_the_page_reads_itself_again_is_shown(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open("/workflows")
     old: list[str] = []
@@ -238,6 +239,7 @@ def test_a_box_in_the_picture_has_a_name_and_a_status_to_be_heard(visitor: Visit
     expect(name).to_contain_text("DONE")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "locale"), [("light", "en-US"), ("dark", "ru-RU")])
 def test_the_pages_are_readable_in_light_and_dark(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None], scheme: str, locale: str

@@ -90,6 +90,7 @@ def test_a_worker_logs_arrival_start_and_end_as_the_guide_shows(own_lab: Lab) ->
     worker.terminate(timeout=30)
 
 
+@pytest.mark.slow
 def test_three_workers_share_the_jobs(own_lab: Lab) -> None:
     workers = [own_lab.start_celery(concurrency=1, name=f"celery{n}") for n in range(3)]
     tasks = [task["id"] for task in own_lab.submit("celery", 0.3, count=15)]

@@ -226,6 +226,7 @@ def test_the_page_shows_workers_and_queues_to_programs(own_lab: Lab) -> None:
     assert page.headers["Content-Type"] == "application/json"
 
 
+@pytest.mark.slow
 def test_a_thousand_requests_in_ten_seconds_cause_two_broadcasts_at_most(own_lab: Lab) -> None:
     seen(own_lab)
     with counted(own_lab, "celery.pidbox", amqp.CONTROL_EXCHANGE) as count:
@@ -280,6 +281,7 @@ def test_orders_of_the_page_reach_the_workers(own_lab: Lab, method: str) -> None
     assert press(own_lab, "/control/rate-limit", kind="process_data", rate="0")["ok"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_shown_as_one_that_does_not_answer(own_lab: Lab) -> None:
     victim = own_lab.start_consumer(concurrency=1, name="victim")
 
@@ -291,6 +293,7 @@ def test_a_worker_that_is_killed_is_shown_as_one_that_does_not_answer(own_lab: L
     until(lambda: silent() == [True])
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_leaves_the_last_picture_and_says_since_when(
     own_lab: Lab, own_node: RabbitNode
 ) -> None:
@@ -313,6 +316,7 @@ def test_a_broker_that_is_away_leaves_the_last_picture_and_says_since_when(
     until(lambda: seen(own_lab)["broker"]["up"] is True, 60)
 
 
+@pytest.mark.slow
 def test_where_the_management_api_is_away_queues_are_declared_passively(
     tmp_path: Path, own_node: RabbitNode
 ) -> None:

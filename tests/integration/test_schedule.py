@@ -56,6 +56,7 @@ def statuses(task: dict[str, Any]) -> list[str]:
     return [event["status"] for event in task["events"]]
 
 
+@pytest.mark.slow
 def test_beats_that_come_late_run_what_they_missed_once_between_them(own_lab: Lab) -> None:
     beats = [start_beat(own_lab, "first", idle_days=10), start_beat(own_lab, "second", idle_days=10)]
     beats.append(start_beat(own_lab, "third", idle_days=10, within_worker=True))

@@ -113,6 +113,7 @@ def test_a_closed_bucket_is_not_listed(cloud_lab: Lab) -> None:
     assert failed["error"].startswith("list failed: NotAllowed")
 
 
+@pytest.mark.slow
 def test_an_s3_server_that_is_away_is_tried_again(tmp_path: Path, node: RabbitNode) -> None:
     env = {"LAB_S3_ENDPOINT": "http://127.0.0.1:1", "LAB_S3_BUCKETS": "open"}
     host = make_vhost(node, secrets.token_hex(4))
