@@ -36,18 +36,15 @@ hypothesis.settings.load_profile("lab")
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
 
 
-_ROOMS_OF_PROCESSES = {"contract", "e2e", "faults", "integration"}
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI, on machines that others use too, tests of real processes have a second go. The summary names each
-    that needed it (`-rR`): it is to be looked into all the same.
+    """In CI, on machines that others use too, tests have a second go: most of them meet real processes. The
+    summary names each that needed it (`-rR`): it is to be looked into all the same.
 
     Pages are shown from PostgreSQL in the slower tests only: what they ask the store is asked of both elsewhere.
     """
     for item in items:
-        if os.environ.get("CI") and _ROOMS_OF_PROCESSES.intersection(item.path.parts):
+        if os.environ.get("CI"):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
         if item.path.name.endswith("pages.py") and "postgresql" in item.name:
             item.add_marker(pytest.mark.slow)
