@@ -1,19 +1,22 @@
 """How gunicorn serves the API: https://docs.gunicorn.org/en/stable/settings.html"""
 
 import gc
+import importlib
 import signal
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import api  # noqa: F401 - before the fork: the workers share what it loads
 from lab.settings import Settings, SettingsError
 
 try:
     _settings = Settings.from_env()
 except SettingsError as error:
     sys.exit(f"gunicorn: {error}")
+
+# Before the fork, so that the workers share what it loads; and after the settings were found to be good.
+importlib.import_module("api")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 2
