@@ -19,6 +19,10 @@ class TaskForm {
     this.onTasks = onTasks;
     this.button = form.querySelector("button.send");
     this.unanswered = null;
+    // The second click of a double click asks for nothing more, even where the first was answered in between.
+    this.button.addEventListener("click", (event) => {
+      if (event.detail > 1) event.preventDefault();
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (!isBusy(this.button)) this.send();

@@ -172,6 +172,20 @@ def test_pressing_twice_sends_once(visitor: Visitor) -> None:
     assert len(asked) == 1
 
 
+def test_the_second_click_of_a_slow_double_click_sends_nothing(visitor: Visitor) -> None:
+    page = visitor.open()
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if request.method == "POST" else None)
+    page.locator("#form-celery [name=timeout]").fill("0.05")
+    button = page.locator("#form-celery button.send")
+    button.click()
+    expect(page.locator("#form-celery [data-note]")).to_contain_text("Sent: task #")
+    button.dispatch_event("click", {"detail": 2})
+    with page.expect_request("**/api/tasks"):
+        button.dispatch_event("click", {"detail": 1})
+    assert len(asked) == 2
+
+
 def test_a_request_that_got_no_answer_keeps_its_key_when_it_is_sent_again(visitor: Visitor) -> None:
     visitor.expect.append("ERR_FAILED")
     page = visitor.open()
