@@ -1,12 +1,13 @@
 """Where workers report: `POST /update_task_status_api/`."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import pydantic_core
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
+from api.facts import Fact, fact_of, read
 from api.moves import Answer
 from api.problems import invalid, problem
 from api.schemas import MAX_UPDATES, Problem, VerdictsOut, faults
@@ -19,10 +20,6 @@ callback = APIBlueprint(
     __name__,
     abp_tags=[Tag(name="Workers", description="How workers report a task's status")],
 )
-
-
-class _Batch(BaseModel):
-    updates: Annotated[list[StatusUpdate], Field(min_length=1, max_length=MAX_UPDATES)]
 
 
 @callback.post(
@@ -62,8 +59,8 @@ def update_task_status() -> Response:
     Each update carries its task's own token. In a batch each result has its own `error`; a single
     update answers 403 for a wrong token and 404 for an unknown task.
     """
-    if (updates := _well_formed()) is not None:
-        return _answer(_take(dict(enumerate(updates)), {}))
+    if request.is_json and (facts := read(request.get_data(), MAX_UPDATES)) is not None:
+        return _answer(_take(dict(enumerate(facts)), {}))
     body = request.get_json()
     if not isinstance(body, dict):
         return problem(400, "Bad Request", "the body must be a JSON object: an update, or 'updates'")
@@ -76,18 +73,6 @@ def update_task_status() -> Response:
     return _answer(_one_by_one(items))
 
 
-def _well_formed() -> list[StatusUpdate] | None:
-    """The updates of a batch without a fault, in one go from bytes to models; None of anything else."""
-    body = request.get_data()
-    # Python's validator would take what is no JSON as a number.
-    if not request.is_json or b"NaN" in body or b"Infinity" in body:
-        return None
-    try:
-        return _Batch.model_validate_json(body).updates
-    except ValidationError:
-        return None
-
-
 def _single(item: dict[str, Any]) -> Response:
     try:
         update = StatusUpdate.model_validate(item)
@@ -95,7 +80,7 @@ def _single(item: dict[str, Any]) -> Response:
         return invalid(faults(error), 400)
     if services().store.get(update.task_id) is None:
         return problem(404, "Not Found", f"there is no task with the id {update.task_id!r}")
-    said = _take({0: update}, {})
+    said = _take({0: fact_of(update)}, {})
     if "error" in said[0]:
         return problem(403, "Forbidden", said[0]["error"])
     return _answer(said)
@@ -103,27 +88,27 @@ def _single(item: dict[str, Any]) -> Response:
 
 def _one_by_one(items: list[Any]) -> list[Answer]:
     """Answers each item in its place; what is malformed never reaches the store."""
-    good: dict[int, StatusUpdate] = {}
+    good: dict[int, Fact] = {}
     refused: dict[int, Answer] = {}
     for place, item in enumerate(items):
         try:
-            good[place] = StatusUpdate.model_validate(item)
+            good[place] = fact_of(StatusUpdate.model_validate(item))
         except ValidationError as error:
             fault = faults(error)[0]
             refused[place] = _refusal(_id_of(item), f"{fault['field']}: {fault['message']}")
     return _take(good, refused)
 
 
-def _take(updates: dict[int, StatusUpdate], refused: dict[int, Answer]) -> list[Answer]:
+def _take(facts: dict[int, Fact], refused: dict[int, Answer]) -> list[Answer]:
     """Has the store take what is signed, and answers everything in its place."""
     secret = services().secret
-    signed = {}
-    for place, update in updates.items():
-        if verify(secret, update.task_id, update.token):
-            signed[place] = update
-        else:
-            refused[place] = _refusal(update.task_id, "token: wrong for this task")
-    said = services().store.answers(list(signed.values())) if signed else []
+    refused |= {
+        place: _refusal(fact["task_id"], "token: wrong for this task")
+        for place, fact in facts.items()
+        if not verify(secret, fact["task_id"], fact["token"])
+    }
+    signed = {place: fact for place, fact in facts.items() if place not in refused} if refused else facts
+    said = services().store.answer_facts(list(signed.values()))
     if not refused:
         return said
     answers = refused | dict(zip(signed, said, strict=True))

@@ -1,14 +1,23 @@
 """The engine under the store: one for SQLite, one for PostgreSQL, the same to everybody above."""
 
+import fcntl
+import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 
+from api import bulk
+from api.models import counters
+
 BUSY_MILLISECONDS: Final = 15_000
+
+_TURN: Final = counters.update().where(counters.c.name == "change").values(value=counters.c.value)
 
 
 def create_engine(url: str) -> sa.Engine:
@@ -29,12 +38,62 @@ def create_engine(url: str) -> sa.Engine:
     return engine
 
 
+class _Turn:
+    """Who writes to a SQLite file next, among the threads and processes of one machine.
+
+    SQLite's own way of waiting is to look again after a sleep of up to a tenth of a second, so that under load
+    somebody may wait for longer than a second while others come and go; the kernel wakes who waits. Its lock
+    stays in force beneath. https://www.sqlite.org/c3ref/busy_timeout.html, flock(2)
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._file, self._process = -1, 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            if self._process != os.getpid():  # a lock is shared with whoever forked
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._process = os.getpid()
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+        except OSError as error:
+            self._lock.release()
+            raise sa.exc.OperationalError(f"lock {self._path}", None, error) from error
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._lock.release()
+
+
+_turn_at: Final = cache(_Turn)
+
+
+def _turn(engine: sa.Engine) -> AbstractContextManager[None]:
+    path = engine.url.database
+    if engine.dialect.name != "sqlite" or not path or path == ":memory:":
+        return nullcontext()
+    return _turn_at(f"{path}-turn")
+
+
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction that takes the store's one write lock at once, so that it never has to give up
     half way for another writer."""
-    with engine.connect().execution_options(lab_writes=True) as connection, connection.begin():
+    with (
+        _turn(engine),
+        engine.connect().execution_options(lab_writes=True) as connection,
+        connection.begin(),
+    ):
         yield connection
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Makes `writing` transactions that change tasks follow each other: the counter's row lock does it on
+    PostgreSQL, and on SQLite they do so from the beginning."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_TURN)
 
 
 def _configure_sqlite(connection: Any, _: Any) -> None:
@@ -53,4 +112,4 @@ def _configure_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get("lab_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    bulk.fetch(connection, "BEGIN IMMEDIATE" if writes else "BEGIN", ())

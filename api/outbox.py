@@ -5,30 +5,47 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api.database import writing
-from api.models import counters, outbox, tasks
+from api.database import take_turn, writing
+from api.models import outbox, tasks
 from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
 
 LEASE_US: Final = 15_000_000
-NEEDED: Final = tuple(
-    tasks.c[name]
-    for name in (
-        "num",
-        "id",
-        "kind",
-        "params",
-        "delivery",
-        "max_retries",
-        "time_limit",
-        "group_id",
-        "options",
-        "workflow_id",
-    )
+NEEDED: Final = (
+    "num",
+    "id",
+    "kind",
+    "params",
+    "delivery",
+    "max_retries",
+    "time_limit",
+    "group_id",
+    "options",
+    "workflow_id",
 )
 
-_FROM, _TO, _AT = (sa.bindparam(name, type_=sa.BigInteger) for name in ("from", "to", "at"))
+_COLUMNS: Final = tuple(
+    sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column
+    for column in (tasks.c[name] for name in NEEDED)
+)
+
+_FROM, _TO, _AT, _AFTER, _NOW, _UNTIL = (
+    sa.bindparam(name, type_=sa.BigInteger) for name in ("from", "to", "at", "after", "now", "until")
+)
+_METHOD, _OWNER, _GROUP = (sa.bindparam(name, type_=sa.String) for name in ("of", "owner", "group"))
+
+_WAITS: Final = sa.and_(outbox.c.method == _METHOD, outbox.c.num > _AFTER)
+_FREE: Final = sa.and_(_WAITS, sa.or_(outbox.c.lease_owner == _OWNER, outbox.c.lease_until_us < _NOW))
+_ANY: Final = sa.select(outbox.c.num).where(_WAITS).limit(1)
+_ALL: Final = (
+    sa.select(*_COLUMNS).join(outbox, outbox.c.num == tasks.c.num).where(_FREE).order_by(outbox.c.num)
+)
+_SOME: Final = _ALL.limit(sa.bindparam("limit", type_=sa.Integer))
+_REST: Final = _ALL.where(outbox.c.num > _FROM, tasks.c.group_id == _GROUP)
+_TAKE: Final = (
+    outbox.update().where(_FREE, outbox.c.num <= _TO).values(lease_owner=_OWNER, lease_until_us=_UNTIL)
+)
 _PUBLISHED: Final = tasks.update().where(tasks.c.num.between(_FROM, _TO)).values(published_us=_AT)
 _DONE: Final = outbox.delete().where(outbox.c.num.between(_FROM, _TO))
 
@@ -43,29 +60,21 @@ class Outbox:
     def claim(self, owner: str, method: str, limit: int, after: int = 0) -> list[Row]:
         """Up to `limit` waiting tasks of `method` with numbers beyond `after`, oldest first, leased to `owner`
         for 15 seconds: its own, and those whose lease has run out. Where the last one is of a group, the rest
-        of it comes too. A row holds what the task's message needs."""
+        of it comes too. A row holds what the task's message needs, `params` and `options` as JSON text."""
         now = now_us()
+        asked = {"of": method, "after": after, "owner": owner, "now": now}
         with self._engine.connect() as connection:
-            waits = sa.and_(outbox.c.method == method, outbox.c.num > after)
-            if connection.execute(sa.select(outbox.c.num).where(waits).limit(1)).first() is None:
+            if connection.execute(_ANY, asked).first() is None:
                 return []
         with writing(self._engine) as connection:
-            _take_write_lock(connection)
-            free = sa.and_(waits, sa.or_(outbox.c.lease_owner == owner, outbox.c.lease_until_us < now))
-            query = sa.select(*NEEDED).join(outbox, outbox.c.num == tasks.c.num).where(free)
-            query = query.order_by(outbox.c.num)
-            rows = _rows(connection, query.limit(limit))
+            take_turn(connection)
+            rows = _rows(connection, _SOME, {**asked, "limit": limit})
             if not rows:
                 return []
             last = rows[-1]
             if last["group_id"] is not None:
-                of_it = sa.and_(outbox.c.num > last["num"], tasks.c.group_id == last["group_id"])
-                rows += _rows(connection, query.where(of_it))
-            connection.execute(
-                outbox.update()
-                .where(free, outbox.c.num <= rows[-1]["num"])
-                .values(lease_owner=owner, lease_until_us=now + LEASE_US)
-            )
+                rows += _rows(connection, _REST, {**asked, "from": last["num"], "group": last["group_id"]})
+            connection.execute(_TAKE, {**asked, "to": rows[-1]["num"], "until": now + LEASE_US})
             return rows
 
     def published(self, times: Mapping[int, int]) -> None:
@@ -77,7 +86,7 @@ class Outbox:
         if not times:
             return
         with writing(self._engine) as connection:
-            _take_write_lock(connection)
+            take_turn(connection)
             runs = _runs(times)
             connection.execute(_DONE, runs)
             connection.execute(_PUBLISHED, runs)
@@ -97,14 +106,10 @@ class Outbox:
             return connection.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()
 
 
-def _rows(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
-    result = connection.execute(query)
-    names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
-
-
-def _take_write_lock(connection: sa.Connection) -> None:
-    connection.execute(counters.update().where(counters.c.name == "change").values(value=counters.c.value))
+def _rows(connection: sa.Connection, query: sa.Select[Any], asked: Mapping[str, Any]) -> list[Row]:
+    cursor = connection.execute(query, asked).cursor
+    # The driver's own tuples: SQLAlchemy would make a Row of each first.
+    return [dict(zip(NEEDED, row, strict=True)) for row in cursor.fetchall()] if cursor else []
 
 
 def _runs(times: Mapping[int, int]) -> list[dict[str, int]]:

@@ -14,6 +14,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
+from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import links
@@ -24,6 +25,7 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.plan import Plan
 from lab.token import sign
+from lab.written_job import Written, write
 from transports import Submission, Transport
 
 BATCH: Final = 500
@@ -56,6 +58,30 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
         fields["link"] = links.job_of(options.get("callback"), secret)
         fields["link_error"] = links.job_of(options.get("errback"), secret)
     return _PLAIN.model_copy(update=fields)  # all of it was checked before it was stored
+
+
+def claimed_job(row: Mapping[str, Any], secret: bytes) -> Job:
+    """As `job_of`, of a row as the outbox gives it."""
+    options = row["options"]
+    read = {"params": from_json(row["params"]), "options": options and from_json(options)}
+    return job_of({**row, **read}, secret)
+
+
+def claimed_message(row: Mapping[str, Any], secret: bytes) -> Job | Written:
+    """As `claimed_job`; without options, its message at once."""
+    if row["options"]:
+        return claimed_job(row, secret)
+    task_id = row["id"]
+    return write(
+        task_id,
+        row["num"],
+        row["kind"],
+        row["params"],
+        sign(secret, task_id),
+        row["max_retries"],
+        row["time_limit"],
+        row["group_id"],
+    )
 
 
 class Relay:
@@ -159,16 +185,19 @@ class Relay:
         """Hands `rows` over; what it gives waits for the broker to have them, and returns what went wrong."""
         nums = {row["id"]: row["num"] for row in rows}
         for delivery in Delivery:
-            jobs = [
-                job_of(row, self._secret)
-                for row in rows
-                if not row["workflow_id"] and row["delivery"] == delivery
-            ]
-            if jobs:
-                yield partial(self._finish, transport.begin(jobs, delivery), nums)
+            alike = [row for row in rows if row["delivery"] == delivery and not row["workflow_id"]]
+            if alike:
+                yield partial(self._finish, self._hand_over(transport, alike, delivery), nums)
         trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
         if trouble:
             yield lambda: trouble
+
+    def _hand_over(
+        self, transport: Transport, rows: Sequence[Mapping[str, Any]], delivery: Delivery
+    ) -> Callable[[], Submission]:
+        if transport.takes_written:
+            return transport.begin_written([claimed_message(row, self._secret) for row in rows], delivery)
+        return transport.begin([claimed_job(row, self._secret) for row in rows], delivery)
 
     def _finish(self, submission_of: Callable[[], Submission], nums: Mapping[str, int]) -> str | None:
         submission = submission_of()

@@ -8,21 +8,17 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from api import bulk, links
-from api.database import writing
-from api.models import counters, outbox, task_events, tasks
-from api.moves import BEGUN, ENDED, EVENT, FINAL, READ, READ_FOLLOWED, Answer, answer, move
+from api.database import take_turn, writing
+from api.facts import Fact, fact_of
+from api.models import outbox, task_events, tasks
+from api.moves import BEGUN, ENDED, EVENT, FINAL, READ, READ_FOLLOWED, Answer, answer, move, standing
 from api.options import is_followed
 from api.queries import Queries, Row
 from api.submissions import Cancellation
-from lab.clock import now_us, to_us
+from lab.clock import now_us
 from lab.status import StatusUpdate, TaskStatus, Verdict
 
-_NEXT: Final = (
-    counters.update()
-    .where(counters.c.name == sa.bindparam("counter"))
-    .values(value=counters.c.value + sa.bindparam("taken"))
-    .returning(counters.c.value)
-)
+_NEXT: Final = "UPDATE counters SET value = value + ? WHERE name = ? RETURNING value"
 _CANCEL: Final = (
     tasks.update()
     .where(tasks.c.num == sa.bindparam("row_num"))
@@ -31,8 +27,8 @@ _CANCEL: Final = (
         change_id=sa.bindparam("new_change"),
     )
 )
-_COUNT: Final = sa.text(
-    "INSERT INTO task_counts (method, status, n) VALUES (:method, :status, :n)"
+_COUNT: Final = (
+    "INSERT INTO task_counts (method, status, n) VALUES (?, ?, ?)"
     " ON CONFLICT (method, status) DO UPDATE SET n = task_counts.n + excluded.n"
 )
 _BEGUN: Final = itemgetter(*BEGUN, "num")
@@ -58,16 +54,20 @@ class Updates(Queries):
         return [Verdict.model_validate(said) for said in self.answers(updates)]
 
     def answers(self, updates: Sequence[StatusUpdate]) -> list[Answer]:
-        """Takes `updates` as facts and moves tasks on where `may_follow` says so, in one transaction.
+        """`answer_facts` of what `updates` say."""
+        return self.answer_facts([fact_of(update) for update in updates])
 
-        The answers come in the order of the updates; `error` is "unknown task" where there is none.
+    def answer_facts(self, facts: Sequence[Fact]) -> list[Answer]:
+        """Moves tasks on where `may_follow` says so, in one transaction.
+
+        The answers come in the order of the facts; `error` is "unknown task" where there is none.
         Progress within an attempt moves forward only, and makes no entry in the history.
         """
-        if not updates:
+        if not facts:
             return []
         now = now_us()
         with writing(self.engine) as connection:
-            said, moved = self.take(connection, updates, now)
+            said, moved = self._take(connection, facts, now)
             self._end_links(connection, [row for row in moved if is_followed(row["options"])], now)
             of_workflows = [row for row in moved if row["workflow_id"]]
             errands = (
@@ -77,40 +77,39 @@ class Updates(Queries):
             errand()
         return said
 
-    def take(
-        self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int
+    def take(self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int) -> None:
+        """What `answers` does with the tasks themselves, and nothing with those that follow them."""
+        self._take(connection, [fact_of(update) for update in updates], now)
+
+    def _take(
+        self, connection: sa.Connection, facts: Sequence[Fact], now: int
     ) -> tuple[list[Answer], list[Row]]:
-        """What `answers` does with the tasks themselves; also returns the rows whose status moved, of those
-        that something may follow."""
-        known = self._lock(connection, [update.task_id for update in updates])
+        """The answers, and the rows whose status moved, of those that something may follow."""
+        known = self._lock(connection, [fact["task_id"] for fact in facts])
         said: list[Answer] = []
         begun: dict[int, Row] = {}
         ended: dict[int, Row] = {}
         followed: dict[int, Row] = {}
         events = []
-        left: list[tuple[str, str]] = []
-        reached: list[tuple[str, str]] = []
-        for update in updates:
-            row = known.get(update.task_id)
+        moves: list[tuple[str, str, str]] = []
+        for fact in facts:
+            task_id = fact["task_id"]
+            row = known.get(task_id)
             if row is None:
-                said.append(
-                    {"task_id": update.task_id, "applied": False, "cancel": False, "error": "unknown task"}
-                )
+                said.append({"task_id": task_id, "applied": False, "cancel": False, "error": "unknown task"})
                 continue
-            num, before, at = row["num"], row["status"], to_us(update.at)
-            moved, applied = move(row, update, at)
+            num, before = row["num"], row["status"]
+            moved, applied = move(row, fact)
             if applied:
                 (ended if row["status"] in FINAL else begun)[num] = row
             if moved:
-                events.append(
-                    (num, row["status"], update.attempt, update.worker or None, update.error, at, now)
-                )
+                worker, error = fact["worker"] or None, row["error"]
+                events.append((num, row["status"], fact["attempt"], worker, error, fact["at"], now))
                 if row["experiment_id"] is None:
-                    left.append((row["method"], before))
-                    reached.append((row["method"], row["status"]))
+                    moves.append((row["method"], before, row["status"]))
                 if row["workflow_id"] is not None or row["options"] is not None:
                     followed[num] = row
-            said.append(answer(row, update, applied))
+            said.append(answer(row, fact, applied))
         if changed := begun | ended:
             first = self.next(connection, "change", len(changed))
             for change, row in enumerate(changed.values(), first):
@@ -123,8 +122,10 @@ class Updates(Queries):
                 [(bulk.json_text(row["result"]), *_ENDED(row)) for row in ended.values()],
             )
             bulk.insert(connection, task_events, EVENT, events)
-            delta = Counter(reached)
-            delta.subtract(Counter(left))
+            delta: Counter[tuple[str, str]] = Counter()
+            for (method, before, after), n in Counter(moves).items():
+                delta[method, before] -= n
+                delta[method, after] += n
             self.count(connection, delta)
         return said, list(followed.values())
 
@@ -170,20 +171,24 @@ class Updates(Queries):
 
     def next(self, connection: sa.Connection, name: str, count: int) -> int:
         """Takes `count` numbers from the counter `name` and returns the first of them."""
-        last = connection.execute(_NEXT, {"counter": name, "taken": count}).scalar_one()
+        ((last,),) = bulk.fetch(connection, _NEXT, (count, name))
         return int(last) - count + 1
 
     def count(self, connection: sa.Connection, delta: Counter[tuple[str, str]]) -> None:
         """Adds `delta` to the counts of tasks, by method and status."""
-        changes = [{"method": method, "status": status, "n": n} for (method, status), n in delta.items() if n]
+        changes = [(method, status, n) for (method, status), n in delta.items() if n]
         if changes:
-            connection.execute(_COUNT, changes)
+            bulk.each(connection, _COUNT, changes)
 
     def _lock(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Row]:
-        # The counter comes first: its row lock makes writers queue up on PostgreSQL as well.
-        self.next(connection, "change", 0)
-        known = {row["id"]: row for row in bulk.select(connection, tasks, READ, list(dict.fromkeys(ids)))}
-        followed = [row["id"] for row in known.values() if row["workflow_id"] or is_followed(row["options"])]
+        take_turn(connection)
+        rows = bulk.select(connection, tasks, READ, list(dict.fromkeys(ids)), standing)
+        known = {row["id"]: row for row in rows}
+        followed = [
+            row["id"]
+            for row in known.values()
+            if row["workflow_id"] or (row["options"] and is_followed(row["options"]))
+        ]
         if followed:
             for row in bulk.select(connection, tasks, READ_FOLLOWED, followed):
                 known[row["id"]] |= row

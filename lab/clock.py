@@ -24,6 +24,20 @@ def _second(seconds: int) -> str:
     return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def from_iso(text: str) -> int:
+    """The microseconds for which `to_iso` gave `text`, which is as that writes it.
+
+    Raises:
+        ValueError: there is no such time.
+    """
+    return _us_of_second(text[:19]) + int(text[20:26])
+
+
+@lru_cache(maxsize=64)
+def _us_of_second(text: str) -> int:
+    return to_us(datetime.fromisoformat(f"{text}+00:00"))
+
+
 def to_us(moment: datetime) -> int:
     """An aware `moment` as microseconds since the epoch.
 

@@ -48,22 +48,32 @@ def may_follow(old: TaskStatus, old_attempt: int, new: TaskStatus, new_attempt: 
     return new_attempt > old_attempt or new in _NEXT[old]
 
 
+TaskId = Annotated[str, Field(min_length=1, max_length=64)]
+Token = Annotated[str, Field(max_length=128)]
+Attempt = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Worker = Annotated[str, Field(max_length=255)]
+Progress = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Error = Annotated[str, Field(max_length=10_000)]
+Run = Annotated[str, Field(max_length=64, description="names one run of the job")]
+First = Annotated[bool, Field(description="its message was not delivered before")]
+
+
 class StatusUpdate(BaseModel):
     """One fact about a task, as a worker POSTs it to the API."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    task_id: Annotated[str, Field(min_length=1, max_length=64)]
+    task_id: TaskId
     status: TaskStatus
-    token: Annotated[str, Field(max_length=128)] = ""
-    attempt: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 1
-    worker: Annotated[str, Field(max_length=255)] = ""
+    token: Token = ""
+    attempt: Attempt = 1
+    worker: Worker = ""
     at: AwareDatetime = Field(default_factory=lambda: datetime.fromisoformat(to_iso(now_us())))
-    progress: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
-    error: Annotated[str, Field(max_length=10_000)] | None = None
+    progress: Progress | None = None
+    error: Error | None = None
     result: Any = None
-    run: Annotated[str, Field(max_length=64, description="names one run of the job")] = ""
-    first: Annotated[bool, Field(description="its message was not delivered before")] = False
+    run: Run = ""
+    first: First = False
 
     @field_validator("worker", "error")
     @classmethod

@@ -11,6 +11,7 @@ from lab.job import Job
 from lab.plan import Plan
 from lab.settings import Settings
 from lab.traffic import Traffic
+from lab.written_job import Written
 
 ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
 
@@ -34,12 +35,14 @@ class Transport(ABC):
         label: the method's name on pages, such as "Celery".
         queue: the broker's queue that its jobs go through, or None.
         in_request: whether `submit` runs the jobs itself and returns when they have ended.
+        takes_written: whether there is `begin_written`.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     queue: ClassVar[str | None] = None
     in_request: ClassVar[bool] = False
+    takes_written: ClassVar[bool] = False
 
     def __init__(self, settings: Settings, report_for: ReportFor) -> None:
         self._settings = settings
@@ -58,6 +61,12 @@ class Transport(ABC):
         that, and is to be called once, in the order of the batches."""
         submission = self.submit(jobs, delivery)
         return lambda: submission
+
+    def begin_written(
+        self, jobs: Sequence[Job | Written], delivery: Delivery = Delivery.SAFE
+    ) -> Callable[[], Submission]:
+        """As `begin`, of jobs of which some have their message already: it is that of a `Job` like them."""
+        raise NotImplementedError(f"the messages of {self.name} are not those of the store")
 
     def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
         """Hands over the nodes `starts` of a workflow with whatever of it follows them, in the way of the

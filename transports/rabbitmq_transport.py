@@ -16,6 +16,7 @@ from lab.job import Job
 from lab.plan import Plan
 from lab.settings import Settings
 from lab.traffic import Traffic, of_pika
+from lab.written_job import Written
 from transports.base import ReportFor, Submission, Transport
 from transports.rabbitmq_workflow import with_slip
 
@@ -30,6 +31,7 @@ class RabbitMQTransport(Transport):
     name: ClassVar[str] = "rabbitmq"
     label: ClassVar[str] = "RabbitMQ"
     queue: ClassVar[str | None] = amqp.RABBITMQ_QUEUE
+    takes_written: ClassVar[bool] = True
 
     def __init__(self, settings: Settings, report_for: ReportFor) -> None:
         super().__init__(settings, report_for)
@@ -41,16 +43,21 @@ class RabbitMQTransport(Transport):
         return self.begin(jobs, delivery)()
 
     def begin(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Callable[[], Submission]:
-        batch, safe = Batch(), delivery is Delivery.SAFE
+        return self.begin_written(jobs, delivery)
+
+    def begin_written(
+        self, jobs: Sequence[Job | Written], delivery: Delivery = Delivery.SAFE
+    ) -> Callable[[], Submission]:
+        batch, safe, queue = Batch(), delivery is Delivery.SAFE, delivery.queue(amqp.RABBITMQ_QUEUE)
         try:
             window = self._window(delivery)
             for job in jobs:
-                publish_ahead(window, batch, delivery.queue(amqp.RABBITMQ_QUEUE), job, safe=safe)
+                publish_ahead(window, batch, queue, job, safe=safe)
             window.flush()
         except amqp.ERRORS as error:
             submission = self._broken(batch, error)
             return lambda: submission
-        urgent = any(job.options.priority is not None for job in jobs)
+        urgent = any(isinstance(job, Job) and job.options.priority is not None for job in jobs)
         return partial(self._finish, window, batch, urgent)
 
     def _finish(self, window: Window, batch: Batch, urgent: bool) -> Submission:

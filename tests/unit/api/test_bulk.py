@@ -44,3 +44,43 @@ def test_only_the_rows_and_columns_that_are_named_change(engine: sa.Engine, data
         },
         second["id"]: {name: second[name] for name in NAMES},
     }
+
+
+@pytest.mark.parametrize("count", [1, bulk.TOGETHER - 1, bulk.TOGETHER, 2 * bulk.TOGETHER + 3])
+def test_every_row_is_inserted_however_many_there_are(engine: sa.Engine, count: int) -> None:
+    rows = [("celery", f"S{n}", n) for n in range(count)]
+    with writing(engine) as connection:
+        bulk.insert(connection, task_counts, ("method", "status", "n"), rows)
+        assert sorted(map(tuple, connection.execute(sa.select(task_counts)))) == sorted(rows)
+
+
+def test_a_statement_runs_with_its_values_and_gives_its_rows(engine: sa.Engine) -> None:
+    with writing(engine) as connection:
+        bulk.each(
+            connection,
+            "INSERT INTO task_counts (method, status, n) VALUES (?, ?, ?)",
+            [("celery", "DONE", 1), ("celery", "FAILED", 2)],
+        )
+        asked = "SELECT n FROM task_counts WHERE method = ? AND n > ?"
+        assert bulk.fetch(connection, asked, ("celery", 1)) == [(2,)]
+
+
+@pytest.mark.parametrize("way", ["fetch", "each"])
+def test_what_the_database_refuses_is_sqlalchemys_error_and_leaves_nothing(
+    engine: sa.Engine, way: str
+) -> None:
+    insert = "INSERT INTO task_counts (method, status, n) VALUES (?, ?, ?)"
+
+    def insert_twice() -> None:
+        with writing(engine) as connection:
+            for n in (1, 2):
+                row = ("celery", "DONE", n)
+                if way == "fetch":
+                    bulk.fetch(connection, f"{insert} RETURNING n", row)
+                else:
+                    bulk.each(connection, insert, [row])
+
+    with pytest.raises(sa.exc.IntegrityError):
+        insert_twice()
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(task_counts)).all() == []

@@ -8,12 +8,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.outbox import Outbox
 from api.queries import Row
-from api.relay import BATCH, Relay
-from api.store import NewTask, Store
+from api.relay import BATCH, Relay, job_of
+from api.store import NewGroup, NewTask, Store
 from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from lab.token import verify
+from lab.written_job import Written
 from transports import Submission, Transport
 
 AT = 1_700_000_000_000_000
@@ -158,6 +159,45 @@ def test_what_was_sent_is_marked_although_the_store_fails_meanwhile(store: Store
     with pytest.raises(SQLAlchemyError):
         relay.publish(transport)
     assert Outbox(store).waiting() == 1
+
+
+class Taking(Double):
+    """Takes jobs with their messages."""
+
+    takes_written: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[Job | Written] = []
+
+    def begin_written(
+        self, jobs: Sequence[Job | Written], delivery: Delivery = Delivery.SAFE
+    ) -> Callable[[], Submission]:
+        self.messages += jobs
+        self.deliveries |= {delivery}
+        return lambda: Submission(dict.fromkeys((job.task_id for job in jobs), AT))
+
+
+def test_messages_that_are_written_from_the_store_are_those_of_the_jobs(store: Store) -> None:
+    news = [
+        TIMED,
+        replace(TIMED, params={}, kind="add", max_retries=0, time_limit=1.5),
+        replace(TIMED, params={"text": "wörter", "list": [1, 2.0, None]}, options={"priority": 4}),
+        replace(TIMED, options={"keep_result": True, "countdown": 60.0}),
+        replace(TIMED, delivery=Delivery.NAIVE),
+    ]
+    rows = store.add(news, 2, relay="mine", group=NewGroup("g", None)).rows
+    jobs = {row["id"]: job_of(row, b"secret") for row in rows}
+    transport, outbox = Taking(), Outbox(store)
+    outbox.release("mine")
+    assert Relay(outbox, [transport], b"secret").publish(transport) is None
+    assert outbox.waiting() == 0
+    assert transport.deliveries == {Delivery.SAFE, Delivery.NAIVE}
+    bodies = {
+        one.task_id: one.body if isinstance(one, Written) else one.to_json() for one in transport.messages
+    }
+    assert bodies == {task_id: job.to_json() for task_id, job in jobs.items()}
+    assert sum(isinstance(one, Written) for one in transport.messages) == 6
 
 
 def test_its_threads_publish_when_woken_and_give_back_what_is_left_at_the_end(store: Store) -> None:

@@ -1,13 +1,26 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lab.clock import now_us, to_iso, to_us
+from lab.clock import from_iso, now_us, to_iso, to_us
 
 
 def test_a_time_keeps_its_microseconds_both_ways() -> None:
     moment = datetime(2026, 1, 31, 12, 0, 0, 7, tzinfo=UTC)
     assert to_iso(to_us(moment)) == "2026-01-31T12:00:00.000007Z"
+
+
+@given(st.integers(0, 253_402_300_799_999_999))
+def test_what_is_written_is_read_again(us: int) -> None:
+    assert from_iso(to_iso(us)) == us
+
+
+@pytest.mark.parametrize("text", ["2026-02-30T12:00:00.000000Z", "2026-01-31T24:00:01.000000Z"])
+def test_a_time_that_there_is_not_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"day|hour|range"):
+        from_iso(text)
 
 
 def test_a_time_of_another_zone_becomes_utc() -> None:

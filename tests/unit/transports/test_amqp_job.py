@@ -10,6 +10,7 @@ from lab.amqp_window import Batch, Envelope, Window
 from lab.clock import now_us
 from lab.job import Job
 from lab.options import Options
+from lab.written_job import write
 
 JOBS = [
     Job(task_id="a", num=1, params={"timeout": 0.5}, token="t" * 64),
@@ -47,6 +48,22 @@ def test_a_message_is_the_same_both_ways(
             kept = {name: value for name, value in vars(properties).items() if name != "expiration"}
             found.append((kept, body, properties.expiration is not None))
     assert found[0] == found[1] == found[2]
+
+
+def test_a_written_job_makes_the_same_message(channel: BlockingChannel, window: Window) -> None:
+    job = Job(task_id="x" * 36, num=7, kind="add", params={"x": 1.0, "y": [2.5]}, token="t" * 64)
+    written = write(job.task_id, job.num, job.kind, '{"x": 1.0, "y": [2.5]}', job.token, None, None, None)
+    batch = Batch()
+    for one in (written, job, written):
+        publish_ahead(window, batch, "tasks", one)
+    window.wait(batch)
+    found = []
+    while len(found) < 3:
+        method, properties, body = channel.basic_get("tasks", auto_ack=True)
+        if method is not None:
+            found.append((vars(properties), body))
+    assert found[0] == found[1] == found[2]
+    assert Job.model_validate_json(found[0][1]) == job
 
 
 def test_a_message_that_comes_back_or_is_refused_is_told_apart_from_its_neighbours(
