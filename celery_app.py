@@ -4,6 +4,7 @@ Each setting is explained in https://docs.celeryq.dev/en/stable/userguide/config
 """
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,7 @@ def create_celery(settings: Settings, delivery: Delivery) -> Celery:
         task_serializer="json",
         result_serializer="json",
         task_track_started=True,
+        worker_pool="celery_pool:Pool",  # of processes; another one where the command says so
         result_chord_join_timeout=60.0,  # for all results of a chord together
         task_default_queue=queue,
         # Countdowns on quorum queues need a topic exchange.
@@ -119,6 +121,8 @@ def _same_log_lines_as_the_consumer(logger: logging.Logger, **_: Any) -> None:
 
 
 celery.app.trace.LOG_RECEIVED = RECEIVED
+# The command `celery` has this folder on its path while it loads this file, not while it looks up what settings name.
+sys.path.append(str(Path(__file__).resolve().parent))
 settings = Settings.from_env()
 celery_app = create_celery(settings, settings.delivery)
 if settings.delivery is Delivery.SAFE:

@@ -37,7 +37,7 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
         # Its own figure, max-concurrency, stays what it was when the pool grows.
         "concurrency": consumer.pool.num_processes,
         "prefetch": consumer.qos.value,
-        "pool": type(consumer.pool).__module__.rpartition(".")[2],
+        "pool": _kind_of_pool(consumer.pool),
         "acknowledgement": "after_job" if state.app.conf.task_acks_late else "at_begin",
         "versions": _versions(consumer.connection),
         "active": [_brief(task) for task in active(state)],
@@ -102,6 +102,12 @@ def _consume_anew(consumer: Any) -> None:
     consumer.task_consumer.cancel()
     consumer.qos.update()
     consumer.task_consumer.consume()
+
+
+def _kind_of_pool(pool: Any) -> str:
+    """Celery's own name for it: that of its module, which the lab's pool of processes builds on."""
+    modules = [kind.__module__ for kind in type(pool).__mro__]
+    return next(name for name in modules if name.startswith("celery.concurrency.")).rpartition(".")[2]
 
 
 def _versions(connection: Any) -> dict[str, str]:

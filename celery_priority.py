@@ -15,7 +15,7 @@ from kombu import Queue
 
 from lab.amqp import CELERY_QUEUE, priority_queue
 
-LOOK_SECONDS: Final = 0.25
+LOOK_SECONDS: Final = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 class Priorities:
     """Fetches for a worker's `consumer` from its priority queue, over one connection.
 
-    It is told when there is something (the command `lab_look`), and looks by itself four times a second.
+    It is told when there is something (the command `lab_look`), and looks by itself once a second.
     While there is something, each process that becomes free gets the most urgent of it.
 
     Args:

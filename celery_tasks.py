@@ -1,40 +1,35 @@
 """The lab's Celery tasks: thin wrappers around `lab.job.run_job`."""
 
-import os
 import random
-import threading
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
 from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
-from celery.signals import task_revoked, worker_init
 
-import celery_consumer  # noqa: F401 - named in the settings; the command `celery` finds only what is imported
 import celery_control  # noqa: F401 - has the workers answer the control page
 from celery_app import celery_app, settings
 from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
+from celery_reporting import report_of
 from lab.amqp import delivery_count
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Cancelled, Report, TemporaryError
 from lab.files import TaskFiles
-from lab.job import Job, Retry, Skipped, error_text, run_job
+from lab.job import Assignment, Job, Retry, Skipped, error_text, run_job
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
 from lab.options import NONE, Options
-from lab.remote_reporter import RemoteReporter, start_forwarder
-from lab.reporter import Reporter, ReportFailed
+from lab.reporter import ReportFailed
 from lab.signatures import bind
-from lab.spool import Spool
 from lab.status import TaskStatus, Verdict
 from lab.task_api import TaskAPI, tell_due
-from lab.untracked import Untracked
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
 HARD_LIMIT_SECONDS = 5.0
+REQUEST = "celery_pool:Request"  # begun and ended by the worker's main process, where nothing follows
 PLACES = settings.places
 
 
@@ -42,7 +37,7 @@ class NeverRun(Exception):
     """A task of a workflow was not run, since the workflow has ended."""
 
 
-@celery_app.task(bind=True, name="process_task", max_retries=None)
+@celery_app.task(bind=True, name="process_task", max_retries=None, Request=REQUEST)
 def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "celery") -> Any:
     """Waits `timeout` seconds under the number `task_num`, reporting its progress.
 
@@ -51,13 +46,13 @@ def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "ce
     return _run(self, task_num, {"timeout": timeout}, worker_id)
 
 
-@celery_app.task(bind=True, name="process_data", max_retries=None)
+@celery_app.task(bind=True, name="process_data", max_retries=None, Request=REQUEST)
 def process_data(self: Task, numbers: list[float], task_num: int = 0, worker_id: str = "celery") -> Any:
     """Count, sum, min, max, mean and standard deviation of `numbers`."""
     return _run(self, task_num, {"numbers": numbers}, worker_id)
 
 
-@celery_app.task(bind=True, name="process_image", max_retries=None)
+@celery_app.task(bind=True, name="process_image", max_retries=None, Request=REQUEST)
 def process_image(
     self: Task,
     image_id: str,
@@ -77,7 +72,7 @@ def process_image(
 
 
 def _task_of(kind: str) -> Any:
-    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,))
+    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,), Request=REQUEST)
     def task(self: Task, *args: Any, task_num: int = 0, worker_id: str = "celery", **params: Any) -> Any:
         return _run(self, task_num, bind(KINDS[kind], args, params), worker_id)
 
@@ -154,7 +149,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
     deliveries = delivery_count(headers, redelivered)
     attempt = headers.get("lab_attempt", 1) + deliveries
-    job = Job(
+    job = Assignment(
         task_id=request.id,
         num=num,
         kind=task.name,
@@ -165,7 +160,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         options=Options.model_validate({"retry": headers["lab_retry"]}) if headers.get("lab_retry") else NONE,
     )
     again = redelivered or deliveries > 0
-    report: Report = _reporter(os.getpid()).for_job(job, request.hostname, attempt, redelivered=again)
+    report = report_of(job, request, attempt, redelivered=again)
     if not request.ignore_result:
         report = _keeping_progress(task, report)
     try:
@@ -185,7 +180,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         raise Reject(str(error), requeue=True) from error
 
 
-def _run_in_time(job: Job, report: Report, attempt: int, worker_id: str) -> Any:
+def _run_in_time(job: Assignment, report: Report, attempt: int, worker_id: str) -> Any:
     """Runs `job`. Celery raises its soft time limit anywhere: where that struck while the job was being told of,
     its end may not have been, and is told as FAILED; what was told before stands."""
     try:
@@ -244,38 +239,3 @@ def _keeping_progress(task: Task, report: Report) -> Report:
 def _own(headers: dict[str, Any]) -> dict[str, Any]:
     """The lab's own headers, to be carried to the next attempt."""
     return {name: value for name, value in headers.items() if name.startswith("lab_")}
-
-
-@worker_init.connect
-def _report_for_all_processes(**_: Any) -> None:
-    if settings.tracked:
-        _forwarder.append(start_forwarder())
-
-
-@task_revoked.connect
-def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
-    """A revoked or expired task tells so from the worker's main process: its own process is gone, or never ran it."""
-    headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
-    job = Job(task_id=request.id, num=0, token=headers.get("lab_token") or "")
-    attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
-    reporter = _reporter(os.getpid())
-    report = reporter.for_job(job, request.hostname, attempt)
-
-    def tell() -> None:
-        report(TaskStatus.CANCELLED, error="expired" if expired else None)
-        if isinstance(reporter, RemoteReporter):
-            reporter.leave()
-
-    threading.Thread(target=tell, daemon=True).start()
-
-
-_forwarder: list[str] = []  # where it listens; the processes of the pool have it from their parent
-
-
-@cache
-def _reporter(pid: int) -> RemoteReporter | Reporter | Untracked:  # noqa: ARG001 - each process of the pool has its own
-    if not settings.tracked:
-        return Untracked()
-    if _forwarder:
-        return RemoteReporter(_forwarder[0], settings)
-    return Reporter(settings.api_url, Spool(settings.spool))

@@ -15,7 +15,7 @@ from lab.amqp import CELERY_QUEUE, queue_arguments
 
 WARM: Final = 300
 # Of Celery, bare and in the lab: enough for some to wait for an answer while others work.
-CELERY_PROCESSES: Final = 32
+CELERY_PROCESSES: Final = 64
 
 
 def _command(name: str) -> str:

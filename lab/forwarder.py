@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
 from typing import Final
@@ -86,37 +87,48 @@ class _Peer:
             return False
         if not came:
             return False
-        self._read += came
-        while len(self._read) >= ASK_HEAD.size:
-            word, number, id_bytes, json_bytes = ASK_HEAD.unpack_from(self._read)
-            json_at = ASK_HEAD.size + id_bytes
-            end = json_at + json_bytes
-            if json_bytes > MOST_BYTES:
-                return False
-            if len(self._read) < end:
-                return True
-            name, json = self._read[ASK_HEAD.size : json_at], self._read[json_at:end]
-            self._read = self._read[end:]
-            try:
-                self._obey(Wish(word), number, Line(name.decode(), json))
-            except ValueError:
-                return False
+        try:
+            self._obey_all(came)
+        except ValueError:
+            return False
         return True
 
-    def _obey(self, wish: Wish, number: int, line: Line) -> None:
+    def _obey_all(self, came: bytes) -> None:
+        """Obeys the frames that are complete. Raises ValueError for what is none."""
+        data, at = self._read + came, 0
+        asked: dict[Wish, list[tuple[int, Line]]] = {}
+        while len(data) - at >= ASK_HEAD.size:
+            word, number, id_bytes, json_bytes = ASK_HEAD.unpack_from(data, at)
+            if json_bytes > MOST_BYTES:
+                raise ValueError("a frame is too long")
+            json_at = at + ASK_HEAD.size + id_bytes
+            end = json_at + json_bytes
+            if len(data) < end:
+                break
+            line = Line(data[at + ASK_HEAD.size : json_at].decode(), data[json_at:end])
+            asked.setdefault(Wish(word), []).append((number, line))
+            at = end
+        self._read = data[at:]
+        for wish, of_it in asked.items():
+            self._obey(wish, [number for number, _ in of_it], [line for _, line in of_it])
+
+    def _obey(self, wish: Wish, numbers: list[int], lines: list[Line]) -> None:
         def answer(found: list[Verdict] | ReportFailed) -> None:
-            said = _answer_frame(wish, number, found if isinstance(found, ReportFailed) else found[0])
+            each: Sequence[Verdict | ReportFailed] = (
+                found if isinstance(found, list) else [found] * len(lines)
+            )
+            said = [_answer_frame(wish, number, one) for number, one in zip(numbers, each, strict=True)]
             # It may have died: what it reported is taken all the same.
             with suppress(OSError):
-                self._connection.sendall(said)
+                self._connection.sendall(b"".join(said))
 
         match wish:
             case Wish.PROGRESS:
-                answer([self._reporter.note_progress(line)])
+                answer([self._reporter.note_progress(line) for line in lines])
             case Wish.SETTLE:
-                self._reporter.settle_later([line], answer)
+                self._reporter.settle_later(lines, answer)
             case Wish.ASK | Wish.MUST_ASK:
-                self._reporter.ask_later([line], answer, must=wish is Wish.MUST_ASK)
+                self._reporter.ask_later(lines, answer, must=wish is Wish.MUST_ASK)
 
 
 def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None:

@@ -1,7 +1,7 @@
 """The job that every transport runs, by one plain function."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
@@ -91,6 +91,20 @@ class Job(BaseModel):
         return f"({', '.join([str(self.num), *map(_shown, self.params.values())])})"
 
 
+class Assignment(NamedTuple):
+    """As much of a job as running it takes, of a message that says what follows in words of its own."""
+
+    task_id: str
+    num: int
+    kind: str
+    params: dict[str, Any]
+    token: str = ""
+    retries: int = 0
+    max_retries: int = 3
+    time_limit: float = MAX_TIME_LIMIT
+    options: Options = NONE
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return f"[{len(value)} items]"
@@ -151,7 +165,7 @@ class Outcome:
 _TELLS_WHY: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
 
 
-def perform(job: Job, log: JobLog, context: Context) -> Outcome:
+def perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
     """Runs the job function; tells nobody but the log what it came to."""
     log.started(job.num)
     try:
@@ -174,7 +188,7 @@ def perform(job: Job, log: JobLog, context: Context) -> Outcome:
 
 
 def run_job(
-    job: Job,
+    job: Job | Assignment,
     report: Report,
     log: JobLog,
     attempt: int = 1,
@@ -204,7 +218,7 @@ def run_job(
     return conclude(job, perform(job, log, context), report, log)
 
 
-def begin(job: Job, report: Report, log: JobLog) -> None:
+def begin(job: Job | Assignment, report: Report, log: JobLog) -> None:
     """Reports that `job` begins.
 
     Raises:
@@ -218,7 +232,7 @@ def begin(job: Job, report: Report, log: JobLog) -> None:
         raise Skipped(job.task_id, verdict)
 
 
-def conclude(job: Job, outcome: Outcome, report: Report, log: JobLog) -> Any:
+def conclude(job: Job | Assignment, outcome: Outcome, report: Report, log: JobLog) -> Any:
     """Reports what `job` came to; returns or raises as `run_job` does."""
     report(outcome.status, progress=outcome.progress, result=outcome.result, error=outcome.text)
     if outcome.error is not None:

@@ -1,11 +1,12 @@
 """How one run of a job reports."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
-from lab.job import Job
-from lab.lines import Line, Lines
+from lab.lines import Entitled, Line, Lines, tail
 from lab.status import TaskStatus, Verdict
+
+_GOING: Final = Verdict(task_id="")
 
 
 class Desk(Protocol):
@@ -27,8 +28,10 @@ class JobReport(Lines):
 
     __slots__ = ("_reporter", "must_ask")
 
-    def __init__(self, reporter: Desk, job: Job, worker: str, attempt: int, redelivered: bool) -> None:
-        super().__init__(job, worker, attempt, redelivered)
+    def __init__(
+        self, reporter: Desk, job: Entitled, worker: str, attempt: int, redelivered: bool, run: str = ""
+    ) -> None:
+        super().__init__(job, worker, attempt, redelivered, run)
         self._reporter = reporter
         self.must_ask = redelivered
 
@@ -46,3 +49,48 @@ class JobReport(Lines):
         if progress:
             return self._reporter.note_progress(line)
         return self._reporter.ask([line], must=self.must_ask)[0]
+
+
+class Continued(JobReport):
+    """The report function of a run whose beginning another process told, and whose end it may tell as well.
+
+    Args:
+        run: the name that it gave the run.
+        answer: the JSON of what the API answered, where there was more to it than to go on.
+        hands_over: DONE is not told here: its `tail` is kept as `left`, for that process to tell it.
+    """
+
+    __slots__ = ("_answer", "_hands_over", "left")
+
+    def __init__(
+        self,
+        reporter: Desk,
+        job: Entitled,
+        worker: str,
+        attempt: int,
+        run: str,
+        answer: bytes,
+        *,
+        hands_over: bool,
+    ) -> None:
+        super().__init__(reporter, job, worker, attempt, False, run)
+        self._answer = answer
+        self._hands_over = hands_over
+        self.left = b""
+
+    def __call__(
+        self,
+        status: TaskStatus,
+        *,
+        progress: float | None = None,
+        result: Any = None,
+        error: str | None = None,
+    ) -> Verdict:
+        if status is TaskStatus.IN_PROGRESS and not progress:
+            return Verdict.model_validate_json(self._answer) if self._answer else _GOING
+        if status is TaskStatus.DONE and self._hands_over:
+            self.left = tail(status, progress, result, error)
+            return _GOING
+        if status.final:
+            self.left = b""
+        return super().__call__(status, progress=progress, result=result, error=error)

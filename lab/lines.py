@@ -4,12 +4,12 @@ import itertools
 import os
 import secrets
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic_core import to_json
 
 from lab.clock import now_us, to_iso
-from lab.job import Job, Outcome
+from lab.job import Outcome
 from lab.status import TaskStatus
 
 _MACHINE: Final = secrets.token_hex(6)
@@ -24,26 +24,30 @@ class Line:
     json: bytes
 
 
+class Entitled(Protocol):
+    """What may be reported on: a `lab.job.Job`, or as much of one as that takes."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+
+
 class Lines:
     """Writes the updates of one run of `job` by `worker`, its `attempt`-th (from 1).
 
     Args:
         redelivered: its message was delivered before.
+        run: the name of the run, where another process has begun to write of it.
     """
 
-    __slots__ = ("_head", "task_id")
+    __slots__ = ("_attempt", "_first", "_head", "_token", "_worker", "run", "task_id")
 
-    def __init__(self, job: Job, worker: str, attempt: int, redelivered: bool) -> None:
-        self.task_id = job.task_id
-        head = {
-            "task_id": job.task_id,
-            "token": job.token,
-            "attempt": attempt,
-            "worker": worker,
-            "run": f"{_MACHINE}-{os.getpid()}-{next(_runs)}",  # forked processes count alike
-            "first": not redelivered,
-        }
-        self._head = to_json(head)[:-1]
+    def __init__(self, job: Entitled, worker: str, attempt: int, redelivered: bool, run: str = "") -> None:
+        self.task_id, self._token = job.task_id, job.token
+        self._worker, self._attempt, self._first = worker, attempt, not redelivered
+        self.run = run or f"{_MACHINE}-{os.getpid()}-{next(_runs)}"  # forked processes count alike
+        self._head = b""
 
     def line(
         self,
@@ -54,15 +58,34 @@ class Lines:
         error: str | None = None,
     ) -> Line:
         """The update that the task stands at `status` now."""
-        parts = [self._head, f',"status":"{status}","at":"{to_iso(now_us())}"'.encode()]
-        if progress is not None:
-            parts.append(b',"progress":%r' % float(progress))
-        if result is not None:
-            parts += (b',"result":', to_json(result, inf_nan_mode="null"))
-        if error is not None:
-            parts += (b',"error":', to_json(error))
-        return Line(self.task_id, b"".join((*parts, b"}")))
+        return self.whole(tail(status, progress, result, error))
+
+    def whole(self, told: bytes) -> Line:
+        """The update of which `told` is the `tail`."""
+        if not self._head:
+            head = {
+                "task_id": self.task_id,
+                "token": self._token,
+                "attempt": self._attempt,
+                "worker": self._worker,
+                "run": self.run,
+                "first": self._first,
+            }
+            self._head = to_json(head)[:-1]
+        return Line(self.task_id, self._head + told)
 
     def end(self, outcome: Outcome) -> Line:
         """The update of how the job ended."""
         return self.line(outcome.status, progress=outcome.progress, result=outcome.result, error=outcome.text)
+
+
+def tail(status: TaskStatus, progress: float | None, result: Any, error: str | None) -> bytes:
+    """What is told of a run now; before it in the update comes whose run it is."""
+    parts = [f',"status":"{status}","at":"{to_iso(now_us())}"'.encode()]
+    if progress is not None:
+        parts.append(b',"progress":%r' % float(progress))
+    if result is not None:
+        parts += (b',"result":', to_json(result, inf_nan_mode="null"))
+    if error is not None:
+        parts += (b',"error":', to_json(error))
+    return b"".join((*parts, b"}"))

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from lab.forwarder import ANSWER_HEAD, Answer, Wish, frame
-from lab.job import Job
 from lab.job_report import JobReport
-from lab.lines import Line
+from lab.lines import Entitled, Line
 from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
 from lab.spool import Spool
@@ -59,7 +58,7 @@ class RemoteReporter:
     def start(self) -> None:
         """Nothing: the forwarder sends what killed workers left."""
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+    def for_job(self, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
         return JobReport(self, job, worker, attempt, redelivered)
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from lab.callback_client import CallbackClient, Unreachable
 from lab.context import Report
-from lab.job import Job, Outcome
+from lab.job import Outcome
 from lab.job_report import JobReport
-from lab.lines import Line, Lines
+from lab.lines import Entitled, Line, Lines
 from lab.recent import Recent
 from lab.spool import Spool
 from lab.status import StatusUpdate, TaskStatus, Verdict
@@ -78,7 +78,7 @@ class Reporter:
         with self._news:
             self._ensure_thread()
 
-    def for_job(self, job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+    def for_job(self, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
         return JobReport(self, job, worker, attempt, redelivered)
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lab.context import Report
-from lab.job import Job, Outcome
+from lab.job import Outcome
+from lab.lines import Entitled
 from lab.recent import Recent
 from lab.status import TaskStatus, Verdict
 
@@ -21,7 +22,7 @@ class Untracked:
     def start(self) -> None:
         """Nothing: there is nothing to send."""
 
-    def for_job(self, job: Job, *_: Any, **__: Any) -> Report:
+    def for_job(self, job: Entitled, *_: Any, **__: Any) -> Report:
         """The report function of `job`."""
         task_id, cancelled = job.task_id, self._cancelled
 

@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "lab": set(),
     "celery_app": {"lab"},
-    "celery_tasks": {"lab", "celery_app", "celery_consumer", "celery_control", "celery_examples"},
+    "celery_tasks": {"lab", "celery_app", "celery_control", "celery_examples", "celery_reporting"},
+    "celery_pool": {"lab", "celery_reporting"},
+    "celery_reporting": {"lab", "celery_app"},
     "celery_examples": {"lab", "celery_app"},
     "celery_consumer": {"celery_priority"},
     "celery_priority": {"lab"},

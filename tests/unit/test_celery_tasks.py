@@ -10,7 +10,7 @@ import pytest
 
 PROGRAM = """
 import json, sys
-import celery_tasks
+import celery_reporting, celery_tasks
 from celery.exceptions import SoftTimeLimitExceeded
 from lab.status import Verdict
 
@@ -25,7 +25,7 @@ class Desk:
             return Verdict(task_id=job.task_id)
         return report
 
-celery_tasks._reporter = lambda pid: Desk()
+celery_reporting.reporter = lambda pid: Desk()
 print(json.dumps([celery_tasks.add.apply(kwargs={"x": 1, "y": 2}, task_id="t").status, told]))
 """
 

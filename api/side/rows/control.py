@@ -91,7 +91,10 @@ ROWS: Final = (
         N_("A job that waits is not run any more, one that runs is stopped."),
         N_("A job of twenty seconds, cancelled as soon as it runs."),
         Side(
-            ("transports/celery_transport.py:CeleryTransport.cancel", "celery_tasks.py:_report_cancelled"),
+            (
+                "transports/celery_transport.py:CeleryTransport.cancel",
+                "celery_reporting.py:_report_cancelled",
+            ),
             ("exchange celery.pidbox",),
             N_(
                 "revoke with terminate: workers keep the id in memory, and kill the process that runs it. A worker"

@@ -121,7 +121,7 @@ ROWS: Final = (
         N_("A job that nobody has begun by then is not run any more."),
         N_("A job that has expired before a worker can have it: it ends CANCELLED, expired."),
         Side(
-            (f"{OPTIONS}:options_of.expires", f"{TASKS}:_report_cancelled"),
+            (f"{OPTIONS}:options_of.expires", "celery_reporting.py:_report_cancelled"),
             ("queue celery",),
             N_(
                 "expires as an argument. The worker looks at it when the message comes and once more before it runs;"

@@ -1,94 +1,23 @@
 """The process that reports for all processes of a worker, really started."""
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lab import remote_reporter
 from lab.job import Job
-from lab.remote_reporter import RemoteReporter, start_forwarder
+from lab.remote_reporter import RemoteReporter
 from lab.reporter import ReportFailed
-from lab.settings import Settings
 from lab.status import TaskStatus
+from tests.callback_api import Api
 
 
 def job(name: str = "x") -> Job:
     return Job(task_id=name, num=1, params={"timeout": 1.0}, token="t")
-
-
-class Api:
-    """Takes statuses, slowly where it is told so."""
-
-    def __init__(self) -> None:
-        self.updates: list[dict[str, Any]] = []
-        self.posts = 0
-        self.slow = 0.0
-        self.status: str | None = None
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                api.posts += 1
-                time.sleep(api.slow)
-                api.updates += body["updates"]
-                results = [
-                    {"task_id": u["task_id"], "applied": True, "status": api.status or u["status"]}
-                    for u in body["updates"]
-                ]
-                data = json.dumps({"results": results}).encode()
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/update_task_status_api/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    made = Api()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], RemoteReporter]]:
-    begun = len(remote_reporter._started)
-    reporters = []
-
-    def started(url: str) -> RemoteReporter:
-        monkeypatch.setenv("API_URL", url)
-        monkeypatch.setenv("LAB_VAR", str(tmp_path))
-        reporters.append(RemoteReporter(start_forwarder(), Settings.from_env()))
-        return reporters[-1]
-
-    yield started
-    for reporter in reporters:
-        reporter.leave()
-    for process in remote_reporter._started[begun:]:
-        process.kill()
-        process.communicate()
-    del remote_reporter._started[begun:]
 
 
 Start = Callable[[str], RemoteReporter]

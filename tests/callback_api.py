@@ -1,0 +1,54 @@
+"""An API that takes statuses and does nothing else, for those who report."""
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Api:
+    """Takes statuses, slowly where it is told so."""
+
+    def __init__(self) -> None:
+        self.updates: list[dict[str, Any]] = []
+        self.posts = 0
+        self.slow = 0.0
+        self.status: str | None = None
+        self.error: str | None = None
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                api.posts += 1
+                time.sleep(api.slow)
+                api.updates += body["updates"]
+                results = [
+                    {
+                        "task_id": u["task_id"],
+                        "applied": True,
+                        "status": api.status or u["status"],
+                        "error": api.error,
+                    }
+                    for u in body["updates"]
+                ]
+                data = json.dumps({"results": results}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/update_task_status_api/"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()

@@ -1,0 +1,51 @@
+"""A forwarder that was really started, and an API that takes what it sends."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import remote_reporter
+from lab.remote_reporter import RemoteReporter, start_forwarder
+from lab.settings import Settings
+from tests.callback_api import Api
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """The API."""
+    made = Api()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def forward(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Starts forwarders to the API at an address, and returns where they listen."""
+    begun = len(remote_reporter._started)
+
+    def started(url: str) -> str:
+        monkeypatch.setenv("API_URL", url)
+        monkeypatch.setenv("LAB_VAR", str(tmp_path))
+        return start_forwarder()
+
+    yield started
+    for process in remote_reporter._started[begun:]:
+        process.kill()
+        process.communicate()
+    del remote_reporter._started[begun:]
+
+
+@pytest.fixture
+def start(forward: Callable[[str], str]) -> Iterator[Callable[[str], RemoteReporter]]:
+    """Makes reporters whose forwarder goes to the API at an address."""
+    reporters = []
+
+    def started(url: str) -> RemoteReporter:
+        address = forward(url)
+        reporters.append(RemoteReporter(address, Settings.from_env()))
+        return reporters[-1]
+
+    yield started
+    for reporter in reporters:
+        reporter.leave()
