@@ -17,6 +17,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
+from consumer.deliveries import Deliveries, Properties
 from consumer.handler import ACK, REJECT, Action, Handler, Run, Settlement
 from consumer.runner import Runner
 from consumer.session import Session
@@ -118,6 +119,7 @@ class Consumer:
             session = self._session = Session(
                 connection, connection.channel(), connection.channel(), connection.channel()
             )
+            session.deliveries = Deliveries(connection, session.channel, partial(self._on_message, session))
             session.retries.confirm_delivery()
             self._listen(session)
             self._consume(session)
@@ -154,17 +156,19 @@ class Consumer:
         if session.tag is not None:
             if naive:
                 return
-            channel.basic_cancel(session.tag)
+            session.deliveries.cancel(session.tag)
         if not naive:
             channel.basic_qos(prefetch_count=session.prefetch)
-        session.tag = channel.basic_consume(self._queue, partial(self._on_message, session), auto_ack=naive)
+        session.tag = session.deliveries.consume(self._queue, auto_ack=naive)
 
     @property
     def _prefetch(self) -> int:
         return max(self._most, self._runner.concurrency)
 
     def _finish(self, session: Session) -> None:
-        session.channel.basic_cancel(session.tag or "")
+        if session.tag is not None:
+            session.deliveries.cancel(session.tag)
+        session.deliveries.dispatch()
         if self._delivery is Delivery.SAFE:
             self._runner.hand_back_held()  # of a naive message the queue knows nothing any more
         while session.open_messages and session.channel.is_open and time.monotonic() < self._deadline:
@@ -191,12 +195,14 @@ class Consumer:
     def _on_message(
         self,
         session: Session,
-        _channel: BlockingChannel,
-        method: Basic.Deliver,
-        properties: BasicProperties,
+        tag: int,
+        redelivered: bool,
+        properties: Properties,
         body: bytes,
     ) -> None:
-        self._begin(session, method, properties, body, self._runner.stand_in_line)
+        session.unsettled.add(tag)
+        run = self._handler.read(body, properties, redelivered)
+        self._begin(session, tag, False, run, redelivered, self._runner.stand_in_line)
 
     def _feed(self, session: Session) -> None:
         """Gives jobs to the threads that are free: what is most urgent first, then what stands in line."""
@@ -216,25 +222,23 @@ class Consumer:
             self._more = False
             return False
         session.fetched += 1
-        self._begin(session, method, properties, body, self._runner.submit)
+        run = self._handler.read(body, properties, method.redelivered)
+        self._begin(session, method.delivery_tag, True, run, method.redelivered, self._runner.submit)
         return True
 
     def _begin(
         self,
         session: Session,
-        method: Basic.Deliver | Basic.GetOk,
-        properties: BasicProperties,
-        body: bytes,
+        tag: int,
+        urgent: bool,
+        run: Run | None,
+        redelivered: bool,
         submit: Submit,
     ) -> None:
-        tag, urgent = method.delivery_tag, isinstance(method, Basic.GetOk)
-        if not urgent:
-            session.unsettled.add(tag)
-        run = self._handler.read(body, properties, method.redelivered)
         now: Settlement | None = None
         if run is None:
             now = REJECT
-        elif urgent and method.redelivered:
+        elif urgent and redelivered:
             # It may have killed its worker. The ordinary queue counts that, and gives it up.
             now = Settlement(Action.ACK, then=(run.job.without_priority(run.attempt),))
         elif run.waits:

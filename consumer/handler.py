@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from pika.spec import BasicProperties
 from pydantic import ValidationError
 
+from consumer.deliveries import Properties
 from lab import amqp
 from lab.clock import now_us
 from lab.context import API, Cancelled, Context, Files, Report
@@ -99,7 +99,7 @@ class Handler:
         self._places = places or Places()
         self.desk = desk
 
-    def read(self, body: bytes, properties: BasicProperties, redelivered: bool) -> Run | None:
+    def read(self, body: bytes, properties: Properties, redelivered: bool) -> Run | None:
         """The job in `body`, or None where there is none: such a message is to be rejected, which makes
         it a dead letter."""
         try:

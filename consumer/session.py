@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
+from consumer.deliveries import Deliveries
 from consumer.handler import Settlement
 from consumer.unsettled import Unsettled
 
@@ -27,6 +28,7 @@ class Session:
     prefetch: int = 0
     fetched: int = 0
     look_at: float = 0.0
+    deliveries: Deliveries = field(init=False)
 
     @property
     def open_messages(self) -> int:
