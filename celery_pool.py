@@ -11,16 +11,21 @@ https://docs.celeryq.dev/en/stable/userguide/tasks.html#requests-and-custom-requ
 
 import gc
 import logging
+import select
+import struct
+import weakref
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 import celery.worker.request
 from celery.concurrency.prefork import TaskPool
+from celery.exceptions import SoftTimeLimitExceeded
 
 import celery_reporting
 from lab.amqp import delivery_count
 from lab.forwarder import Wish
 from lab.forwarder_link import ForwarderLink
+from lab.job import error_text
 from lab.lines import Line, Lines
 from lab.reporter import ASK_SECONDS, ReportFailed
 from lab.status import TaskStatus, Verdict
@@ -46,9 +51,10 @@ class Request(celery.worker.request.Request):  # type: ignore[misc]
         before."""
         headers = self.request_dict
         redelivered = bool(self.delivery_info.get("redelivered"))
-        if redelivered or delivery_count(headers, redelivered) or not headers.get("lab_token"):
+        token = headers.get("lab_token")
+        if redelivered or delivery_count(headers, redelivered) or not isinstance(token, str) or not token:
             return None
-        named = _Entitled(self.id, headers["lab_token"])
+        named = _Entitled(self.id, token)
         return Lines(named, self.hostname, headers.get("lab_attempt", 1), False)
 
     def acknowledge(self) -> None:
@@ -90,8 +96,10 @@ class Pool(TaskPool):  # type: ignore[misc]
         flush = self.flush
 
         def forget() -> None:
-            # The connection to the broker is gone: whatever has not begun comes again over the next one.
+            # The connection to the broker is gone: what has not begun comes again over the next one. What the
+            # processes said before counts: a job that they have begun, or ended, is not forgotten.
             self._connection += 1
+            self._read_results()
             if flush is not None:
                 flush()
 
@@ -109,19 +117,17 @@ class Pool(TaskPool):  # type: ignore[misc]
                 logger.warning("the forwarder of statuses is gone (%s); jobs report by themselves", error)
         if self._link is not None and self._link.alive:
             loop.add_reader(self._link.fileno(), self._link.on_readable)
+            # What is begun by a timer is sent before the loop sleeps: its queue of things to be done soon is not
+            # looked at again before that, and is lost when the broker's connection is.
+            loop.on_tick.add(self._link.tend)
 
     def apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Runs `target`, Celery's function for a task, in a process of the pool; a task whose beginning is told
         first begins when the answer is there, and there is nothing to return yet."""
         request = getattr(options.get("callback"), "__self__", None)
-        link = self._usable_link()
-        lines = request.lines() if isinstance(request, Request) and link is not None else None
-        if lines is None or link is None:
-            return super().apply_async(target, args, kwargs, **options)
-        options["callback"] = partial(self._on_result, request, lines)
-        begin = partial(self._begin, self._connection, lines.run, target, args, kwargs, options)
-        self._send(link, Wish.ASK, lines.line(TaskStatus.IN_PROGRESS, progress=0.0), begin)
-        return None
+        if isinstance(request, Request) and self._ask(request, target, args, kwargs, options):
+            return None
+        return super().apply_async(target, args, kwargs, **options)
 
     def on_close(self) -> None:
         """No task begins any more: those that wait for an answer come again, for another worker."""
@@ -133,13 +139,27 @@ class Pool(TaskPool):  # type: ignore[misc]
     def _usable_link(self) -> ForwarderLink | None:
         return self._link if self._link is not None and self._link.alive and not self._stopping else None
 
-    def _send(self, link: ForwarderLink, wish: Wish, line: Line, on_answer: Any) -> None:
-        if link.send(wish, line, on_answer):
-            self._hub.call_soon(link.flush)
+    def _ask(self, request: Request, target: Any, args: Any, kwargs: Any, options: dict[str, Any]) -> bool:
+        """Asks whether the job of `request` is to run; False where its own process is to do that."""
+        link, lines = self._usable_link(), request.lines()
+        if link is None or lines is None:
+            return False
+        ours = {
+            **options,
+            "callback": partial(self._on_result, request, lines),
+            "error_callback": partial(self._on_error, request, lines),
+        }
+        begin = partial(self._begin, self._connection, request, lines.run, target, args, kwargs, ours)
+        try:
+            link.send(Wish.ASK, lines.line(TaskStatus.IN_PROGRESS, progress=0.0), begin)
+        except (ValueError, struct.error):  # its id or token is no text: its process will say so
+            return False
+        return True
 
     def _begin(
         self,
         connection: int,
+        request: Request,
         run: str,
         target: Any,
         args: Any,
@@ -147,30 +167,45 @@ class Pool(TaskPool):  # type: ignore[misc]
         options: dict[str, Any],
         answer: Verdict | ReportFailed | None,
     ) -> None:
-        """The answer to the question whether to run is there; without one the job's process asks by itself."""
+        """The answer to the question whether to run is there; without one the job's process asks again."""
         if connection != self._connection or self._stopping:
             return
-        if not isinstance(answer, Verdict):
-            super().apply_async(target, args, kwargs, **options)
-            return
-        said = b"" if answer.run else answer.model_dump_json(exclude_defaults=True).encode()
-        super().apply_async(celery_reporting.run, (run, said, target, tuple(args)), kwargs, **options)
+        said = None
+        if isinstance(answer, Verdict):
+            said = b"" if answer.run else answer.model_dump_json(exclude_defaults=True).encode()
+        ours = (run, said, target, tuple(args))
+        result = super().apply_async(celery_reporting.run, ours, kwargs, **options)
+        request._apply_result = None if result is None else weakref.ref(result)  # for Request.terminate
 
     def _on_result(self, request: Request, lines: Lines, result: tuple[int, Any, float]) -> None:
         """The process of a task has returned."""
         failed, said, runtime = result
-        if isinstance(said, tuple):
-            text, left = said
-            request.is_telling()
-            line = lines.whole(left)
-            on_answer = partial(self._on_told, request, line)
-            link = self._usable_link()
-            if link is None:
-                on_answer(None)
-            else:
-                self._send(link, Wish.SETTLE, line, on_answer)
-            result = failed, text, runtime
-        request.on_success(result)
+        if not isinstance(said, tuple):
+            request.on_success(result)
+            return
+        text, left = said
+        request.is_telling()
+        request.on_success((failed, text, runtime))
+        self._tell(request, lines.whole(left))
+
+    def _on_error(self, request: Request, lines: Lines, info: Any) -> None:
+        """A task did not return to its process. One that Celery's time limit struck after it had left its end to
+        be told has told nothing; where it has, this changes nothing."""
+        error = getattr(info.exception, "exc", info.exception)
+        if not isinstance(error, SoftTimeLimitExceeded):
+            request.on_failure(info)
+            return
+        request.is_telling()
+        request.on_failure(info)
+        self._tell(request, lines.line(TaskStatus.FAILED, error=error_text(error)))
+
+    def _tell(self, request: Request, line: Line) -> None:
+        """Has the end of a task told, and its message acknowledged then."""
+        link = self._usable_link()
+        if link is None:
+            self._on_told(request, line, None)
+        else:
+            link.send(Wish.SETTLE, line, partial(self._on_told, request, line))
 
     def _on_told(self, request: Request, line: Line, answer: Verdict | ReportFailed | None) -> None:
         """The end of a task was told; without an answer this process tells it anew, and waits."""
@@ -185,3 +220,12 @@ class Pool(TaskPool):  # type: ignore[misc]
         logger.warning("the forwarder of statuses is gone; jobs report by themselves")
         if self._link is not None and self._hub is not None:
             self._hub.remove_reader(self._link.fileno())
+
+    def _read_results(self) -> None:
+        """Takes what the processes have said up to now."""
+        poll = select.poll()
+        for descriptor in self._pool._fileno_to_outq:
+            poll.register(descriptor, select.POLLIN)
+        for _ in range(4):  # that a job is there, that it has ended, and the same of the next
+            for descriptor, _event in poll.poll(0):
+                self._pool.handle_result_event(descriptor)

@@ -69,8 +69,8 @@ class Priorities:
 
     def _fetch(self, count: int) -> None:
         self._fetched = [message for message in self._fetched if not message.acknowledged]
-        # One more than the processes, since the one that becomes free has not acknowledged yet.
-        count = min(count, self._slots.initial_value + 1 - len(self._fetched))
+        # Twice the processes, since those that have become free may not have acknowledged yet.
+        count = min(count, 2 * self._slots.initial_value - len(self._fetched))
         while count > 0 and self._more and self._consumer.blueprint.state == RUN:
             count -= 1
             channel = self._consumer.task_consumer.channel

@@ -59,7 +59,7 @@ def settle(line: Line) -> None:
 class _Run:
     """A job that runs in this process, begun by the worker's main process."""
 
-    def __init__(self, name: str, answer: bytes) -> None:
+    def __init__(self, name: str, answer: bytes | None) -> None:
         self.name, self.answer = name, answer
         self.report: Continued | None = None
 
@@ -77,8 +77,10 @@ class _Run:
 _running: list[_Run] = []  # one at most
 
 
-def run(name: str, answer: bytes, trace: Callable[..., Any], args: tuple[Any, ...]) -> tuple[int, Any, float]:
-    """Runs a job in a process of the pool, as its run `name`, on the API's `answer`.
+def run(
+    name: str, answer: bytes | None, trace: Callable[..., Any], args: tuple[Any, ...]
+) -> tuple[int, Any, float]:
+    """Runs a job in a process of the pool, as its run `name`, on the API's `answer` (as `Continued` has it).
 
     Returns what `trace`, Celery's own function, does; where the job's DONE is still to be told, this and the text
     of its result take that text's place (plain values: each class costs a look-up when it is unpickled).

@@ -55,16 +55,20 @@ class _Turn:
         self._lock.acquire()
         try:
             if self._process != os.getpid():  # a lock is shared with whoever forked
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 self._process = os.getpid()
             fcntl.flock(self._file, fcntl.LOCK_EX)
-        except OSError as error:
+        except BaseException as error:
             self._lock.release()
-            raise sa.exc.OperationalError(f"lock {self._path}", None, error) from error
+            if isinstance(error, OSError):
+                raise sa.exc.OperationalError(f"lock {self._path}", None, error) from error
+            raise
 
     def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._lock.release()
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
 
 
 _turn_at: Final = cache(_Turn)

@@ -1,5 +1,6 @@
 """The relay: hands what waits in the outbox to the broker, never in a request's own thread."""
 
+import json
 import logging
 import os
 import queue
@@ -14,7 +15,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
-from pydantic_core import from_json
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import links
@@ -63,7 +63,7 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
 def claimed_job(row: Mapping[str, Any], secret: bytes) -> Job:
     """As `job_of`, of a row as the outbox gives it."""
     options = row["options"]
-    read = {"params": from_json(row["params"]), "options": options and from_json(options)}
+    read = {"params": json.loads(row["params"]), "options": options and json.loads(options)}
     return job_of({**row, **read}, secret)
 
 

@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -78,6 +79,7 @@ class _Peer:
         self._connection = connection
         self._reporter = reporter
         self._read = b""
+        self._writing = threading.Lock()  # both the one who reads and the reporter answer
 
     def read(self) -> bool:
         """Takes what came; False where the peer has gone."""
@@ -119,7 +121,7 @@ class _Peer:
             )
             said = [_answer_frame(wish, number, one) for number, one in zip(numbers, each, strict=True)]
             # It may have died: what it reported is taken all the same.
-            with suppress(OSError):
+            with suppress(OSError), self._writing:
                 self._connection.sendall(b"".join(said))
 
         match wish:

@@ -4,9 +4,11 @@ A pool process that waits for each answer uses `lab.remote_reporter`; this is fo
 """
 
 import itertools
+import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from lab.forwarder import ANSWER_HEAD, Answer, Wish, frame
@@ -18,6 +20,9 @@ from lab.status import Verdict
 OnAnswer = Callable[[Verdict | ReportFailed | None], object]
 
 WRITE_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
+
+logger = logging.getLogger(__name__)
 
 
 class ForwarderLink:
@@ -40,7 +45,7 @@ class ForwarderLink:
             self._connection.close()
             raise
         self._numbers = itertools.count(1)
-        self._awaited: dict[int, tuple[Line, OnAnswer]] = {}
+        self._awaited: dict[int, tuple[float, Line, OnAnswer]] = {}
         self._out: list[bytes] = []
         self._read = b""
 
@@ -56,12 +61,24 @@ class ForwarderLink:
         """Of the socket, for an event loop: `on_readable` is to be called when there is something to read."""
         return -1 if self._connection is None else self._connection.fileno()
 
-    def send(self, wish: Wish, line: Line, on_answer: OnAnswer) -> bool:
-        """Has `line` sent with the next `flush`. Returns whether that one has to be seen to: it is the first."""
+    def send(self, wish: Wish, line: Line, on_answer: OnAnswer) -> None:
+        """Has `line` sent with the next `flush`. What `on_answer` raises is logged.
+
+        Raises:
+            ValueError, struct.error: it is nothing that can be sent.
+        """
         number = next(self._numbers) % 2**32
-        self._awaited[number] = line, on_answer
         self._out.append(frame(wish, number, line))
-        return len(self._out) == 1
+        self._awaited[number] = time.monotonic(), line, on_answer
+
+    def tend(self) -> None:
+        """For each turn of an event loop: writes what waits, and gives the forwarder up if it has been silent
+        for too long."""
+        if self._out:
+            self.flush()
+        oldest = next(iter(self._awaited.values()), None)
+        if oldest is not None and time.monotonic() - oldest[0] > ANSWER_SECONDS:
+            self.close()
 
     def flush(self) -> None:
         """Writes what waits to be written."""
@@ -86,15 +103,18 @@ class ForwarderLink:
             self.close()
             return
         data, at = self._read + came, 0
+        found: list[tuple[OnAnswer, Verdict | ReportFailed]] = []
         while len(data) - at >= ANSWER_HEAD.size:
             word, number, length = ANSWER_HEAD.unpack_from(data, at)
             end = at + ANSWER_HEAD.size + length
             if len(data) < end:
                 break
             body, at = data[end - length : end], end
-            line, on_answer = self._awaited.pop(number)
-            on_answer(_found(Answer(word), body, line))
+            _since, line, on_answer = self._awaited.pop(number)
+            found.append((on_answer, _found(Answer(word), body, line)))
         self._read = data[at:]
+        for on_answer, answer in found:
+            _call(on_answer, answer)
 
     def drain(self, seconds: float) -> None:
         """Waits for all answers, at most for so long."""
@@ -108,13 +128,23 @@ class ForwarderLink:
 
     def close(self) -> None:
         """Gives the connection up, and tells all that still wait for an answer."""
-        if self._connection is not None:
+        connection, self._out = self._connection, []
+        if connection is not None:
             self._on_gone()
-            self._connection.close()
             self._connection = None
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)  # processes that were forked meanwhile hold it too
+            connection.close()
         awaited, self._awaited = self._awaited, {}
-        for _line, on_answer in awaited.values():
-            on_answer(None)
+        for _since, _line, on_answer in awaited.values():
+            _call(on_answer, None)
+
+
+def _call(on_answer: OnAnswer, answer: Verdict | ReportFailed | None) -> None:
+    try:
+        on_answer(answer)
+    except Exception:  # the others are to hear their answers all the same
+        logger.exception("an answer of the forwarder was not taken")
 
 
 def _found(answer: Answer, body: bytes, line: Line) -> Verdict | ReportFailed:

@@ -56,7 +56,8 @@ class Continued(JobReport):
 
     Args:
         run: the name that it gave the run.
-        answer: the JSON of what the API answered, where there was more to it than to go on.
+        answer: the JSON of what the API answered, where there was more to it than to go on; None where no answer
+            came, and it is asked again here.
         hands_over: DONE is not told here: its `tail` is kept as `left`, for that process to tell it.
     """
 
@@ -69,7 +70,7 @@ class Continued(JobReport):
         worker: str,
         attempt: int,
         run: str,
-        answer: bytes,
+        answer: bytes | None,
         *,
         hands_over: bool,
     ) -> None:
@@ -86,7 +87,7 @@ class Continued(JobReport):
         result: Any = None,
         error: str | None = None,
     ) -> Verdict:
-        if status is TaskStatus.IN_PROGRESS and not progress:
+        if status is TaskStatus.IN_PROGRESS and not progress and self._answer is not None:
             return Verdict.model_validate_json(self._answer) if self._answer else _GOING
         if status is TaskStatus.DONE and self._hands_over:
             self.left = tail(status, progress, result, error)

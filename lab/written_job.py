@@ -1,5 +1,6 @@
 """Jobs whose messages are written from the store's text, without a `Job` being made of each."""
 
+import json
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -39,8 +40,12 @@ def write(
     return Written(task_id, kind, text.encode())
 
 
-def _compact(json: str) -> str:
-    return to_json(from_json(json), inf_nan_mode="null").decode()
+def _compact(text: str) -> str:
+    try:
+        value = from_json(text)
+    except ValueError:  # nested deeper than it goes
+        value = json.loads(text)
+    return to_json(value, inf_nan_mode="null").decode()
 
 
 @lru_cache(maxsize=256)

@@ -1,13 +1,14 @@
 """One connection to a forwarder that was really started, for many reports at once."""
 
 import json
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lab import remote_reporter
+from lab import forwarder_link, remote_reporter
 from lab.forwarder import Wish
 from lab.forwarder_link import ForwarderLink
 from lab.job import Job
@@ -48,11 +49,51 @@ def test_who_asks_hears_that_its_job_has_ended(forward: Forward, api: Api) -> No
     link.close()
 
 
-def test_only_the_first_of_a_flush_has_to_see_to_it(forward: Forward, api: Api) -> None:
+def test_what_waits_is_written_by_the_next_turn_of_the_loop(forward: Forward, api: Api) -> None:
     link = ForwarderLink(forward(api.url))
-    assert [link.send(Wish.SETTLE, line(name), lambda _: None) for name in "ab"] == [True, False]
+    link.send(Wish.SETTLE, line("a"), lambda _: None)
+    assert (api.posts, len(link)) == (0, 1)
+    link.tend()
+    link.on_readable()
+    assert (api.posts, len(link)) == (1, 0)
+    link.close()
+
+
+def test_an_answer_that_is_not_taken_keeps_nobody_from_his(forward: Forward, api: Api) -> None:
+    link = ForwarderLink(forward(api.url))
+    found: list[object] = []
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("no")
+
+    for name, on_answer in (("a", refuse), ("b", found.append)):
+        link.send(Wish.SETTLE, line(name), on_answer)
     link.drain(10)
-    assert link.send(Wish.SETTLE, line("c"), lambda _: None)
+    assert found == [Verdict(task_id="b")]
+    link.close()
+
+
+def test_a_forwarder_that_is_silent_for_too_long_is_given_up(
+    forward: Forward, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forwarder_link, "ANSWER_SECONDS", 0.2)
+    api.slow = 2
+    link = ForwarderLink(forward(api.url))
+    found: list[object] = []
+    link.send(Wish.SETTLE, line("a"), found.append)
+    link.tend()
+    assert link.alive
+    time.sleep(0.3)
+    link.tend()
+    assert (link.alive, found) == (False, [None])
+
+
+def test_what_cannot_be_sent_raises_and_leaves_nothing_behind(forward: Forward, api: Api) -> None:
+    link = ForwarderLink(forward(api.url))
+    with pytest.raises(struct.error):
+        link.send(Wish.ASK, Line("x" * 70_000, b"{}"), lambda _: None)
+    assert len(link) == 0
+    assert told(link, Wish.SETTLE, line("a")) == {"a": Verdict(task_id="a")}
     link.close()
 
 
