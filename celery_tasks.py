@@ -26,10 +26,11 @@ from lab.signatures import bind
 from lab.status import TaskStatus, Verdict
 from lab.task_api import TaskAPI, tell_due
 
+# The worker's main process asks for jobs and tells their ends, where nothing follows from that.
+celery_app.Task.Request = "celery_pool:Request"
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
 HARD_LIMIT_SECONDS = 5.0
-REQUEST = "celery_pool:Request"  # begun and ended by the worker's main process, where nothing follows
 PLACES = settings.places
 
 
@@ -37,7 +38,7 @@ class NeverRun(Exception):
     """A task of a workflow was not run, since the workflow has ended."""
 
 
-@celery_app.task(bind=True, name="process_task", max_retries=None, Request=REQUEST)
+@celery_app.task(bind=True, name="process_task", max_retries=None)
 def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "celery") -> Any:
     """Waits `timeout` seconds under the number `task_num`, reporting its progress.
 
@@ -46,13 +47,13 @@ def process_task(self: Task, task_num: int, timeout: float, worker_id: str = "ce
     return _run(self, task_num, {"timeout": timeout}, worker_id)
 
 
-@celery_app.task(bind=True, name="process_data", max_retries=None, Request=REQUEST)
+@celery_app.task(bind=True, name="process_data", max_retries=None)
 def process_data(self: Task, numbers: list[float], task_num: int = 0, worker_id: str = "celery") -> Any:
     """Count, sum, min, max, mean and standard deviation of `numbers`."""
     return _run(self, task_num, {"numbers": numbers}, worker_id)
 
 
-@celery_app.task(bind=True, name="process_image", max_retries=None, Request=REQUEST)
+@celery_app.task(bind=True, name="process_image", max_retries=None)
 def process_image(
     self: Task,
     image_id: str,
@@ -72,7 +73,7 @@ def process_image(
 
 
 def _task_of(kind: str) -> Any:
-    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,), Request=REQUEST)
+    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,))
     def task(self: Task, *args: Any, task_num: int = 0, worker_id: str = "celery", **params: Any) -> Any:
         return _run(self, task_num, bind(KINDS[kind], args, params), worker_id)
 
@@ -86,7 +87,9 @@ _tasks = {
 add, multiply = _tasks["add"], _tasks["multiply"]
 
 
-@celery_app.task(bind=True, name="dmap", max_retries=None, throws=(NeverRun,))
+@celery_app.task(
+    bind=True, name="dmap", max_retries=None, throws=(NeverRun,), Request="celery.worker.request:Request"
+)
 def dmap(self: Task, items: list[Any], task_num: int = 0, worker_id: str = "celery") -> Any:
     """Replaces itself by a group of one task for each of `items`, which the API has made and named."""
     _run(self, task_num, {"items": items}, worker_id)
