@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from harness.lab import Lab
 from harness.node import RabbitNode
@@ -29,8 +30,17 @@ def own_lab(node: RabbitNode, mail: MailServer, tmp_path_factory: pytest.TempPat
     with Lab(tmp_path_factory.mktemp("schedule"), f"{node.url}schedule", env=env) as running:
         running.start_celery(concurrency=2)
         running.start_consumer()
+        _wait_until_counted(node)
         yield running
     node.ctl("delete_vhost", "schedule")
+
+
+def _wait_until_counted(node: RabbitNode) -> None:
+    """Waits until the management API, which looks every few seconds, has seen the consumer."""
+    url, deadline = f"{node.management_url}api/queues/schedule/tasks", time.monotonic() + 30
+    while not requests.get(url, auth=(node.user, node.password), timeout=10).json().get("consumers"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def ask(lab: Lab, path: str) -> Any:
@@ -172,5 +182,8 @@ def test_a_word_of_beat_is_not_lost_while_the_api_is_away(own_lab: Lab) -> None:
     while not (made := runs(own_lab))["daily-report"]:
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert len(made["weekly-cleanup"]) == before["weekly-cleanup"]
+    dues = [
+        run["due_at"] for run in made["weekly-cleanup"]
+    ]  # beat's word of what was run before makes no second run
+    assert len(dues) == len(set(dues)) == max(1, before["weekly-cleanup"])
     own_lab.wait_for([made["daily-report"][0]["task_id"]])
