@@ -15,7 +15,7 @@ import select
 import struct
 import weakref
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import celery.worker.request
 from celery.concurrency.prefork import TaskPool
@@ -26,18 +26,13 @@ from lab.amqp import delivery_count
 from lab.forwarder import Wish
 from lab.forwarder_link import ForwarderLink
 from lab.job import error_text
-from lab.lines import Line, Lines
+from lab.lines import Line, Lines, Ticket
 from lab.reporter import ASK_SECONDS, ReportFailed
 from lab.status import TaskStatus, Verdict
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS: Final = 2 * ASK_SECONDS
-
-
-class _Entitled(NamedTuple):
-    task_id: str
-    token: str
 
 
 class Request(celery.worker.request.Request):  # type: ignore[misc]
@@ -54,8 +49,7 @@ class Request(celery.worker.request.Request):  # type: ignore[misc]
         token = headers.get("lab_token")
         if redelivered or delivery_count(headers, redelivered) or not isinstance(token, str) or not token:
             return None
-        named = _Entitled(self.id, token)
-        return Lines(named, self.hostname, headers.get("lab_attempt", 1), False)
+        return Lines(Ticket(self.id, token), self.hostname, headers.get("lab_attempt", 1), False)
 
     def acknowledge(self) -> None:
         """Acknowledges its message, or has that done when its end was told."""

@@ -18,7 +18,7 @@ from lab.amqp import delivery_count
 from lab.context import Report
 from lab.job import Assignment
 from lab.job_report import Continued
-from lab.lines import Line
+from lab.lines import Line, Ticket
 from lab.remote_reporter import RemoteReporter, start_forwarder
 from lab.reporter import Reporter, ReportFailed
 from lab.spool import Spool
@@ -122,7 +122,7 @@ def report_of(job: Assignment, request: Any, attempt: int, *, redelivered: bool)
 def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
     """A revoked or expired task tells so from the worker's main process: its own process is gone, or never ran it."""
     headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
-    job = Assignment(request.id, 0, "", {}, headers.get("lab_token") or "")
+    job = Ticket(request.id, headers.get("lab_token") or "")
     attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
     by = reporter(os.getpid())
     report = by.for_job(job, request.hostname, attempt)

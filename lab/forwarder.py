@@ -72,6 +72,18 @@ def _answer_frame(wish: Wish, number: int, found: Verdict | ReportFailed) -> byt
     return ANSWER_HEAD.pack(word.value, number, len(body)) + body
 
 
+def answered(word: bytes, body: bytes, line: Line) -> Verdict | ReportFailed:
+    """What a frame with this answer says of `line`: the reverse of how it is written. Raises ValueError for what is
+    no answer."""
+    match Answer(word):
+        case Answer.GO_ON:
+            return Verdict(task_id=line.task_id)
+        case Answer.VERDICT:
+            return Verdict.model_validate_json(body)
+        case Answer.FAILED:
+            return ReportFailed(body.decode())
+
+
 class _Peer:
     """One connection of a process of the pool."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from lab.forwarder import ANSWER_HEAD, Answer, Wish, frame
+from lab.forwarder import ANSWER_HEAD, Wish, answered, frame
 from lab.lines import Line
 from lab.reporter import ReportFailed
 from lab.status import Verdict
@@ -111,7 +111,7 @@ class ForwarderLink:
                 break
             body, at = data[end - length : end], end
             _since, line, on_answer = self._awaited.pop(number)
-            found.append((on_answer, _found(Answer(word), body, line)))
+            found.append((on_answer, answered(word, body, line)))
         self._read = data[at:]
         for on_answer, answer in found:
             _call(on_answer, answer)
@@ -145,9 +145,3 @@ def _call(on_answer: OnAnswer, answer: Verdict | ReportFailed | None) -> None:
         on_answer(answer)
     except Exception:  # the others are to hear their answers all the same
         logger.exception("an answer of the forwarder was not taken")
-
-
-def _found(answer: Answer, body: bytes, line: Line) -> Verdict | ReportFailed:
-    if answer is Answer.GO_ON:
-        return Verdict(task_id=line.task_id)
-    return Verdict.model_validate_json(body) if answer is Answer.VERDICT else ReportFailed(body.decode())

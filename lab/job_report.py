@@ -1,12 +1,10 @@
 """How one run of a job reports."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from lab.lines import Entitled, Line, Lines, tail
-from lab.status import TaskStatus, Verdict
-
-_GOING: Final = Verdict(task_id="")
+from lab.status import GO_ON, TaskStatus, Verdict
 
 
 class Desk(Protocol):
@@ -88,10 +86,10 @@ class Continued(JobReport):
         error: str | None = None,
     ) -> Verdict:
         if status is TaskStatus.IN_PROGRESS and not progress and self._answer is not None:
-            return Verdict.model_validate_json(self._answer) if self._answer else _GOING
+            return Verdict.model_validate_json(self._answer) if self._answer else GO_ON
         if status is TaskStatus.DONE and self._hands_over:
             self.left = tail(status, progress, result, error)
-            return _GOING
+            return GO_ON
         if status.final:
             self.left = b""
         return super().__call__(status, progress=progress, result=result, error=error)

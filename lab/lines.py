@@ -4,7 +4,7 @@ import itertools
 import os
 import secrets
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from pydantic_core import to_json
 
@@ -31,6 +31,13 @@ class Entitled(Protocol):
     def task_id(self) -> str: ...
     @property
     def token(self) -> str: ...
+
+
+class Ticket(NamedTuple):
+    """The least that may be reported on."""
+
+    task_id: str
+    token: str
 
 
 class Lines:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from lab.forwarder import ANSWER_HEAD, Answer, Wish, frame
+from lab.forwarder import ANSWER_HEAD, Wish, answered, frame
 from lab.job_report import JobReport
 from lab.lines import Entitled, Line
 from lab.reporter import Reporter, ReportFailed
@@ -97,20 +97,17 @@ class RemoteReporter:
             connection.settimeout(None if wish is Wish.MUST_ASK else ANSWER_SECONDS)
             self._own.number = number = (self._own.number + 1) % 2**32
             connection.sendall(frame(wish, number, line))
-            word, answered, length = ANSWER_HEAD.unpack(_read(connection, ANSWER_HEAD.size))
-            if answered != number:
+            word, answers, length = ANSWER_HEAD.unpack(_read(connection, ANSWER_HEAD.size))
+            if answers != number:
                 raise ConnectionError("the forwarder answers another question")
-            answer, body = Answer(word), _read(connection, length)
-            verdict = Verdict(task_id=line.task_id)
-            if answer is Answer.VERDICT:
-                verdict = Verdict.model_validate_json(body)
+            found = answered(word, _read(connection, length), line)
         except BaseException:
             # Celery's time limit is raised anywhere: the answer still to come must not be taken for the next one.
             self.leave()
             raise
-        if answer is Answer.FAILED:
-            raise ReportFailed(body.decode())
-        return verdict
+        if isinstance(found, ReportFailed):
+            raise found
+        return found
 
     def _connection(self) -> socket.socket:
         found: socket.socket | None = getattr(self._own, "connection", None)

@@ -109,3 +109,7 @@ class Verdict(BaseModel):
         """Whether the job should run: yes, unless the task has already come to its end, is to be
         cancelled, or is being run by somebody else. A task that the API does not know still runs."""
         return not self.cancel and not self.skip and not (self.status is not None and self.status.final)
+
+
+GO_ON: Final = Verdict(task_id="")
+"""The answer where nobody was asked: there is nothing to do but to go on."""

@@ -7,9 +7,8 @@ from lab.context import Report
 from lab.job import Outcome
 from lab.lines import Entitled
 from lab.recent import Recent
-from lab.status import TaskStatus, Verdict
+from lab.status import GO_ON, TaskStatus, Verdict
 
-_GOING: Final = Verdict(task_id="")
 _STOPPED: Final = Verdict(task_id="", cancel=True)
 
 
@@ -27,7 +26,7 @@ class Untracked:
         task_id, cancelled = job.task_id, self._cancelled
 
         def report(status: TaskStatus, **_: Any) -> Verdict:  # noqa: ARG001
-            return _STOPPED if task_id in cancelled else _GOING
+            return _STOPPED if task_id in cancelled else GO_ON
 
         return report
 
