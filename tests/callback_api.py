@@ -8,9 +8,12 @@ from typing import Any
 
 
 class Api:
-    """Takes statuses, slowly where it is told so."""
+    """A real HTTP server that answers as it is told and remembers what it got."""
 
     def __init__(self) -> None:
+        self.answers: list[int] = []
+        self.connections: set[tuple[str, int]] = set()
+        self.got_progress = threading.Event()
         self.updates: list[dict[str, Any]] = []
         self.posts = 0
         self.slow = 0.0
@@ -22,21 +25,27 @@ class Api:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                api.connections.add(self.client_address)
                 api.posts += 1
                 time.sleep(api.slow)
-                api.updates += body["updates"]
-                results = [
-                    {
-                        "task_id": u["task_id"],
-                        "applied": True,
-                        "status": api.status or u["status"],
-                        "error": api.error,
-                    }
-                    for u in body["updates"]
-                ]
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                code = api.answers.pop(0) if api.answers else 200
+                results = []
+                if code == 200:
+                    api.updates += body["updates"]
+                    results = [
+                        {
+                            "task_id": update["task_id"],
+                            "applied": True,
+                            "status": api.status or update["status"],
+                            "error": api.error,
+                        }
+                        for update in body["updates"]
+                    ]
+                    if any(0 < (update.get("progress") or 0) < 1 for update in body["updates"]):
+                        api.got_progress.set()
                 data = json.dumps({"results": results}).encode()
-                self.send_response(200)
+                self.send_response(code)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

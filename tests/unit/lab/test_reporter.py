@@ -1,9 +1,5 @@
-import json
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,66 +9,9 @@ from lab.job import Job
 from lab.reporter import Reporter, ReportFailed
 from lab.spool import Spool
 from lab.status import TaskStatus
+from tests.callback_api import Api
 
 JOB = Job(task_id="x", num=1, params={"timeout": 1.0}, token="t")
-
-
-class Api:
-    """A real HTTP server that answers as it is told and remembers what it got."""
-
-    def __init__(self) -> None:
-        self.answers: list[int] = []
-        self.status: str | None = None
-        self.updates: list[dict[str, Any]] = []
-        self.posts = 0
-        self.slow = 0.0
-        self.connections: set[tuple[str, int]] = set()
-        self.got_progress = threading.Event()
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                api.connections.add(self.client_address)
-                api.posts += 1
-                time.sleep(api.slow)
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                code = api.answers.pop(0) if api.answers else 200
-                results = []
-                if code == 200:
-                    api.updates += body["updates"]
-                    results = [
-                        {
-                            "task_id": update["task_id"],
-                            "applied": True,
-                            "status": api.status or update["status"],
-                        }
-                        for update in body["updates"]
-                    ]
-                    if any(0 < (update.get("progress") or 0) < 1 for update in body["updates"]):
-                        api.got_progress.set()
-                data = json.dumps({"results": results}).encode()
-                self.send_response(code)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/update_task_status_api/"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-
-@pytest.fixture
-def api() -> Iterator[Api]:
-    made = Api()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def test_updates_carry_the_token_over_one_kept_connection(api: Api) -> None:
