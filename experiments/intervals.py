@@ -27,21 +27,24 @@ Pick = Callable[[Sequence[float]], tuple[float, ...]]
 Draw = tuple[Pick, tuple[float, ...]]
 
 
-def of_mean(values: Sequence[float], level: float = LEVEL, resolution: float = 0.0) -> Interval:
+def of_mean(
+    values: Sequence[float], level: float = LEVEL, resolution: float = 0.0, *, least: float = -math.inf
+) -> Interval:
     """The mean of `values`, one of each repetition, with its interval at `level` (0 to 1).
 
     Args:
         resolution: the smallest step in which the values can be told; the interval reaches at least so far.
+        least: what the mean cannot be less than; the interval ends there.
     """
     mean = fmean(values)
     if len(values) < MINIMUM:
         return Interval(value=mean)
     spread = stdev(values)
     if not spread:
-        return _around(mean, resolution)
+        return _around(mean, resolution, least)
     residuals = [(value - mean) / spread for value in values]
     ratios = [_ratio(*_drawn(residuals, draw)) for draw in _draws("one", len(values), _resamples(level))]
-    return _around(mean, max(resolution, _quantile(ratios, level) * spread))
+    return _around(mean, max(resolution, _quantile(ratios, level) * spread), least)
 
 
 def of_difference(
@@ -82,8 +85,8 @@ def leaves_out_zero(interval: Interval) -> bool:
     return low is not None and high is not None and (low > 0 or high < 0)
 
 
-def _around(value: float, reach: float) -> Interval:
-    return Interval(value=value, low=value - reach, high=value + reach)
+def _around(value: float, reach: float, least: float = -math.inf) -> Interval:
+    return Interval(value=value, low=max(least, value - reach), high=value + reach)
 
 
 def _resamples(level: float) -> int:

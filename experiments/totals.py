@@ -46,7 +46,7 @@ def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
             Total(
                 arm=arm,
                 figures={
-                    key: intervals.of_mean(values, resolution=resolution_of(plan, key, values))
+                    key: intervals.of_mean(values, resolution=resolution_of(plan, key, values), least=0.0)
                     for key, values in series.items()
                     if values
                 },

@@ -103,6 +103,14 @@ def test_what_never_varies_has_an_interval_without_width() -> None:
     assert not leaves_out_zero(of_mean([0.0] * 5))
 
 
+def test_an_interval_ends_at_what_its_mean_cannot_be_less_than() -> None:
+    values = [1.0, 20.0, 1.0]
+    free, bounded = of_mean(values), of_mean(values, least=0.0)
+    assert free.low is not None
+    assert free.low < 0
+    assert bounded == free.model_copy(update={"low": 0.0})
+
+
 def test_one_side_that_never_varies_leaves_the_others_spread() -> None:
     values = [1.0, 2.0, 3.0, 4.0, 5.0]
     apart, alone = of_difference([0.0] * 5, values), of_mean(values)

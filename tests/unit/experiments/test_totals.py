@@ -23,6 +23,15 @@ def test_a_total_is_the_mean_of_the_repetitions_without_the_warm_up() -> None:
     assert low < 101 < 103 < high
 
 
+def test_the_interval_of_a_figure_does_not_reach_below_zero() -> None:
+    runs = [bare_run(turn, 0, throughput=rate, p50=10.0, p99=20.0) for turn, rate in enumerate((9, 1, 20, 1))]
+    (total,) = totals_of(a_plan(arms=ARMS[:1]), runs)
+    assert (total.figures["throughput"].low, total.figures["throughput"].value) == (
+        0.0,
+        pytest.approx(22 / 3),
+    )
+
+
 def test_a_difference_is_taken_turn_by_turn() -> None:
     (found,) = comparisons_of(a_plan(arms=ARMS[:2]), three_turns(), ["throughput"])
     assert (found.first, found.second) == (0, 1)
