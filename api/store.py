@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from api import bulk, links
-from api.database import writing
+from api.database import take_turn, writing
 from api.models import (
     outbox,
     submissions,
@@ -81,7 +81,9 @@ class Store(Updates):
         count, method = len(news), news[0].method
         now = now_us()
         with writing(self.engine) as connection:
-            # The counter comes first: its row lock makes writers queue up on PostgreSQL as well.
+            # Whoever moves tasks takes the turn first and a number later; in another order two would wait for
+            # each other.
+            take_turn(connection)
             first = self.next(connection, "num", count)
             if key is not None:
                 fingerprint = fingerprint_of(new, count, group)

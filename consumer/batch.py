@@ -50,9 +50,12 @@ class Batch:
                 self._ended.append((work, outcome))
             return not self._broken
 
-    def ended(self) -> list[tuple[Work, Outcome]]:
-        """What ran, and what it came to."""
-        return self._ended
+    def finish(self) -> list[tuple[Work, Outcome]]:
+        """Takes what ran, and what it came to, out of the batch, of which none is left; nothing where it was
+        broken up."""
+        with self._lock:
+            ended, self._ended = self._ended, []
+            return ended
 
     @property
     def is_slow(self) -> bool:

@@ -237,7 +237,7 @@ class Runner:
             self._durations.note(work.key, work.run.seconds)
             if not batch.end(work, outcome):
                 return self._tell([(work, outcome)])
-        return self._tell(batch.ended(), batch)
+        return self._tell(batch.finish(), batch)
 
     def _begin(self, batch: Batch) -> None:
         """Tells that these jobs begin, and has those run alone that the answer takes out."""

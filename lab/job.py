@@ -1,12 +1,13 @@
 """The job that every transport runs, by one plain function."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from lab.backoff import delay
+from lab.clock import now_us
 from lab.context import API, MAX_TIME_LIMIT, Cancelled, Context, Files, Mailer, Report, TemporaryError
 from lab.kinds import KINDS
 from lab.logs import JobLog
@@ -144,12 +145,14 @@ class Outcome:
     Attributes:
         error: what it raised, where it is not DONE.
         again_seconds: when it is to be tried again, where it is RETRYING.
+        at_us: when it came to that; it may be told later, together with others.
     """
 
     status: TaskStatus
     result: Any = None
     error: BaseException | None = None
     again_seconds: float = 0.0
+    at_us: int = field(default_factory=now_us, compare=False)
 
     @property
     def text(self) -> str | None:

@@ -83,12 +83,14 @@ class Lines:
 
     def end(self, outcome: Outcome) -> Line:
         """The update of how the job ended."""
-        return self.line(outcome.status, progress=outcome.progress, result=outcome.result, error=outcome.text)
+        return self.whole(tail(outcome.status, outcome.progress, outcome.result, outcome.text, outcome.at_us))
 
 
-def tail(status: TaskStatus, progress: float | None, result: Any, error: str | None) -> bytes:
-    """What is told of a run now; before it in the update comes whose run it is."""
-    parts = [f',"status":"{status}","at":"{to_iso(now_us())}"'.encode()]
+def tail(
+    status: TaskStatus, progress: float | None, result: Any, error: str | None, at_us: int | None = None
+) -> bytes:
+    """What is told of a run, `at_us` or now; before it in the update comes whose run it is."""
+    parts = [f',"status":"{status}","at":"{to_iso(now_us() if at_us is None else at_us)}"'.encode()]
     if progress is not None:
         parts.append(b',"progress":%r' % float(progress))
     if result is not None:

@@ -1,6 +1,5 @@
 """The lab that an experiment runs on: who works in it, what it is, and the room for one trial after the other."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,11 +14,13 @@ from experiments.environment import environment_of
 from experiments.model import label
 from experiments.plan import Arm, Plan
 from lab import amqp
+from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.control import Control, ControlError, WorkerPicture
 
 SETTLE_SECONDS: Final = 0.3
 DRAIN_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.2
 TRIES: Final = 3
 
 Who = tuple[str, str, int | None]
@@ -27,30 +28,27 @@ Who = tuple[str, str, int | None]
 
 
 class NotDrained(Exception):
-    """Jobs of an arm's last repetition run or wait, though they were cancelled: the next would share its workers
-    with them."""
-
-    def __init__(self, plan: Plan, arm: Arm) -> None:
-        name = label(plan, plan.arms.index(arm))
-        super().__init__(
-            f"jobs of a repetition of {name} that was over did not end: its workers are not free"
-        )
+    """Other jobs run or wait where a repetition is to begin: it would share its workers with them."""
 
 
 class LabStand:
-    """Opens trials in the lab of `desk`, one at a time; waits no longer for anything once `stop` is set."""
+    """Opens trials in the lab of `desk`, one at a time; waits no longer for anything once its `stop` is set."""
 
-    def __init__(self, desk: Desk, stop: threading.Event) -> None:
+    def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._stop = stop
+        self._stop = desk.stop
         self._last: BrokeredTrial | None = None
+        self._first = True
 
     def open(self, arm: Arm) -> BrokeredTrial:
-        """A trial of `arm`, once the one before has left nothing in its queue.
+        """A trial of `arm`, once the one before has left nothing in its queue; the first, once nobody else has.
 
         Raises:
-            NotDrained: it has left jobs that do not end.
+            NotDrained: there are jobs that do not end.
         """
+        if self._first:
+            self._wait_for_others()
+            self._first = False
         last, self._last = self._last, None
         if last is not None and last.left_behind:
             self._drain(last)
@@ -58,22 +56,58 @@ class LabStand:
         self._last = SyncTrial(self._desk, arm) if arm.method == "sync" else BrokeredTrial(self._desk, arm)
         return self._last
 
+    def leave(self) -> None:
+        """Waits a moment for what the last trial runs in this process."""
+        if self._last is not None:
+            self._last.leave()
+
+    def _wait_for_others(self) -> None:
+        """Waits until the queues of the plan's arms are empty: an experiment that was cancelled, or somebody who
+        sent tasks, may have left messages there. Those of other queues cost the machine's time too while workers
+        are at them; what nobody takes is left alone."""
+        own = {queue for arm in self._desk.plan.arms if (queue := self._queue_of(arm)) is not None}
+        others = {delivery.queue(queue) for queue in METHODS for delivery in Delivery} - own
+        until, before = time.monotonic() + DRAIN_SECONDS, 0
+        while own and not self._stop.is_set():
+            waiting = {queue: count for queue in sorted(own) if (count := self._ready(queue))}
+            elsewhere = sum(map(self._ready, others))
+            late = time.monotonic() > until
+            if not waiting and (not elsewhere or late or 0 < before <= elsewhere):
+                return
+            if late:
+                held = ", ".join(f"{count} in {queue}" for queue, count in waiting.items())
+                raise NotDrained(
+                    f"messages of others wait in its queues ({held}): let the workers end them, or purge the queue"
+                )
+            before = elsewhere
+            self._stop.wait(LOOK_SECONDS)
+
     def _drain(self, trial: BrokeredTrial) -> None:
         """Waits until workers have passed over what was cancelled, and ended what they ran."""
-        queues = {method: queue for queue, method in METHODS.items()}
-        settings, arm = self._desk.settings, trial.arm
-        elsewhere = arm.method == "celery" and settings.celery_broker_url != settings.rmq_url
+        plan, queue = self._desk.plan, self._queue_of(trial.arm)
         until = time.monotonic() + trial.longest + DRAIN_SECONDS
         while not self._stop.is_set():
             trial.ended()
-            waiting = 0
-            if arm.method in queues and not elsewhere:
-                waiting = ready(settings, arm.delivery.queue(queues[arm.method]))
-            if not waiting and not trial.left_behind:
+            if not (queue and self._ready(queue)) and not trial.left_behind:
                 return
             if time.monotonic() > until:
-                raise NotDrained(self._desk.plan, arm)
-            self._stop.wait(0.2)
+                name = label(plan, plan.arms.index(trial.arm))
+                raise NotDrained(
+                    f"jobs of a repetition of {name} that was over did not end: its workers are not free"
+                )
+            self._stop.wait(LOOK_SECONDS)
+
+    def _queue_of(self, arm: Arm) -> str | None:
+        """The queue on the lab's broker that its jobs go through; None where they go another way."""
+        settings = self._desk.settings
+        if arm.method == "celery" and settings.celery_broker_url != settings.rmq_url:
+            return None
+        return next(
+            (arm.delivery.queue(queue) for queue, method in METHODS.items() if method == arm.method), None
+        )
+
+    def _ready(self, queue: str) -> int:
+        return ready(self._desk.settings, queue)
 
 
 def pictures_of(

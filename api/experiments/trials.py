@@ -31,7 +31,7 @@ _LEASE_SECONDS: Final = 3_600.0
 
 @dataclass(frozen=True)
 class Desk:
-    """What trials work with; `threads` run the jobs of `sync`."""
+    """What trials work with; `threads` run the jobs of `sync`, `stop` is set when the experiment is to end."""
 
     settings: Settings
     secret: bytes
@@ -42,6 +42,7 @@ class Desk:
     experiment_id: str
     plan: Plan
     threads: int
+    stop: threading.Event
 
 
 class BrokeredTrial:
@@ -100,9 +101,12 @@ class BrokeredTrial:
         return self._desk.meter.end()
 
     def close(self) -> None:
-        """Cancels what has not ended."""
-        if self.left_behind:
+        """Cancels what has not ended; where the whole experiment is to end, `cancel_all` does that at last."""
+        if self.left_behind and not self._desk.stop.is_set():
             cancel_all(self._desk, self._nums[0])
+
+    def leave(self) -> None:
+        """Waits a moment for those of its jobs that run in this process, and were cancelled."""
 
     @property
     def left_behind(self) -> bool:
@@ -165,6 +169,11 @@ class SyncTrial(BrokeredTrial):
         for _ in self._threads:
             self._waiting.put(None)
         super().close()
+        if not self._desk.stop.is_set():
+            self.leave()
+
+    def leave(self) -> None:
+        """Waits for the threads."""
         for thread in self._threads:
             thread.join(1.0)
 

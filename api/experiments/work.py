@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from api.experiments.ending import INTERRUPTED, conclude
@@ -57,19 +58,23 @@ class Work:
         methods = sorted({arm.method for arm in plan.arms} & CONTROLS.keys())
         controls = {str(method): create_control(method, self._settings) for method in methods}
         equaliser = Equaliser(controls, plan)
-        try:
-            status, error = self._outcome(plan, controls, equaliser)
-            conclude(self._rows, self._id, status, error)
-        finally:
-            equaliser.restore()
+        with ExitStack() as ending:
             for control in controls.values():
-                control.close()
+                ending.callback(control.close)
+            ending.callback(equaliser.restore)
+            try:
+                status, error = self._outcome(plan, controls, equaliser, ending)
+            finally:
+                equaliser.order_back()
+            # Before what is left is cancelled, which takes seconds where it is much: there may be no time.
+            conclude(self._rows, self._id, status, error)
 
     def _outcome(
-        self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser
+        self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser, ending: ExitStack
     ) -> tuple[str, str | None]:
+        """How it went; `ending` gets what is to be done when that is stored."""
         try:
-            self._run(plan, controls, equaliser)
+            self._run(plan, controls, equaliser, ending)
         except Stopped:
             return ("CANCELLED", None) if self._lease.cancelled else ("FAILED", INTERRUPTED)
         except (NoWorker, EqualiseError, NotDrained) as problem:
@@ -79,7 +84,9 @@ class Work:
             return "FAILED", f"{type(problem).__name__}: {problem}"[:2000]
         return "DONE", None
 
-    def _run(self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser) -> None:
+    def _run(
+        self, plan: Plan, controls: Mapping[str, Control], equaliser: Equaliser, ending: ExitStack
+    ) -> None:
         self._rows.tell(self._id, 0.0, "preparing", {})
         pictures = pictures_of(plan, controls, equaliser.apply() if plan.equalise else ())
         fairness = fairness_of(plan, pictures, self._settings, equalised=plan.equalise)
@@ -92,17 +99,18 @@ class Work:
         relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine), batch)
         meter = UsageMeter(controls, self._settings, [transport.traffic for transport in transports])
         threads = sync_threads(plan, pictures)
-        desk = Desk(self._settings, secret, self._store, self._rows, relay, meter, self._id, plan, threads)
+        stop, self._lease.preparing = self._lease.stop, False
+        desk = Desk(
+            self._settings, secret, self._store, self._rows, relay, meter, self._id, plan, threads, stop
+        )
         relay.start()
-        try:
-            stop, self._lease.preparing = self._lease.stop, False
-            Runner(LabStand(desk, stop), plan, self._on_progress, self._on_run, stop).run()
-            after = fairness_of(plan, pictures_again(controls, pictures), self._settings, threads=threads)
-            self._rows.keep_setting(self._id, changed(fairness, after), surroundings)
-        finally:
-            equaliser.order_back()
-            cancel_all(desk)
-            relay.stop()
+        ending.callback(relay.stop)
+        stand = LabStand(desk)
+        ending.callback(stand.leave)
+        ending.callback(cancel_all, desk)
+        Runner(stand, plan, self._on_progress, self._on_run, stop).run()
+        after = fairness_of(plan, pictures_again(controls, pictures), self._settings, threads=threads)
+        self._rows.keep_setting(self._id, changed(fairness, after), surroundings)
 
     def _on_progress(self, progress: Progress) -> None:
         now = time.monotonic()

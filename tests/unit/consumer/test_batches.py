@@ -1,21 +1,25 @@
 """Quick jobs that are run and told about together."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 import pytest
 
+from consumer.batch import Batch
 from consumer.handler import ACK, REQUEUE, Handler, Run, Settlement
 from consumer.quick import Durations, key_of
 from consumer.runner import Runner
+from consumer.work import Work
 from lab.context import Report
 from lab.job import Job, Outcome
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.status import TaskStatus, Verdict
 
-QUICK = key_of(Job(task_id="x", num=0, kind="hanging_task", params={"timeout": 0.0}))
+JOB = Job(task_id="x", num=0, kind="hanging_task", params={"timeout": 0.0})
+QUICK = key_of(JOB)
 
 
 class Desk:
@@ -24,6 +28,7 @@ class Desk:
     def __init__(self) -> None:
         self.begun: list[int] = []
         self.ended: list[list[TaskStatus]] = []
+        self.ended_us: list[int] = []
         self.stopped: set[int] = set()
         self.fails = False
         self.reports: dict[int, list[TaskStatus]] = {}
@@ -44,6 +49,7 @@ class Desk:
         if self.fails:
             raise OSError("away")
         self.ended.append([outcome.status for _, outcome in ends])
+        self.ended_us += [outcome.at_us for _, outcome in ends]
 
 
 class Quick(Durations):
@@ -114,6 +120,29 @@ def test_quick_jobs_are_told_about_together_and_each_is_acknowledged(stage: Stag
     assert all(stage.settled[num] is ACK for num in nums)
     assert stage.desk.reports == {}
     assert stage.runner.free == 1
+
+
+def test_each_tells_when_it_ended_itself(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "hanging_task", lambda context, timeout: time.sleep(0.003))
+    nums = stage.send(5)
+    stage.begin_all()
+    stage.wait(lambda: set(nums) <= stage.settled.keys())
+    (together,) = stage.desk.ended
+    assert len(together) == 5
+    gaps = [later - earlier for earlier, later in itertools.pairwise(stage.desk.ended_us)]
+    assert min(gaps) >= 3_000
+
+
+def test_a_batch_that_was_broken_up_when_its_last_job_had_ended_is_told_about_once() -> None:
+    work = Work(Run(JOB, 1, Desk().report_of(1)), [], lambda: True)
+    outcome = Outcome(TaskStatus.DONE)
+    for first_is_thread in (True, False):
+        batch = Batch([work])
+        assert batch.next() is work
+        assert batch.end(work, outcome)
+        told = [batch.finish, lambda batch=batch: batch.break_up()[0]]
+        found = [take() for take in (told if first_is_thread else reversed(told))]
+        assert found == [[(work, outcome)], []]
 
 
 def test_one_that_is_not_to_run_is_not_run_with_the_others(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 import multiprocessing
 from typing import Any
 
+import pytest
 from pydantic_core import from_json
 
 from lab.job import Job, Outcome
@@ -20,6 +21,13 @@ def test_a_line_is_read_as_the_update_that_it_says() -> None:
         "worker@host",
     )
     assert (update.token, update.progress, update.result, update.first) == ("t", 1.0, {"a": [1, None]}, True)
+
+
+def test_an_end_is_told_with_the_time_that_it_came_at() -> None:
+    line = Lines(JOB, "w", 1, False).end(Outcome(TaskStatus.DONE, at_us=1_700_000_000_000_001))
+    assert StatusUpdate.model_validate_json(line.json).at.timestamp() == pytest.approx(
+        1_700_000_000.000001, abs=1e-6
+    )
 
 
 def _run(answer: Any) -> None:

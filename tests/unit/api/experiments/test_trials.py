@@ -58,7 +58,8 @@ def desk(parts: Services, relay: Relay) -> Desk:
     plan = Plan(arms=[CONSUMER, SYNC], jobs=2, payload_bytes=10, work=Work.FAILING)
     rows = parts.experiments.rows
     return Desk(
-        parts.settings, parts.secret, parts.store, rows, relay, Meter(), rows.add(plan), plan, 2  # type: ignore[arg-type]
+        parts.settings, parts.secret, parts.store, rows, relay, Meter(), rows.add(plan), plan, 2,  # type: ignore[arg-type]
+        threading.Event(),
     )  # fmt: skip
 
 
@@ -75,6 +76,12 @@ def tasks_of(desk: Desk) -> list[dict[str, Any]]:
 
 def apply(desk: Desk, task: dict[str, Any], status: TaskStatus) -> None:
     desk.store.apply([StatusUpdate(task_id=task["id"], status=status, worker="w@h")])
+
+
+def hold(monkeypatch: pytest.MonkeyPatch, messages: dict[str, int]) -> None:
+    """Has so many messages in the queues, and little patience with them."""
+    monkeypatch.setattr("api.experiments.stand.ready", lambda _settings, queue: messages.get(queue, 0))
+    monkeypatch.setattr("api.experiments.stand.DRAIN_SECONDS", 0.3)
 
 
 def wait_for_ends(trial: BrokeredTrial, count: int) -> None:
@@ -213,9 +220,8 @@ def test_a_message_that_a_dead_worker_only_held_is_not_begun_twice(desk: Desk) -
 def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.experiments.stand.ready", lambda *_: 0)
-    monkeypatch.setattr("api.experiments.stand.DRAIN_SECONDS", 0.3)
-    stand = LabStand(desk, threading.Event())
+    hold(monkeypatch, {})
+    stand = LabStand(desk)
     trial = stand.open(CONSUMER)
     trial.send(JOBS)
     running = tasks_of(desk)[0]
@@ -226,8 +232,45 @@ def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end
         stand.open(CONSUMER)
 
 
-def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(desk: Desk) -> None:
-    stand = LabStand(desk, threading.Event())
+def test_the_first_trial_begins_when_the_workers_have_ended_what_others_left(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = {"tasks.naive": 2, "celery": 4}
+
+    def take(queue: str) -> int:
+        left[queue] = max(0, left.get(queue, 0) - 1)
+        return left[queue]
+
+    monkeypatch.setattr("api.experiments.stand.ready", lambda _settings, queue: take(queue))
+    LabStand(desk).open(CONSUMER)
+    assert not any(left.values())
+
+
+def test_messages_that_nobody_takes_hold_up_only_those_that_would_stand_behind_them(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(monkeypatch, {"celery": 5})
+    assert LabStand(desk).open(CONSUMER).arm is CONSUMER
+    hold(monkeypatch, {"tasks.naive": 3})
+    with pytest.raises(NotDrained, match=r"3 in tasks\.naive"):
+        LabStand(desk).open(CONSUMER)
+
+
+def test_what_is_left_of_an_experiment_that_is_to_end_is_cancelled_at_last(desk: Desk) -> None:
+    trial = BrokeredTrial(desk, CONSUMER)
+    trial.send(JOBS)
+    desk.stop.set()
+    trial.close()
+    assert len(tasks_of(desk)) == 2
+    cancel_all(desk)
+    assert not tasks_of(desk)
+
+
+def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(monkeypatch, {})
+    stand = LabStand(desk)
     assert type(stand.open(CONSUMER)) is BrokeredTrial
     trial = stand.open(SYNC)
     assert type(trial) is SyncTrial
