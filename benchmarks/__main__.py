@@ -101,7 +101,11 @@ def machine(rabbitmq: str) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "rabbitmq": rabbitmq,
-        **{one.name: one.version for one in importlib.metadata.distributions() if one.name in PACKAGES},
+        **{
+            one.name: one.version
+            for one in importlib.metadata.distributions()
+            if one.name.lower() in PACKAGES
+        },
     }
 
 

@@ -88,7 +88,7 @@ def fill_queue(
 
 
 def untracked(method: str, delivery: Delivery, results: bool, stand: Stand, jobs: int) -> Measured:
-    """The worker reports no status; its queue is filled by the C client while it works."""
+    """The worker reports no status; its queue is filled directly while it works."""
     env = {"LAB_TRACKED": "0", "DELIVERY": delivery.value}
     with a_lab(stand, **env) as lab, workers(stand, lab, method) as running:
         stand.ticks.reset()
@@ -136,7 +136,7 @@ def tracked(method: str, delivery: Delivery, relayed: bool, stand: Stand, jobs: 
 
 
 _NAMES: Final = {"rabbitmq": "consumer", "celery": "celery"}
-_FILLED: Final = "queue filled by the C client"
+_FILLED: Final = "queue filled directly"
 
 CONTENDERS: Final = [
     *(
@@ -151,7 +151,7 @@ CONTENDERS: Final = [
     ),
     Contender(
         "celery_safe_untracked_results",
-        "lab: celery, safe, untracked, results kept, queue filled by the C client",
+        "lab: celery, safe, untracked, results kept, queue filled directly",
         partial(untracked, "celery", Delivery.SAFE, True),
         1_000,
     ),

@@ -100,7 +100,7 @@ CONTENDERS: Final = [
     ),
     Contender(
         "celery_bare_filled",
-        "bare Celery, safe, queue filled by the C client",
+        "bare Celery, safe, queue filled directly",
         partial(celery_filled, False),
         6_000,
     ),

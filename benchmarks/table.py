@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -115,6 +116,8 @@ def lines(rows: Sequence[Row]) -> list[str]:
             continue
         low, high = min(row.values), max(row.values)
         note = "  (others used the machine)" if min(row.foreign) > 0.1 else ""
+        if "api_cores" in row.more:
+            note += f"  (the API took {statistics.median(row.more['api_cores']):.2f} processors)"
         shown.append(
             f"{row.title:<{width}}  {row.median:>12,.2f}  {low:>10,.2f}  {high:>10,.2f}  {row.unit}{note}"
         )

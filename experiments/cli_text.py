@@ -9,7 +9,6 @@ from experiments.model import Experiment, FairnessRow, Interval, label
 from experiments.plan import Plan
 from experiments.verdict import verdict_of
 from experiments.words import GLANCE, OUTCOME_TITLES, fairness_title, interval_text, shown, title_of, unit_of
-from lab.clock import to_iso
 
 
 def summary(experiment: Experiment) -> str:
@@ -60,7 +59,7 @@ def listing(found: Sequence[Mapping[str, Any]]) -> str:
     for one in found:
         plan = Plan.model_validate(one["plan"])
         arms = ", ".join(label(plan, place) for place in range(len(plan.arms)))
-        rows.append([one["id"], one["status"], to_iso(one["created_us"])[:19], plan.title, arms])
+        rows.append([one["id"], one["status"], one["created_at"][:19], plan.title, arms])
     return "\n".join(table(["id", "status", "created (UTC)", "title", "arms"], rows)) if rows else "None yet."
 
 
@@ -91,7 +90,7 @@ def differences(found: Between) -> str:
 
 def _mark(plan: Plan, row: FairnessRow, ran: bool) -> str:
     if state_of(row, plan) == "sync":
-        return ""
+        return "! Sync has no broker"
     return "set alike before it begins" if plan.equalise and row.can_equalise and not ran else "!"
 
 

@@ -9,6 +9,8 @@ from experiments.words import N_, Translate, untranslated
 
 State = Literal["differs", "sync", "equal"]
 
+NOTHING: Final = "none"
+
 _VALUES: Final = frozenset(
     {
         N_("after the job"),
@@ -56,8 +58,10 @@ def value_text(text: str, _: Translate = untranslated) -> str:
 
 
 def state_of(row: FairnessRow, plan: Plan) -> State:
-    """ "sync" where all arms but those of `sync`, which have no broker, have the same value."""
+    """ "sync" where all arms have the same value but those of `sync`, which have no broker and so none at all."""
     if row.equal or row.changed:
         return "equal" if row.equal else "differs"
-    pairs = zip(plan.arms, row.values, strict=False)
-    return "sync" if len({text for arm, text in pairs if arm.method != "sync"}) == 1 else "differs"
+    pairs = list(zip(plan.arms, row.values, strict=False))
+    mine = {text for arm, text in pairs if arm.method == "sync"}
+    others = {text for arm, text in pairs if arm.method != "sync"}
+    return "sync" if mine == {NOTHING} and len(others) == 1 else "differs"

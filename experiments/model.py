@@ -1,22 +1,39 @@
 """What an experiment leaves behind: samples, figures, comparisons. All that is stored, charted and reported.
 
-Times of a sample are microseconds since the epoch; durations of figures are milliseconds; everything else
-says its unit.
+Times are microseconds since the epoch here, and ISO 8601 in JSON, where `begun_us` is `begun_at`; durations of
+figures are milliseconds; everything else says its unit.
 """
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
 
 from experiments.plan import Arm, Plan
+from lab.clock import from_iso, to_iso
 
 METRICS: Final = ("publish", "queue", "overhead", "report", "end_to_end")
 """Spans of a job's life, in order: due -> handed to the broker -> begun by a worker -> (the asked duration is
 taken off) ended by it -> stored by the API; and from due to stored."""
 
 
+Instant = Annotated[
+    int,
+    BeforeValidator(lambda value: from_iso(value) if isinstance(value, str) else value),
+    PlainSerializer(to_iso, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+"""A moment in microseconds since the epoch."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
 
 class Sample(_Part):
@@ -112,7 +129,7 @@ class Run(_Part):
 
     turn: int
     arm: int
-    begun_us: int
+    begun_us: Instant = Field(validation_alias="begun_at", serialization_alias="begun_at")
     figures: Figures
 
 
@@ -191,9 +208,13 @@ class Experiment(_Part):
     """
 
     id: str
-    created_us: int
-    started_us: int | None = None
-    finished_us: int | None = None
+    created_us: Instant = Field(validation_alias="created_at", serialization_alias="created_at")
+    started_us: Instant | None = Field(
+        default=None, validation_alias="started_at", serialization_alias="started_at"
+    )
+    finished_us: Instant | None = Field(
+        default=None, validation_alias="finished_at", serialization_alias="finished_at"
+    )
     status: Literal["PENDING", "IN_PROGRESS", "DONE", "FAILED", "CANCELLED"]
     plan: Plan
     fairness: list[FairnessRow] = []

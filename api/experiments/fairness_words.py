@@ -25,6 +25,9 @@ def remark(key: str) -> str:
         "pool": gettext(
             "Threads share one interpreter's lock; processes do not. It tells with jobs that compute."
         ),
+        "retries": gettext("A retry that goes through the queue waits there once more."),
+        "time_limits": gettext("It tells with jobs that do not end."),
+        "reports": gettext("What is told before the acknowledgement is part of the method's time."),
         "message_size": gettext("A longer message takes longer to write and to read."),
         "versions": gettext("Each has its own client library."),
     }

@@ -28,6 +28,8 @@ class ExperimentQueries:
     def get(self, experiment_id: str, *, runs: bool = True) -> Experiment | None:
         """The experiment with this id, with its repetitions but for their samples, or without them where not
         `runs`; None where there is none."""
+        if "\x00" in experiment_id:  # PostgreSQL refuses such text
+            return None
         with self.engine.connect() as connection:
             row = connection.execute(sa.select(*_LISTED).where(experiments.c.id == experiment_id)).first()
             if row is None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from flask import Response, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from api.answers import json_answer
 from api.experiments.service import summary
@@ -52,12 +52,12 @@ class ExperimentQuery(BaseModel):
 
 
 class ExperimentSummary(BaseModel):
-    """An experiment without its repetitions. Times are microseconds since the epoch."""
+    """An experiment without its repetitions."""
 
     id: str
-    created_us: int
-    started_us: int | None
-    finished_us: int | None
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
     status: str
     plan: Plan
     progress: float

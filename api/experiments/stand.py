@@ -27,8 +27,28 @@ Who = tuple[str, str, int | None]
 """A worker by its method, its name and its process."""
 
 
-class NotDrained(Exception):
-    """Other jobs run or wait where a repetition is to begin: it would share its workers with them."""
+class NotFree(Exception):
+    """Workers are not free for the next repetition: its jobs would share them with others."""
+
+
+class NotDrained(NotFree):
+    """Jobs of an arm's last repetition run or wait, though they were cancelled."""
+
+    def __init__(self, plan: Plan, arm: Arm) -> None:
+        name = label(plan, plan.arms.index(arm))
+        super().__init__(
+            f"jobs of a repetition of {name} that was over did not end: its workers are not free"
+        )
+
+
+class NotAlone(NotFree):
+    """Messages that are not of the experiment wait in its queues: so many in each, by queue."""
+
+    def __init__(self, waiting: Mapping[str, int]) -> None:
+        held = ", ".join(f"{queue}: {count}" for queue, count in sorted(waiting.items()))
+        super().__init__(
+            f"messages of others wait in its queues ({held}): let the workers come to their end, or purge them"
+        )
 
 
 class LabStand:
@@ -44,7 +64,7 @@ class LabStand:
         """A trial of `arm`, once the one before has left nothing in its queue; the first, once nobody else has.
 
         Raises:
-            NotDrained: there are jobs that do not end.
+            NotFree: there are jobs that do not end.
         """
         if self._first:
             self._wait_for_others()
@@ -69,32 +89,26 @@ class LabStand:
         others = {delivery.queue(queue) for queue in METHODS for delivery in Delivery} - own
         until, before = time.monotonic() + DRAIN_SECONDS, 0
         while own and not self._stop.is_set():
-            waiting = {queue: count for queue in sorted(own) if (count := self._ready(queue))}
+            waiting = {queue: count for queue in own if (count := self._ready(queue))}
             elsewhere = sum(map(self._ready, others))
             late = time.monotonic() > until
             if not waiting and (not elsewhere or late or 0 < before <= elsewhere):
                 return
             if late:
-                held = ", ".join(f"{count} in {queue}" for queue, count in waiting.items())
-                raise NotDrained(
-                    f"messages of others wait in its queues ({held}): let the workers end them, or purge the queue"
-                )
+                raise NotAlone(waiting)
             before = elsewhere
             self._stop.wait(LOOK_SECONDS)
 
     def _drain(self, trial: BrokeredTrial) -> None:
         """Waits until workers have passed over what was cancelled, and ended what they ran."""
-        plan, queue = self._desk.plan, self._queue_of(trial.arm)
+        queue = self._queue_of(trial.arm)
         until = time.monotonic() + trial.longest + DRAIN_SECONDS
         while not self._stop.is_set():
             trial.ended()
             if not (queue and self._ready(queue)) and not trial.left_behind:
                 return
             if time.monotonic() > until:
-                name = label(plan, plan.arms.index(trial.arm))
-                raise NotDrained(
-                    f"jobs of a repetition of {name} that was over did not end: its workers are not free"
-                )
+                raise NotDrained(self._desk.plan, trial.arm)
             self._stop.wait(LOOK_SECONDS)
 
     def _queue_of(self, arm: Arm) -> str | None:

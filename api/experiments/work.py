@@ -16,7 +16,7 @@ from typing import Final
 
 from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.lease import Lease
-from api.experiments.stand import LabStand, NotDrained, environment, pictures_again, pictures_of
+from api.experiments.stand import LabStand, NotFree, environment, pictures_again, pictures_of
 from api.experiments.store import ExperimentRows
 from api.experiments.trials import Desk, cancel_all
 from api.experiments.workers import NoWorker
@@ -77,7 +77,7 @@ class Work:
             self._run(plan, controls, equaliser, ending)
         except Stopped:
             return ("CANCELLED", None) if self._lease.cancelled else ("FAILED", INTERRUPTED)
-        except (NoWorker, EqualiseError, NotDrained) as problem:
+        except (NoWorker, EqualiseError, NotFree) as problem:
             return "FAILED", str(problem)
         except Exception as problem:
             logger.exception("experiment %s", self._id)

@@ -150,7 +150,7 @@ def test_of_two_experiments_the_second_waits_for_its_turn(running: Lab) -> None:
     first, second = start(running, **plan), start(running, **plan)
     ended = [wait_until(running, each, has_ended) for each in (first, second)]
     assert [one["status"] for one in ended] == ["DONE", "DONE"]
-    assert ended[0]["finished_us"] <= ended[1]["started_us"]
+    assert ended[0]["finished_at"] <= ended[1]["started_at"]
     listed = running.session.get(f"{running.url}/api/experiments?limit=1", timeout=30).json()
     assert [one["id"] for one in listed["experiments"]] == [second]
     older = running.session.get(

@@ -81,7 +81,6 @@ def bounds(change: Change) -> tuple[float, float]:
     return low, high
 
 
-@pytest.mark.faults
 @pytest.mark.timeout(900)
 def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab: Lab) -> None:
     lab.start_consumer()

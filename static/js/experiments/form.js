@@ -2,7 +2,8 @@
 import { renewKey } from "../key.js";
 
 const PAUSE_MS = 350;
-const WITHOUT = new Set(["csrf_token", "key", "values", "title"]);
+const WITHOUT = new Set(["csrf_token", "key", "title"]);
+const MOST_VALUES = 1500; // an address may not be much longer: the first durations tell about how long they are
 
 const form = document.getElementById("form-experiment");
 const place = document.getElementById("differences");
@@ -20,13 +21,19 @@ export function start() {
 
 async function look() {
   const mine = ++asked;
-  const fields = [...new FormData(form)].filter(([name]) => !WITHOUT.has(name));
+  const fields = [...new FormData(form)]
+    .filter(([name]) => !WITHOUT.has(name))
+    .map(([name, value]) => [name, name === "values" ? beginning(value) : value]);
   const address = `${form.dataset.differences}?${new URLSearchParams([["typed", "1"], ...fields])}`;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected || mine !== asked) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   swap(place.querySelector("[data-differences-table]"), page.querySelector("[data-differences-table]"));
   swap(document.getElementById("estimate"), page.getElementById("estimate"));
+}
+
+function beginning(values) {
+  return values.length > MOST_VALUES ? values.slice(0, MOST_VALUES).replace(/[^\s,;]*$/, "") : values;
 }
 
 function swap(mine, fresh) {

@@ -1,7 +1,7 @@
 import inspect
 
 from api.experiments.ending import INTERRUPTED
-from api.experiments.stand import NotDrained
+from api.experiments.stand import NotAlone, NotDrained
 from api.experiments.workers import NoWorker
 from experiments import equalise
 from experiments.troubles import TROUBLES, trouble_text
@@ -20,7 +20,8 @@ def known(error: str) -> bool:
 
 def test_all_that_may_be_stored_is_known_to_the_translation() -> None:
     plan = a_plan()
-    for error in (INTERRUPTED, str(NoWorker(plan, 1)), str(NotDrained(plan, plan.arms[0]))):
+    troubles = (NoWorker(plan, 1), NotDrained(plan, plan.arms[0]), NotAlone({"tasks": 3, "celery": 1}))
+    for error in (INTERRUPTED, *map(str, troubles)):
         assert known(error), error
     source = " ".join(inspect.getsource(equalise).split())
     for sentence in TROUBLES:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from api.experiments.stand import LabStand, NotDrained
+from api.experiments.stand import LabStand, NotAlone, NotDrained
 from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, cancel_all
 from api.models import outbox
 from api.services import Services
@@ -252,7 +252,7 @@ def test_messages_that_nobody_takes_hold_up_only_those_that_would_stand_behind_t
     hold(monkeypatch, {"celery": 5})
     assert LabStand(desk).open(CONSUMER).arm is CONSUMER
     hold(monkeypatch, {"tasks.naive": 3})
-    with pytest.raises(NotDrained, match=r"3 in tasks\.naive"):
+    with pytest.raises(NotAlone, match=r"tasks\.naive: 3"):
         LabStand(desk).open(CONSUMER)
 
 
