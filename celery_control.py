@@ -1,8 +1,8 @@
 """What Celery workers answer to the lab's control page beyond Celery's own commands: all that it shows in
 one broadcast, and a pool that grows on a quorum queue too.
 
-From a shell: `celery -A celery_app inspect lab_picture`, `celery -A celery_app inspect lab_usage`,
-`celery -A celery_app control lab_pool 2`.
+From a shell: `celery -A celery_tasks inspect lab_picture`, `celery -A celery_tasks inspect lab_usage`,
+`celery -A celery_tasks control lab_pool 2`; Celery's command line has to import them first.
 https://docs.celeryq.dev/en/stable/userguide/workers.html#writing-your-own-remote-control-commands
 """
 

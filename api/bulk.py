@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, Final
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 Values = Sequence[tuple[Any, ...]]
@@ -23,8 +24,8 @@ _POSTGRESQL: Final[sa.Dialect] = PGDialect()  # type: ignore[no-untyped-call]
 
 
 def json_text(value: Any) -> str | None:
-    """`value` as a JSON column takes it here."""
-    return None if value is None else json.dumps(value)
+    """`value` as a JSON column takes it here; JSON has no infinity, so that a number which is none becomes null."""
+    return None if value is None else to_json(value, inf_nan_mode="null").decode()
 
 
 def insert(connection: sa.Connection, table: sa.Table, names: tuple[str, ...], rows: Values) -> None:

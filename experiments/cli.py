@@ -146,8 +146,16 @@ def _lab(
     """The lab that runs the plan: a running one, or one of this run's own."""
     with _client(options) as client:
         if not options.own and client.is_there():
+            if options.concurrency is not None:
+                raise OptionError(
+                    "--concurrency sizes the workers of a lab of this run's own: give --own as well"
+                )
             yield client
             return
+    if options.url and not options.own:
+        raise ClientError(
+            f"No lab answers at {client.url}. Without --url a lab of its own is started for the run."
+        )
     why = "" if options.own else f"Nothing answers at {client.url}. "
     try:
         from experiments.stand import OwnStand

@@ -15,6 +15,7 @@ REPORTS: Final = ("html", "md", "csv", "json")
 DEFAULT_ARMS: Final = ("celery:safe", "rabbitmq:safe", "sync")
 DEFAULT_JOBS: Final = 200
 MAX_CONCURRENCY: Final = 64
+DEFAULT_CONCURRENCY: Final = 3
 
 # Where a field of the plan comes from; the longest beginning counts.
 _OPTIONS: Final = {
@@ -52,9 +53,8 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--concurrency",
         type=int,
-        default=3,
         metavar="N",
-        help="with --own: jobs that each worker runs at once (default 3)",
+        help=f"with --own: jobs that each worker runs at once (default {DEFAULT_CONCURRENCY})",
     )
     plan = commands.add_parser("plan", help="print the plan's JSON, for --plan, and run nothing")
     _add_plan(plan)
@@ -126,9 +126,10 @@ def report_files(paths: Sequence[str]) -> list[tuple[Path, str]]:
 
 def concurrency_of(options: argparse.Namespace) -> int:
     """Jobs at once of each worker of a lab of its own; raises OptionError where there cannot be so many."""
-    if not 1 <= options.concurrency <= MAX_CONCURRENCY:
+    asked = DEFAULT_CONCURRENCY if options.concurrency is None else int(options.concurrency)
+    if not 1 <= asked <= MAX_CONCURRENCY:
         raise OptionError(f"--concurrency takes a whole number from 1 to {MAX_CONCURRENCY}")
-    return int(options.concurrency)
+    return asked
 
 
 def _add_plan(command: argparse.ArgumentParser) -> None:

@@ -44,13 +44,16 @@ def spans_of(sample: Sample) -> dict[str, int]:
     return {metric: span for metric, span in spans.items() if span is not None}
 
 
-def figures_of(samples: Sequence[Sample], plan: Plan, begun_us: int, usage: Mapping[str, Usage]) -> Figures:
+def figures_of(
+    samples: Sequence[Sample], plan: Plan, begun_us: int, usage: Mapping[str, Usage], outages: int = 0
+) -> Figures:
     """The figures of one arm in one repetition.
 
     Args:
         plan: what was asked for; its deadline ends the curves of a repetition that lost jobs.
         begun_us: when the repetition began, in microseconds since the epoch.
         usage: by part, as `Figures.usage` has it.
+        outages: how often the broker was away.
 
     Spreads are of the jobs that ended; those that were lost have no latency, and are counted instead.
     """
@@ -74,6 +77,7 @@ def figures_of(samples: Sequence[Sample], plan: Plan, begun_us: int, usage: Mapp
         retries=sum(sample.retries for sample in samples),
         duplicates=sum(max(0, sample.attempts - 1 - sample.retries) for sample in samples),
         lost=lost,
+        outages=outages,
         done_curve=curves.done(recorded, len(samples), begun_us),
         throughput_curve=curves.throughput(recorded, begun_us),
         depth_curve=curves.depth(samples, begun_us, horizon),

@@ -102,6 +102,7 @@ class Figures(_Part):
             they were not seen.
         per_worker: jobs ended, by worker.
         failed: jobs that FAILED; duplicates: begun once more without being asked to; lost: not ended in time.
+        outages: how often the broker was away meanwhile.
         done_curve: (seconds since the begin, share of jobs that have ended), at most 200 points.
         throughput_curve, depth_curve: (seconds, jobs a second) and (seconds, jobs published and not begun).
         latency_curve: (percentile from 0 to below 100, ms) of "end_to_end".
@@ -118,6 +119,7 @@ class Figures(_Part):
     retries: int = 0
     duplicates: int = 0
     lost: int = 0
+    outages: int = 0
     done_curve: list[tuple[float, float]] = []
     throughput_curve: list[tuple[float, float]] = []
     depth_curve: list[tuple[float, float]] = []
@@ -150,6 +152,7 @@ class Total(_Part):
     Attributes:
         unsound: repetitions in which more than one job in a hundred was lost, or failed without being asked to:
             their throughput and percentiles are of the other jobs only.
+        disturbed: repetitions during which the broker was away.
     """
 
     arm: int
@@ -159,6 +162,7 @@ class Total(_Part):
     duplicates: int = 0
     lost: int = 0
     unsound: int = 0
+    disturbed: int = 0
 
 
 class Comparison(_Part):

@@ -43,6 +43,9 @@ class Trial(Protocol):
     def usage(self) -> Mapping[str, Usage]:
         """What each part of the stand has used since the trial was opened."""
 
+    def outages(self) -> int:
+        """How often the broker has been away since the trial was opened."""
+
     def close(self) -> None:
         """Cancels what has not ended, and leaves the stand as it was found."""
 
@@ -114,12 +117,12 @@ class Runner:
             sender.start()
             self._watch(trial, sender, turn, place, len(jobs), begun_us)
             sender.stop()
-            usage = trial.usage()
+            usage, outages = trial.usage(), trial.outages()
             samples = trial.samples(jobs, begun_us)
         finally:
             sender.stop()
             trial.close()
-        figures = figures_of(samples, self._plan, begun_us, usage)
+        figures = figures_of(samples, self._plan, begun_us, usage, outages)
         return Run(turn=turn, arm=place, begun_us=begun_us, figures=figures), samples
 
     def _watch(

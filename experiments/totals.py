@@ -55,6 +55,7 @@ def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
                 duplicates=sum(run.figures.duplicates for run in mine),
                 lost=sum(run.figures.lost for run in mine),
                 unsound=sum(_is_unsound(plan, run.figures) for run in mine),
+                disturbed=sum(run.figures.outages > 0 for run in mine),
             )
         )
     return totals

@@ -55,6 +55,9 @@ _OTHERS: Final = N_(
     "The intervals of %(figures)s hold all together; the others each by itself, so that with many of them a few will"
     " show a difference that is none."
 )
+_AWAY: Final = N_(
+    "The broker was away while repetitions ran: %(counts)s. What they waited for it is in their figures."
+)
 _CHANGED: Final = N_("Changed while it ran: %(rows)s. The figures are of both.")
 _UNEQUAL: Final = N_("Not alike for all: %(rows)s. What differs there is in the figures too.")
 
@@ -159,6 +162,9 @@ def _warnings(experiment: Experiment, _: Translate) -> Iterable[str]:
                 f"{label(experiment.plan, total.arm)} {getattr(total, name)}" for total in experiment.totals
             )
             yield _(sentence) % {"counts": counts}
+    if any(total.disturbed for total in experiment.totals):
+        counts = ", ".join(f"{label(experiment.plan, one.arm)} {one.disturbed}" for one in experiment.totals)
+        yield _(_AWAY) % {"counts": counts}
     rows = experiment.fairness
     changed = [row.key for row in rows if row.changed]
     unequal = [row.key for row in rows if not row.changed and state_of(row, experiment.plan) == "differs"]

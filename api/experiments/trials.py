@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.experiments.outages import BrokerWatch
 from api.experiments.queries import ExperimentQueries
 from api.moves import NewTask
 from api.relay import Relay, job_of
@@ -42,6 +43,7 @@ class Desk:
     experiment_id: str
     plan: Plan
     threads: int
+    watch: BrokerWatch
     stop: threading.Event
 
 
@@ -66,6 +68,7 @@ class BrokeredTrial:
         self._payload = "x" * desk.plan.payload_bytes
         # What waits for longer than usual is this process's all the same: another relay would publish it unseen.
         self._lease_us = round((desk.plan.deadline + _LEASE_SECONDS) * 1_000_000)
+        self._losses = desk.watch.losses - desk.watch.away
         desk.meter.begin(arm)
 
     def send(self, jobs: Sequence[PlannedJob]) -> None:
@@ -99,6 +102,10 @@ class BrokeredTrial:
     def usage(self) -> Mapping[str, Usage]:
         """What the stand has used since this trial was made."""
         return self._desk.meter.end()
+
+    def outages(self) -> int:
+        """How often the broker has been away since this trial was made; it may have been so from its begin."""
+        return 0 if self.in_request else self._desk.watch.losses - self._losses
 
     def close(self) -> None:
         """Cancels what has not ended; where the whole experiment is to end, `cancel_all` does that at last."""

@@ -16,6 +16,7 @@ from typing import Final
 
 from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.lease import Lease
+from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotFree, environment, pictures_again, pictures_of
 from api.experiments.store import ExperimentRows
 from api.experiments.trials import Desk, cancel_all
@@ -99,12 +100,27 @@ class Work:
         relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine), batch)
         meter = UsageMeter(controls, self._settings, [transport.traffic for transport in transports])
         threads = sync_threads(plan, pictures)
+        watch = BrokerWatch(self._settings.rmq_url)
+        over_rabbitmq = "rabbitmq" in controls or self._settings.celery_broker_url == self._settings.rmq_url
         stop, self._lease.preparing = self._lease.stop, False
         desk = Desk(
-            self._settings, secret, self._store, self._rows, relay, meter, self._id, plan, threads, stop
+            self._settings,
+            secret,
+            self._store,
+            self._rows,
+            relay,
+            meter,
+            self._id,
+            plan,
+            threads,
+            watch,
+            stop,
         )
         relay.start()
         ending.callback(relay.stop)
+        if controls and over_rabbitmq:
+            watch.start()
+            ending.callback(watch.stop)
         stand = LabStand(desk)
         ending.callback(stand.leave)
         ending.callback(cancel_all, desk)

@@ -14,11 +14,13 @@ from api.database import create_engine
 from api.experiments.store import ExperimentRows
 from experiments.figures import figures_of
 from experiments.model import Experiment
+from experiments.verdict import verdict_of
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
+from harness.proxy import TcpProxy
 from lab.settings import Settings
-from tests.faults.stage import make_vhost
+from tests.faults.stage import host_and_port, make_vhost
 from transports.control import create_control
 
 pytestmark = pytest.mark.slow
@@ -202,6 +204,29 @@ def test_a_worker_that_is_resized_while_it_runs_is_in_the_table_of_differences(r
     control.shrink(name, 2)
     (row,) = [row for row in ended["fairness"] if row["key"] == "concurrency"]
     assert (row["values"], row["equal"], row["changed"]) == (["3 → 5"], False, True)
+
+
+def test_a_broker_that_was_away_meanwhile_is_in_the_verdict(tmp_path: Path, node: RabbitNode) -> None:
+    url = make_vhost(node, secrets.token_hex(4))
+    with (
+        TcpProxy(*host_and_port(url)) as proxy,
+        Lab(tmp_path, proxy.url(url), management_url=node.management_url) as lab,
+    ):
+        lab.start_consumer()
+        arms = [{"method": "rabbitmq"}, {"method": "sync"}]
+        arrival = {"law": "open", "rate": 20, "spacing": "even"}
+        experiment_id = start(lab, arms=arms, jobs=60, arrival=arrival, repetitions=1, warm_up=False)
+        wait_until(lab, experiment_id, lambda found: found["progress"] > 0.1)
+        proxy.cut()
+        time.sleep(1)
+        proxy.heal()
+        found = wait_until(lab, experiment_id, has_ended)
+        found.pop("race")
+    ended = Experiment.model_validate(found)
+    assert (ended.status, ended.error) == ("DONE", None)
+    assert [(total.lost, total.disturbed) for total in ended.totals] == [(0, 1), (0, 0)]
+    (warning,) = [text for text in verdict_of(ended).warnings if "away" in text]
+    assert "RabbitMQ (safe) 1, Sync 0" in warning
 
 
 def test_a_cancelled_experiment_ends_within_two_seconds_and_leaves_nothing_running(running: Lab) -> None:

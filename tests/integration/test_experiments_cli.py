@@ -18,7 +18,7 @@ from harness.node import RabbitNode
 
 pytestmark = pytest.mark.slow
 
-NOWHERE = "http://127.0.0.1:1"
+NOBODYS_PORT = "1"
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def started(tmp_path: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments", *words],
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(tmp_path), "PORT": NOBODYS_PORT},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -54,12 +54,11 @@ def test_a_run_without_a_lab_starts_one_says_so_and_ends_it(tmp_path: Path) -> N
     report = tmp_path / "report.html"
     arms = ["--arm", "celery", "--arm", "rabbitmq:naive", "--arm", "sync"]
     words = [*arms, "--jobs", "20", "--work", "noop", "--repetitions", "1"]
-    with started(
-        tmp_path, "run", "--url", NOWHERE, *words, "--json", "--concurrency", "2", "--report", str(report)
-    ) as process:
+    options = ["--json", "--concurrency", "2", "--report", str(report)]
+    with started(tmp_path, "run", *words, *options) as process:
         out, err = process.communicate(timeout=150)
         assert process.returncode == 0, err
-    assert f"Nothing answers at {NOWHERE}. A lab of its own is started" in err
+    assert f"Nothing answers at http://localhost:{NOBODYS_PORT}. A lab of its own is started" in err
     found = Experiment.model_validate_json(out)
     assert found.status == "DONE"
     assert [total.lost for total in found.totals] == [0, 0, 0]

@@ -17,6 +17,17 @@ export function start() {
     soon = setTimeout(() => look().catch(() => undefined), PAUSE_MS);
   });
   renewKey(form);
+  showFault();
+}
+
+// What was refused may stand far below: the page goes there, and so does the keyboard.
+function showFault() {
+  const said = [...form.querySelectorAll("[data-error]")].find((one) => one.textContent.trim());
+  if (!said) return;
+  said.closest("details")?.setAttribute("open", "");
+  const field = form.querySelector("[aria-invalid]") ?? said.closest("fieldset")?.querySelector("input");
+  field?.focus({ preventScroll: true });
+  said.scrollIntoView({ block: "center" });
 }
 
 async function look() {

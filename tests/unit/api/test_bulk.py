@@ -84,3 +84,9 @@ def test_what_the_database_refuses_is_sqlalchemys_error_and_leaves_nothing(
         insert_twice()
     with engine.connect() as connection:
         assert connection.execute(sa.select(task_counts)).all() == []
+
+
+def test_a_number_that_json_does_not_have_becomes_null() -> None:
+    text = bulk.json_text({"sum": float("inf"), "items": [1.5, float("nan"), "ä"]})
+    assert text == '{"sum":null,"items":[1.5,null,"ä"]}'
+    assert bulk.json_text(None) is None

@@ -238,12 +238,23 @@ def test_where_nothing_answers_looking_fails_with_the_address() -> None:
 
 def test_where_there_is_no_harness_no_lab_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "experiments.stand", None)
-    status, _, err = call("run", "--url", NOWHERE)
+    monkeypatch.setenv("PORT", "1")
+    status, _, err = call("run")
     assert status == 1
-    assert (
-        err
-        == f"Nothing answers at {NOWHERE}. No lab can be started from here: name a running one by --url.\n"
+    assert err == (
+        "Nothing answers at http://localhost:1. No lab can be started from here: name a running one by --url.\n"
     )
+
+
+def test_a_lab_that_was_named_is_not_replaced_by_another(lab: FakeLab) -> None:
+    for url in (NOWHERE, f"{lab.url}/experiments"):
+        status, _, err = call("run", "--url", url)
+        assert (status, err.startswith(f"No lab answers at {url}. ")) == (1, True)
+
+
+def test_the_size_of_workers_is_not_for_a_lab_that_runs(lab: FakeLab) -> None:
+    status, _, err = call("run", "--url", lab.url, "--concurrency", "5")
+    assert (status, err.partition(" ")[0]) == (2, "--concurrency")
 
 
 def test_the_port_of_the_environment_is_the_labs(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,9 @@ class Trial:
     def usage(self) -> Mapping[str, Usage]:
         return {"workers": Usage(cpu_seconds=1.0)}
 
+    def outages(self) -> int:
+        return 2
+
     def close(self) -> None:
         self.closed += 1
 
@@ -100,6 +103,7 @@ def test_the_arms_take_turns_after_a_warm_up() -> None:
     assert [(one.turn, one.arm) for one, _ in told.runs] == order
     assert [arm.method for arm, _ in stand.opened] == ["celery", "rabbitmq"] * 3
     assert told.progress[-1].share == 1.0
+    assert {one.figures.outages for one, _ in told.runs} == {2}
     assert {p.step for p in told.progress} >= {"warm-up, Celery (safe)", "turn 2 of 2, RabbitMQ (safe)"}
 
 

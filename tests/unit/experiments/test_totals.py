@@ -110,11 +110,13 @@ def test_headline_figures_get_wider_intervals_the_more_of_them_there_are() -> No
 
 def test_what_went_wrong_adds_up_over_the_counted_repetitions() -> None:
     run = bare_run(1, 0, 1, 1, 1)
-    figures = run.figures.model_copy(update={"lost": 2, "duplicates": 1, "failed": 3, "retries": 4})
+    figures = run.figures.model_copy(
+        update={"lost": 2, "duplicates": 1, "failed": 3, "retries": 4, "outages": 3}
+    )
     runs = [run.model_copy(update={"turn": turn, "figures": figures}) for turn in range(3)]
     (total,) = totals_of(a_plan(arms=ARMS[:1]), runs)
     assert (total.failed, total.retries, total.duplicates, total.lost) == (6, 8, 2, 4)
-    assert total.unsound == 2
+    assert (total.unsound, total.disturbed) == (2, 2)
 
 
 @pytest.mark.parametrize(("work", "unsound"), [("wait", 1), ("failing", 0)])

@@ -91,7 +91,14 @@ def test_one_arm_alone_and_nothing_measured_are_said() -> None:
 def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
     whole = an_experiment()
     totals = [
-        total.model_copy(update={"lost": 3 * (total.arm == 1), "duplicates": total.arm, "failed": 5})
+        total.model_copy(
+            update={
+                "lost": 3 * (total.arm == 1),
+                "duplicates": total.arm,
+                "failed": 5,
+                "disturbed": total.arm,
+            }
+        )
         for total in whole.totals
     ]
     warnings = verdict_of(whole.model_copy(update={"totals": totals, "status": "CANCELLED"})).warnings
@@ -101,6 +108,8 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
         " no throughput, which look better for it.",
         "Jobs begun once more without being asked to: Celery (safe) 0, RabbitMQ (safe) 1, Sync 2.",
         "Jobs that failed: Celery (safe) 5, RabbitMQ (safe) 5, Sync 5. They count as ended.",
+        "The broker was away while repetitions ran: Celery (safe) 0, RabbitMQ (safe) 1, Sync 2. What they waited for it"
+        " is in their figures.",
         "Not alike for all: Kind of pool. What differs there is in the figures too.",
     )
 

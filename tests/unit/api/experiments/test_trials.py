@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotAlone, NotDrained
 from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, cancel_all
 from api.models import outbox
@@ -59,7 +61,7 @@ def desk(parts: Services, relay: Relay) -> Desk:
     rows = parts.experiments.rows
     return Desk(
         parts.settings, parts.secret, parts.store, rows, relay, Meter(), rows.add(plan), plan, 2,  # type: ignore[arg-type]
-        threading.Event(),
+        BrokerWatch("amqp://nobody"), threading.Event(),
     )  # fmt: skip
 
 
@@ -215,6 +217,22 @@ def test_a_message_that_a_dead_worker_only_held_is_not_begun_twice(desk: Desk) -
         for status in (TaskStatus.IN_PROGRESS, TaskStatus.DONE):
             desk.store.apply([StatusUpdate(task_id=task["id"], status=status, worker="w@h", attempt=2)])
     assert [one.attempts for one in trial.samples(JOBS, 1_000_000)] == [1, 2]
+
+
+def test_an_outage_counts_for_the_trials_that_it_reached_into(desk: Desk) -> None:
+    before = BrokerWatch("amqp://nobody")
+    before.losses = 3
+    desk = replace(desk, watch=before)
+    untouched = BrokeredTrial(desk, CONSUMER)
+    before.away, before.losses = True, 4
+    begun_meanwhile = BrokeredTrial(desk, CONSUMER)
+    assert (untouched.outages(), begun_meanwhile.outages()) == (1, 1)
+    before.away = False
+    assert BrokeredTrial(desk, CONSUMER).outages() == 0
+    sync = SyncTrial(replace(desk, watch=before), SYNC)
+    before.losses = 9
+    assert sync.outages() == 0
+    sync.close()
 
 
 def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end(

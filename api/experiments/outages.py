@@ -1,0 +1,37 @@
+"""Whether the broker stayed there while an experiment ran."""
+
+from typing import Final
+
+import pika
+
+from api.background import BackgroundThread
+from lab import amqp
+
+AGAIN_SECONDS: Final = 0.5
+
+
+class BrokerWatch(BackgroundThread):
+    """Holds a connection to the broker at `url` that carries nothing but heartbeats, and counts its losses.
+
+    Workers and relay come back by themselves, and what they were kept waiting looks like latency: somebody has to
+    say where it came from.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__("broker watch")
+        self._url = url
+        self.away = False
+        self.losses = 0
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                connection = pika.BlockingConnection(amqp.parameters(self._url, "transport-lab experiment"))
+                self.away = False
+                while not self._ending.is_set():
+                    connection.process_data_events(time_limit=AGAIN_SECONDS)
+                connection.close()
+            except amqp.ERRORS:
+                if not self.away:
+                    self.away, self.losses = True, self.losses + 1
+                self._ending.wait(AGAIN_SECONDS)
