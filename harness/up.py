@@ -195,8 +195,12 @@ class Run:
             presses = self.stop.count
             os.kill(process.pid, signal.SIGTERM)
             deadline = time.monotonic() + STOP_TIMEOUT
+            left = {name: state.pid for name, state in self.states.items() if state.pid}
             while process.running and time.monotonic() < deadline:
                 time.sleep(0.05)
+                for name in [name for name, pid in left.items() if not proc.is_alive(pid)]:
+                    del left[name]
+                    say(f"  {name} has ended.", DIM)
                 if self.stop.count > presses:
                     presses = self.stop.count
                     self._hurry()
