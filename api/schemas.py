@@ -207,7 +207,10 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
     """What pydantic found, as `Invalid.problems`."""
     found = []
     for fault in error.errors(include_url=False, include_input=False):
-        field = ".".join(str(part) for part in fault["loc"] if part not in _UNION_PARTS)
+        parts = [str(part) for part in fault["loc"] if part not in _UNION_PARTS]
+        if parts and parts[0] in _TAGGED:
+            del parts[1:2]
+        field = ".".join(parts)
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "value_error" and (named := re.match(r"([a-z_]+): (.+)", message)):
             field, message = f"{field}.{named[1]}".lstrip("."), named[2]
@@ -220,4 +223,5 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
 
 
 _BOUNDS = ("le", "ge", "lt", "gt", "max_length", "min_length", "expected")
+_TAGGED = ("duration", "arrival")  # pydantic names the kind of them after it, which the request does not
 _UNION_PARTS = ("constrained-float", "float", "int", "function-after")

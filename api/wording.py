@@ -131,10 +131,10 @@ def requeued(letter_id: int, queue: str, as_task: bool) -> str:
 
 def fault(problem: Mapping[str, Any], most_seconds: float) -> str:
     """One entry of `Invalid.problems`; `most_seconds` is what one request may run jobs for."""
-    name = str(problem["field"]).partition(".")[0]
-    if problem.get("code") == "total_seconds":
-        name = "total_seconds"
-    return _bounds(most_seconds).get(name, str(problem["message"]))
+    name, code = str(problem["field"]).partition(".")[0], str(problem.get("code"))
+    known = _bounds(most_seconds)
+    found = known.get("total_seconds" if code == "total_seconds" else name) or known.get(code)
+    return found or str(problem["message"])
 
 
 def for_scripts(most_seconds: float) -> dict[str, Any]:
@@ -206,4 +206,5 @@ def _bounds(most_seconds: float) -> dict[str, str]:
             "One request may run for %(most)s seconds in all: fewer seconds, or fewer tasks.",
             most=number(most_seconds),
         ),
+        "missing": gettext("Fill this in."),
     }

@@ -21,6 +21,7 @@ DEFAULT_CONCURRENCY: Final = 3
 _OPTIONS: Final = {
     "arms": "--arm",
     "payload_bytes": "--payload",
+    "arrival.spacing": "--spacing",
     "arrival.open.spacing": "--spacing",
     "arrival": "--rate",
 }

@@ -152,8 +152,6 @@ class ExperimentForm:
 
     def _remember(self, fault: Mapping[str, Any]) -> None:
         parts = [part for part in str(fault["field"]).split(".") if not part.isdecimal()]
-        if parts[0] in ("duration", "arrival"):  # the law's name stands between, as pydantic tells it
-            parts = [parts[0], *parts[2:]] if len(parts) > 2 else parts
         name = _FIELDS.get(".".join(parts), parts[0])
         message = str(fault["message"])
         if name == "duration":

@@ -96,7 +96,7 @@ class TaskForm {
       const key = fault.code === "total_seconds" ? fault.code : name;
       if (!place) strange.push(fault.message);
       else {
-        place.textContent = strings.errors[key] ?? fault.message;
+        place.textContent = strings.errors[key] ?? strings.errors[fault.code] ?? fault.message;
         this.form.elements[name].setAttribute("aria-invalid", "true");
         if (place.closest("details")) place.closest("details").open = true;
       }

@@ -267,6 +267,7 @@ def test_numbers_may_be_separated_in_several_ways(client: FlaskClient, parts: Se
             "numbers",
             "1 to 10,000 numbers, separated by spaces or commas.",
         ),
+        ({"kind": "add", "add.x": "", "add.y": "2"}, "add.x", "Fill this in."),
         ({"method": "sync", "timeout": "2.5"}, "timeout", "One request may run for 2 seconds in all"),
     ],
 )

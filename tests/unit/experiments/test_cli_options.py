@@ -126,7 +126,7 @@ def test_a_file_that_holds_no_plan_is_refused(tmp_path: Path, text: str) -> None
 def test_each_field_of_a_plan_leads_to_its_option() -> None:
     assert option_of("payload_bytes") == "--payload"
     assert option_of("arrival.open.rate") == "--rate"
-    assert option_of("arrival.open.spacing") == "--spacing"
+    assert option_of("arrival.open.spacing") == option_of("arrival.spacing") == "--spacing"
     assert option_of("arms.0.method") == "--arm"
     known = json.dumps([action.option_strings for group in parser()._actions for action in _all(group)])
     for field in Plan.model_fields:

@@ -239,7 +239,7 @@ def test_a_failed_one_says_why_and_what_to_do(client: FlaskClient, parts: Servic
     failed = an_experiment(status="FAILED", error="no <worker> answers", runs=[], totals=[], comparisons=[])
     text = page(client, f"/experiments/{run(parts, failed)}")
     assert "no &lt;worker&gt; answers" in text
-    assert "press “Run again”" in text
+    assert "“Run again” brings the form back" in text
     assert "title-figures" not in text
 
 

@@ -1,3 +1,7 @@
+import re
+from typing import Any
+
+import pytest
 from flask.testing import FlaskClient
 
 from api.experiments.ending import conclude
@@ -18,6 +22,8 @@ def test_a_plan_is_taken_and_can_be_looked_at(client: FlaskClient) -> None:
     assert answer.headers["Location"] == f"/api/experiments/{taken['id']}"
     found = client.get(answer.headers["Location"]).get_json()
     assert (found["status"], found["race"], found["runs"]) == ("PENDING", {}, [])
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", found["created_at"])
+    assert found["finished_at"] is None
     assert found["plan"]["arms"] == [{"method": "sync", "delivery": "safe"}]
     listed = client.get("/api/experiments").get_json()
     assert [one["id"] for one in listed["experiments"]] == [taken["id"]]
@@ -58,6 +64,23 @@ def test_what_is_wrong_with_a_plan_is_said_by_field_and_bound(client: FlaskClien
     }
     both = client.post("/api/experiments", json={**PLAN, "seconds": 3})
     assert "either jobs or seconds" in both.get_json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "bound"),
+    [
+        ({"duration": {"law": "fixed", "seconds": -1}}, "duration.seconds", 0.0),
+        ({"duration": {"law": "values", "values": [1, -1]}}, "duration.values.1", 0.0),
+        ({"arrival": {"law": "open", "rate": 0, "spacing": "even"}}, "arrival.rate", 0.0),
+        ({"arrival": {"law": "never"}}, "arrival", None),
+    ],
+)
+def test_a_field_of_a_law_is_named_as_the_request_has_it(
+    client: FlaskClient, more: dict[str, Any], field: str, bound: float | None
+) -> None:
+    plan = {"arms": [{"method": "sync"}], "jobs": 1, **more}
+    (error,) = client.post("/api/experiments", json=plan).get_json()["errors"]
+    assert (error["field"], error.get("bound")) == (field, bound)
 
 
 def test_what_differs_is_told_before_anything_runs(client: FlaskClient, parts: Services) -> None:
