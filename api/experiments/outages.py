@@ -1,5 +1,6 @@
 """Whether the broker stayed there while an experiment ran."""
 
+import time
 from typing import Final
 
 import pika
@@ -8,6 +9,7 @@ from api.background import BackgroundThread
 from lab import amqp
 
 AGAIN_SECONDS: Final = 0.5
+BACK_SECONDS: Final = 5.0
 
 
 class BrokerWatch(BackgroundThread):
@@ -15,6 +17,10 @@ class BrokerWatch(BackgroundThread):
 
     Workers and relay come back by themselves, and what they were kept waiting looks like latency: somebody has to
     say where it came from.
+
+    Attributes:
+        losses: how often it was lost.
+        away: whether the broker is away, or was so shortly that not everybody may have come back.
     """
 
     def __init__(self, url: str) -> None:
@@ -27,11 +33,13 @@ class BrokerWatch(BackgroundThread):
         while not self._ending.is_set():
             try:
                 connection = pika.BlockingConnection(amqp.parameters(self._url, "transport-lab experiment"))
-                self.away = False
+                since = time.monotonic()
                 while not self._ending.is_set():
                     connection.process_data_events(time_limit=AGAIN_SECONDS)
+                    self.away = self.away and time.monotonic() < since + BACK_SECONDS
                 connection.close()
             except amqp.ERRORS:
                 if not self.away:
-                    self.away, self.losses = True, self.losses + 1
+                    self.losses += 1
+                    self.away = True
                 self._ending.wait(AGAIN_SECONDS)

@@ -83,9 +83,18 @@ class ExperimentQueries:
 
     def overdue(self) -> list[str]:
         """Experiments that nobody runs any more: their leases have run out."""
-        late = sa.and_(experiments.c.status == "IN_PROGRESS", experiments.c.lease_until_us < now_us())
+        return self._late(experiments.c.status == "IN_PROGRESS")
+
+    def not_cleaned_up(self) -> list[str]:
+        """Experiments that have ended and whose leases have run out instead of being given back."""
+        return self._late(
+            experiments.c.status.not_in(("PENDING", "IN_PROGRESS")), experiments.c.lease_until_us > 0
+        )
+
+    def _late(self, *wanted: sa.ColumnElement[bool]) -> list[str]:
+        late = sa.select(experiments.c.id).where(experiments.c.lease_until_us < now_us(), *wanted)
         with self.engine.connect() as connection:
-            return list(connection.scalars(sa.select(experiments.c.id).where(late)))
+            return list(connection.scalars(late))
 
     def waiting(self) -> bool:
         """Whether an experiment waits for its turn."""

@@ -1,14 +1,15 @@
 """The lab that an experiment runs on: who works in it, what it is, and the room for one trial after the other."""
 
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Final
 
 from kombu import Connection
 
 from api.control.queues import METHODS, ready
-from api.experiments.trials import BrokeredTrial, Desk, SyncTrial
+from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, queue_of
 from api.experiments.workers import check, missing
 from experiments.environment import environment_of
 from experiments.model import label
@@ -20,6 +21,10 @@ from transports.control import Control, ControlError, WorkerPicture
 
 SETTLE_SECONDS: Final = 0.3
 DRAIN_SECONDS: Final = 30.0
+IDLE_SECONDS: Final = 3.0
+OTHERS_SECONDS: Final = 600.0
+
+_BROKER_AWAY: Final = "the broker does not answer"
 LOOK_SECONDS: Final = 0.2
 TRIES: Final = 3
 
@@ -85,43 +90,54 @@ class LabStand:
         """Waits until the queues of the plan's arms are empty: an experiment that was cancelled, or somebody who
         sent tasks, may have left messages there. Those of other queues cost the machine's time too while workers
         are at them; what nobody takes is left alone."""
-        own = {queue for arm in self._desk.plan.arms if (queue := self._queue_of(arm)) is not None}
+        own = {queue for arm in self._desk.plan.arms if (queue := queue_of(self._desk.settings, arm))}
         others = {delivery.queue(queue) for queue in METHODS for delivery in Delivery} - own
-        until, before = time.monotonic() + DRAIN_SECONDS, 0
+        mine, theirs = _Backlog(DRAIN_SECONDS), _Backlog(IDLE_SECONDS)
+        until = time.monotonic() + OTHERS_SECONDS
         while own and not self._stop.is_set():
-            waiting = {queue: count for queue in own if (count := self._ready(queue))}
-            elsewhere = sum(map(self._ready, others))
+            waiting, elsewhere = self._waiting(own), self._waiting(others)
             late = time.monotonic() > until
-            if not waiting and (not elsewhere or late or 0 < before <= elsewhere):
+            if waiting == {} and (late or elsewhere == {} or theirs.stands(elsewhere)):
                 return
-            if late:
-                raise NotAlone(waiting)
-            before = elsewhere
+            if late or mine.stands(waiting):
+                raise NotFree(_BROKER_AWAY) if waiting is None else NotAlone(waiting)
             self._stop.wait(LOOK_SECONDS)
 
     def _drain(self, trial: BrokeredTrial) -> None:
         """Waits until workers have passed over what was cancelled, and ended what they ran."""
-        queue = self._queue_of(trial.arm)
+        queue = queue_of(self._desk.settings, trial.arm)
+        own = {queue} if queue else set()
         until = time.monotonic() + trial.longest + DRAIN_SECONDS
         while not self._stop.is_set():
             trial.ended()
-            if not (queue and self._ready(queue)) and not trial.left_behind:
+            if self._waiting(own) == {} and not trial.left_behind:
                 return
             if time.monotonic() > until:
                 raise NotDrained(self._desk.plan, trial.arm)
             self._stop.wait(LOOK_SECONDS)
 
-    def _queue_of(self, arm: Arm) -> str | None:
-        """The queue on the lab's broker that its jobs go through; None where they go another way."""
-        settings = self._desk.settings
-        if arm.method == "celery" and settings.celery_broker_url != settings.rmq_url:
+    def _waiting(self, queues: Set[str]) -> dict[str, int] | None:
+        """How many messages wait in each of them, where there are any; None while the broker is away."""
+        try:
+            return {queue: count for queue in queues if (count := ready(self._desk.settings, queue))}
+        except amqp.ERRORS:
             return None
-        return next(
-            (arm.delivery.queue(queue) for queue, method in METHODS.items() if method == arm.method), None
-        )
 
-    def _ready(self, queue: str) -> int:
-        return ready(self._desk.settings, queue)
+
+class _Backlog:
+    """Whether messages still grow fewer, as they do where workers are at them."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._fewest: float = math.inf
+        self._until = time.monotonic() + patience
+
+    def stands(self, waiting: Mapping[str, int] | None) -> bool:
+        """Whether they, of whom `waiting` are left, have not grown fewer for as long as the patience lasts."""
+        left = math.inf if waiting is None else sum(waiting.values())
+        if left < self._fewest:
+            self._fewest, self._until = left, time.monotonic() + self._patience
+        return left > 0 and time.monotonic() > self._until
 
 
 def pictures_of(

@@ -72,18 +72,20 @@ class ExperimentRows(ExperimentQueries):
         return str(first.id)
 
     def renew(self, experiment_id: str) -> tuple[bool, bool]:
-        """Renews the lease of an experiment that is under way; returns whether it is, and whether it is to be
-        cancelled."""
+        """Renews the lease of an experiment until it is given back, for whoever cleans up after it as well;
+        returns whether it is under way, and whether it is to be cancelled."""
         this = experiments.c.id == experiment_id
         query = (
             experiments.update()
-            .where(this, experiments.c.status == "IN_PROGRESS")
+            .where(this, experiments.c.lease_until_us > 0)
             .values(lease_until_us=now_us() + LEASE_US)
         )
         with writing(self.engine) as connection:
-            held = connection.execute(query).rowcount == 1
-            asked = connection.execute(sa.select(experiments.c.cancel_us).where(this)).scalar()
-        return held, asked is not None
+            connection.execute(query)
+            status, asked = connection.execute(
+                sa.select(experiments.c.status, experiments.c.cancel_us).where(this)
+            ).one()
+        return status == "IN_PROGRESS", asked is not None
 
     def hold_back(self, experiment_id: str) -> None:
         """Lets no other experiment begin for 15 seconds: the process of this one, whose lease has run out, may

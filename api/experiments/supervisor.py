@@ -77,6 +77,9 @@ class Supervisor:
         for experiment_id in self._rows.overdue():
             self._rows.hold_back(experiment_id)
             self._give_up(experiment_id)
+        for experiment_id in self._rows.not_cleaned_up():
+            self._clean_up(experiment_id)
+            self._rows.release(experiment_id)
         if self._child is None and self._rows.waiting() and (claimed := self._rows.claim()):
             self._running = claimed
             self._child = subprocess.Popen([*self._command, claimed], stdin=subprocess.PIPE)
@@ -100,9 +103,13 @@ class Supervisor:
         self._rows.release(self._running)
 
     def _give_up(self, experiment_id: str) -> None:
-        """Ends an experiment that has not ended and that nobody runs."""
-        if conclude(self._rows, experiment_id, "FAILED", INTERRUPTED):
-            left = self._rows.unfinished_tasks(experiment_id)
-            for start in range(0, len(left), CANCELLED_AT_ONCE):
-                self._cancel(left[start : start + CANCELLED_AT_ONCE])
-            self._rows.free_messages(experiment_id)
+        """Ends an experiment that nobody runs; its process may have ended it, and not come to what follows."""
+        conclude(self._rows, experiment_id, "FAILED", INTERRUPTED)
+        self._clean_up(experiment_id)
+
+    def _clean_up(self, experiment_id: str) -> None:
+        """Cancels what has not ended of an experiment that has."""
+        left = self._rows.unfinished_tasks(experiment_id)
+        for start in range(0, len(left), CANCELLED_AT_ONCE):
+            self._cancel(left[start : start + CANCELLED_AT_ONCE])
+        self._rows.free_messages(experiment_id)

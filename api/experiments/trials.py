@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.control.queues import METHODS
 from api.experiments.outages import BrokerWatch
 from api.experiments.queries import ExperimentQueries
 from api.moves import NewTask
@@ -105,7 +106,8 @@ class BrokeredTrial:
 
     def outages(self) -> int:
         """How often the broker has been away since this trial was made; it may have been so from its begin."""
-        return 0 if self.in_request else self._desk.watch.losses - self._losses
+        over_rabbitmq = queue_of(self._desk.settings, self.arm) is not None
+        return self._desk.watch.losses - self._losses if over_rabbitmq else 0
 
     def close(self) -> None:
         """Cancels what has not ended; where the whole experiment is to end, `cancel_all` does that at last."""
@@ -210,6 +212,13 @@ class SyncTrial(BrokeredTrial):
             return report
 
         return report_for
+
+
+def queue_of(settings: Settings, arm: Arm) -> str | None:
+    """The queue on the lab's RabbitMQ that the arm's jobs go through; None where they go another way."""
+    if arm.method == "celery" and settings.celery_broker_url != settings.rmq_url:
+        return None
+    return next((arm.delivery.queue(name) for name, method in METHODS.items() if method == arm.method), None)
 
 
 def cancel_all(desk: Desk, first: int = 0) -> None:

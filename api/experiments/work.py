@@ -19,7 +19,7 @@ from api.experiments.lease import Lease
 from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotFree, environment, pictures_again, pictures_of
 from api.experiments.store import ExperimentRows
-from api.experiments.trials import Desk, cancel_all
+from api.experiments.trials import Desk, cancel_all, queue_of
 from api.experiments.workers import NoWorker
 from api.outbox import Outbox
 from api.relay import BATCH, Relay
@@ -101,7 +101,6 @@ class Work:
         meter = UsageMeter(controls, self._settings, [transport.traffic for transport in transports])
         threads = sync_threads(plan, pictures)
         watch = BrokerWatch(self._settings.rmq_url)
-        over_rabbitmq = "rabbitmq" in controls or self._settings.celery_broker_url == self._settings.rmq_url
         stop, self._lease.preparing = self._lease.stop, False
         desk = Desk(
             self._settings,
@@ -118,7 +117,7 @@ class Work:
         )
         relay.start()
         ending.callback(relay.stop)
-        if controls and over_rabbitmq:
+        if any(queue_of(self._settings, arm) for arm in plan.arms):
             watch.start()
             ending.callback(watch.stop)
         stand = LabStand(desk)

@@ -83,12 +83,21 @@ def test_a_lease_that_nobody_renews_runs_out(rows: ExperimentRows, clock: list[i
     assert rows.overdue() == [experiment_id]
 
 
-def test_one_that_has_ended_is_not_renewed(rows: ExperimentRows, clock: list[int]) -> None:
+def test_one_that_has_ended_keeps_its_lease_until_it_is_given_back(
+    rows: ExperimentRows, clock: list[int]
+) -> None:
     experiment_id, second = rows.add(PLAN), rows.add(PLAN)
     rows.claim()
     rows.finish(experiment_id, "FAILED", "because", [], [])
+    clock[0] += LEASE_US - 1
     assert rows.renew(experiment_id) == (False, False)
-    clock[0] += LEASE_US + 1
+    clock[0] += LEASE_US - 1
+    assert (rows.claim(), rows.not_cleaned_up()) == (None, [])
+    clock[0] += 2
+    assert (rows.overdue(), rows.not_cleaned_up()) == ([], [experiment_id])
+    rows.release(experiment_id)
+    assert rows.renew(experiment_id) == (False, False)
+    assert rows.not_cleaned_up() == []
     assert rows.claim() == second
 
 

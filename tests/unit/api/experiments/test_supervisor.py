@@ -69,6 +69,26 @@ def test_a_process_that_ends_without_a_word_fails_its_experiment_and_the_next_on
     assert left["status"] == "CANCELLED"
 
 
+def test_what_a_process_has_ended_and_not_cleaned_up_is_cancelled(
+    make: Make, parts: Services, rows: ExperimentRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.experiments.store.LEASE_US", -LEASE_US)
+    experiment_id = rows.add(PLAN)
+    new = NewTask("rabbitmq", "experiment_job", {"seconds": 0.0}, 0.0)
+    task = parts.store.add(new, relay="the experiment's", experiment_id=experiment_id).rows[0]
+    rows.claim()
+    assert conclude(rows, experiment_id, "CANCELLED")
+    make(WAITS_FOR_ITS_PARENT)
+    deadline = time.monotonic() + 20
+    while (
+        (left := parts.store.get(task["id"])) is None
+        or left["status"] != "CANCELLED"
+        or rows.not_cleaned_up()
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_what_has_ended_is_not_worked_up_again(rows: ExperimentRows, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment_id = rows.add(PLAN)
     assert not conclude(rows, experiment_id, "FAILED")  # its turn has not come

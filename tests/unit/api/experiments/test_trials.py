@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pika.exceptions import AMQPConnectionError
 
 from api.experiments.outages import BrokerWatch
-from api.experiments.stand import LabStand, NotAlone, NotDrained
+from api.experiments.stand import LabStand, NotAlone, NotDrained, NotFree
 from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, cancel_all
 from api.models import outbox
 from api.services import Services
@@ -84,6 +85,7 @@ def hold(monkeypatch: pytest.MonkeyPatch, messages: dict[str, int]) -> None:
     """Has so many messages in the queues, and little patience with them."""
     monkeypatch.setattr("api.experiments.stand.ready", lambda _settings, queue: messages.get(queue, 0))
     monkeypatch.setattr("api.experiments.stand.DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr("api.experiments.stand.IDLE_SECONDS", 0.3)
 
 
 def wait_for_ends(trial: BrokeredTrial, count: int) -> None:
@@ -253,9 +255,11 @@ def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end
 def test_the_first_trial_begins_when_the_workers_have_ended_what_others_left(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = {"tasks.naive": 2, "celery": 4}
+    left, looks = {"tasks.naive": 2, "celery": 4}, iter(range(100))
 
     def take(queue: str) -> int:
+        if next(looks) < 3:
+            raise AMQPConnectionError
         left[queue] = max(0, left.get(queue, 0) - 1)
         return left[queue]
 
@@ -272,6 +276,12 @@ def test_messages_that_nobody_takes_hold_up_only_those_that_would_stand_behind_t
     hold(monkeypatch, {"tasks.naive": 3})
     with pytest.raises(NotAlone, match=r"tasks\.naive: 3"):
         LabStand(desk).open(CONSUMER)
+
+
+def test_a_broker_that_stays_away_is_said_to_be(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.experiments.stand.DRAIN_SECONDS", 0.1)
+    with pytest.raises(NotFree, match="the broker does not answer"):
+        LabStand(desk).open(CONSUMER)  # nobody listens at its address
 
 
 def test_what_is_left_of_an_experiment_that_is_to_end_is_cancelled_at_last(desk: Desk) -> None:
