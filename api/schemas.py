@@ -208,8 +208,8 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
     found = []
     for fault in error.errors(include_url=False, include_input=False):
         parts = [str(part) for part in fault["loc"] if part not in _UNION_PARTS]
-        if parts and parts[0] in _TAGGED:
-            del parts[1:2]
+        if len(parts) > 1 and parts[0] in _TAGGED and parts[1] in _LAWS:
+            del parts[1]
         field = ".".join(parts)
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "value_error" and (named := re.match(r"([a-z_]+): (.+)", message)):
@@ -223,5 +223,7 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
 
 
 _BOUNDS = ("le", "ge", "lt", "gt", "max_length", "min_length", "expected")
-_TAGGED = ("duration", "arrival")  # pydantic names the kind of them after it, which the request does not
+# Of a plan: pydantic names the law after the field, which the request does not.
+_TAGGED = ("duration", "arrival")
+_LAWS = ("fixed", "uniform", "exponential", "values", "burst", "open")
 _UNION_PARTS = ("constrained-float", "float", "int", "function-after")

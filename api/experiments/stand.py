@@ -110,10 +110,11 @@ class LabStand:
         until = time.monotonic() + trial.longest + DRAIN_SECONDS
         while not self._stop.is_set():
             trial.ended()
-            if self._waiting(own) == {} and not trial.left_behind:
+            waiting = self._waiting(own)
+            if waiting == {} and not trial.left_behind:
                 return
             if time.monotonic() > until:
-                raise NotDrained(self._desk.plan, trial.arm)
+                raise NotFree(_BROKER_AWAY) if waiting is None else NotDrained(self._desk.plan, trial.arm)
             self._stop.wait(LOOK_SECONDS)
 
     def _waiting(self, queues: Set[str]) -> dict[str, int] | None:
@@ -129,15 +130,15 @@ class _Backlog:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        self._fewest: float = math.inf
+        self._left: float = math.inf
         self._until = time.monotonic() + patience
 
     def stands(self, waiting: Mapping[str, int] | None) -> bool:
         """Whether they, of whom `waiting` are left, have not grown fewer for as long as the patience lasts."""
-        left = math.inf if waiting is None else sum(waiting.values())
-        if left < self._fewest:
-            self._fewest, self._until = left, time.monotonic() + self._patience
-        return left > 0 and time.monotonic() > self._until
+        before, self._left = self._left, math.inf if waiting is None else sum(waiting.values())
+        if self._left < before or not self._left:
+            self._until = time.monotonic() + self._patience
+        return time.monotonic() > self._until
 
 
 def pictures_of(

@@ -55,7 +55,7 @@ class ExperimentRows(ExperimentQueries):
         """Begins the oldest experiment that waits, under a lease of 20 seconds, and returns its id; None where
         there is none, or another one is running."""
         now = now_us()
-        busy = sa.or_(experiments.c.status == "IN_PROGRESS", experiments.c.lease_until_us > now)
+        busy = sa.or_(experiments.c.status == "IN_PROGRESS", experiments.c.lease_until_us > 0)
         with writing(self.engine) as connection:
             _lock(connection)
             if connection.execute(sa.select(experiments.c.num).where(busy).limit(1)).first():
@@ -101,11 +101,13 @@ class ExperimentRows(ExperimentQueries):
                 outbox.update().where(outbox.c.num.in_(mine)).values(lease_until_us=0, lease_owner=None)
             )
 
-    def release(self, experiment_id: str) -> None:
-        """Gives the lease back, for the next experiment to begin."""
-        this = experiments.c.id == experiment_id
+    def release(self, experiment_id: str, *, late: bool = False) -> None:
+        """Gives the lease back, for the next experiment to begin; where `late`, only one that has run out."""
+        query = experiments.update().where(experiments.c.id == experiment_id)
+        if late:
+            query = query.where(experiments.c.lease_until_us < now_us())
         with writing(self.engine) as connection:
-            connection.execute(experiments.update().where(this).values(lease_until_us=0))
+            connection.execute(query.values(lease_until_us=0))
 
     def tell(self, experiment_id: str, progress: float, step: str, race: Mapping[str, Any]) -> None:
         """Notes how far it has come; `race` holds a curve for each arm by its label."""

@@ -79,7 +79,7 @@ class Supervisor:
             self._give_up(experiment_id)
         for experiment_id in self._rows.not_cleaned_up():
             self._clean_up(experiment_id)
-            self._rows.release(experiment_id)
+            self._rows.release(experiment_id, late=True)
         if self._child is None and self._rows.waiting() and (claimed := self._rows.claim()):
             self._running = claimed
             self._child = subprocess.Popen([*self._command, claimed], stdin=subprocess.PIPE)

@@ -109,8 +109,10 @@ def test_one_that_is_held_back_keeps_the_next_from_beginning_for_a_while(
     clock[0] += LEASE_US + 1
     rows.hold_back(experiment_id)
     rows.finish(experiment_id, "FAILED", "because", [], [])
+    rows.release(experiment_id, late=True)
     assert rows.claim() is None
     clock[0] += REST_US + 1
+    rows.release(experiment_id, late=True)
     assert rows.claim() == second
 
 
