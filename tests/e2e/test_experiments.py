@@ -138,6 +138,22 @@ def test_what_is_wrong_is_said_at_its_field(visitor: Visitor) -> None:
     expect(page.locator("#jobs")).to_have_attribute("aria-invalid", "true")
 
 
+def test_on_a_phone_a_refused_form_goes_to_its_fault(visitor: Visitor) -> None:
+    visitor.expect.append("422")
+    page = settled(visitor.open("/experiments", viewport=PHONE, is_mobile=True, has_touch=True))
+    page.locator("#jobs").fill("0")
+    page.get_by_role("button", name="Start the experiment").click()
+    expect(page.locator("#jobs")).to_be_focused()
+    expect(page.locator("#jobs-error")).to_be_in_viewport()
+
+
+def test_the_estimate_stays_with_durations_of_ones_own(visitor: Visitor) -> None:
+    page = settled(visitor.open("/experiments"))
+    page.locator('input[value="values"]').check(force=True)
+    page.locator("#values").fill("0.05\n" * 1000)
+    expect(page.locator("#estimate")).to_contain_text("7,500 jobs in all, about 3 minutes")
+
+
 @pytest.mark.slow
 def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) -> None:
     found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.2}, jobs=600)
