@@ -6,10 +6,9 @@ from typing import Final, Literal
 from experiments.model import FairnessRow
 from experiments.plan import Plan
 from experiments.words import N_, Translate, untranslated
+from transports.configuration import NONE
 
 State = Literal["differs", "sync", "equal"]
-
-NOTHING: Final = "none"
 
 _VALUES: Final = frozenset(
     {
@@ -64,4 +63,4 @@ def state_of(row: FairnessRow, plan: Plan) -> State:
     pairs = list(zip(plan.arms, row.values, strict=False))
     mine = {text for arm, text in pairs if arm.method == "sync"}
     others = {text for arm, text in pairs if arm.method != "sync"}
-    return "sync" if mine == {NOTHING} and len(others) == 1 else "differs"
+    return "sync" if mine == {NONE} and len(others) == 1 else "differs"

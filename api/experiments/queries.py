@@ -12,6 +12,7 @@ from experiments.sampling import unpack
 from lab.clock import now_us
 from lab.status import TaskStatus
 
+OPEN: Final = ("PENDING", "IN_PROGRESS")
 _FINAL: Final = [status.value for status in TaskStatus if status.final]
 _SAMPLED: Final = (
     "num", "status", "attempt", "worker", "created_us", "published_us", "started_us", "finished_us",
@@ -87,9 +88,7 @@ class ExperimentQueries:
 
     def not_cleaned_up(self) -> list[str]:
         """Experiments that have ended and whose leases have run out instead of being given back."""
-        return self._late(
-            experiments.c.status.not_in(("PENDING", "IN_PROGRESS")), experiments.c.lease_until_us > 0
-        )
+        return self._late(experiments.c.status.not_in(OPEN), experiments.c.lease_until_us > 0)
 
     def _late(self, *wanted: sa.ColumnElement[bool]) -> list[str]:
         late = sa.select(experiments.c.id).where(experiments.c.lease_until_us < now_us(), *wanted)

@@ -23,10 +23,10 @@ SETTLE_SECONDS: Final = 0.3
 DRAIN_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 3.0
 OTHERS_SECONDS: Final = 600.0
-
-_BROKER_AWAY: Final = "the broker does not answer"
 LOOK_SECONDS: Final = 0.2
 TRIES: Final = 3
+
+_BROKER_AWAY: Final = "the broker does not answer"
 
 Who = tuple[str, str, int | None]
 """A worker by its method, its name and its process."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from api.database import writing
-from api.experiments.queries import ExperimentQueries
+from api.experiments.queries import OPEN, ExperimentQueries
 from api.models import counters, experiment_runs, experiments, outbox, tasks
 from api.store import KeyReused
 from experiments.model import Comparison, FairnessRow, Run, Total
@@ -16,7 +16,6 @@ from lab.clock import now_us
 
 LEASE_US: Final = 20_000_000
 REST_US: Final = 15_000_000
-_OPEN: Final = ("PENDING", "IN_PROGRESS")
 
 
 class ExperimentRows(ExperimentQueries):
@@ -158,7 +157,7 @@ class ExperimentRows(ExperimentQueries):
         with writing(self.engine) as connection:
             _lock(connection)
             status = connection.execute(sa.select(experiments.c.status).where(this)).scalar()
-            if status not in _OPEN:
+            if status not in OPEN:
                 return False
             ended = {"status": "CANCELLED", "finished_us": now} if status == "PENDING" else {}
             asked = sa.func.coalesce(experiments.c.cancel_us, now)
