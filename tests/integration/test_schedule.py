@@ -173,17 +173,17 @@ def test_a_word_of_beat_is_not_lost_while_the_api_is_away(own_lab: Lab) -> None:
     store.close()
     own_lab.api.terminate(timeout=20)
     beat = start_beat(own_lab, "early", idle_days=10)
-    beat.wait_for_log("Sending due task daily-report", timeout=60)
+    for entry in ("daily-report", "weekly-cleanup"):
+        beat.wait_for_log(f"Sending due task {entry}", timeout=60)
+    time.sleep(1.0)  # beat logs before it publishes
     beat.terminate()
-    time.sleep(1.0)
     own_lab.api.start()
     own_lab.wait_for_api()
     deadline = time.monotonic() + 60
-    while not (made := runs(own_lab))["daily-report"]:
+    while not ((made := runs(own_lab))["daily-report"] and made["weekly-cleanup"]):
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    dues = [
-        run["due_at"] for run in made["weekly-cleanup"]
-    ]  # beat's word of what was run before makes no second run
+    dues = [run["due_at"] for run in made["weekly-cleanup"]]
+    # beat's word of what was run before makes no second run
     assert len(dues) == len(set(dues)) == max(1, before["weekly-cleanup"])
     own_lab.wait_for([made["daily-report"][0]["task_id"]])
