@@ -103,6 +103,8 @@ class Pool(TaskPool):  # type: ignore[misc]
         """Has the event loop `loop` look after the processes, and after the forwarder's answers."""
         super().register_with_event_loop(loop)
         self._hub = loop
+        loop.on_tick.discard(self._pool.on_poll_start)
+        loop.on_tick.add(self._hand_out)
         address = celery_reporting.forwarder()
         if self._link is None and address is not None:
             try:
@@ -114,6 +116,16 @@ class Pool(TaskPool):  # type: ignore[misc]
             # What is begun by a timer is sent before the loop sleeps: its queue of things to be done soon is not
             # looked at again before that, and is lost when the broker's connection is.
             loop.on_tick.add(self._link.tend)
+
+    def _hand_out(self) -> None:
+        """Gives what waits to processes that have nothing to do, the same ones first: their caches are warm. Celery
+        has the kernel watch the pipes of all processes at each turn of the loop, and takes the processes in turn."""
+        pool = self._pool
+        waiting = pool.outbound_buffer
+        if waiting:
+            idle = pool._all_inqueues - pool._busy_workers - pool._active_writes
+            if idle:
+                self._hub.consolidate_callback(sorted(idle)[: len(waiting)])
 
     def apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Runs `target`, Celery's function for a task, in a process of the pool; a task whose beginning is told

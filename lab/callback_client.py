@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
-import requests
+import urllib3
 from pydantic import BaseModel
 
 from lab.lines import Line
 from lab.status import Verdict
 
-CONNECT_READ_SECONDS: Final = (2.0, 5.0)
+TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=5.0)
+
+_NEVER: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +34,10 @@ class CallbackClient:
     """Speaks to the API's callback at `url`. Belongs to one thread."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = requests.Session()
-        self._session.trust_env = False
+        at = urllib3.util.parse_url(url)
+        self._path = at.request_uri
+        self._headers = {"Content-Type": "application/json", **urllib3.util.make_headers(basic_auth=at.auth)}
+        self._pool = urllib3.connection_from_url(url, timeout=TIMEOUT)
 
     def post(self, updates: Sequence[Line]) -> list[Verdict]:
         """The verdicts on `updates`, in their order; halves a POST that is too large for the API.
@@ -58,19 +62,15 @@ class CallbackClient:
     def _exchange(self, updates: Sequence[Line]) -> list[Verdict]:
         body = b'{"updates":[' + b",".join([update.json for update in updates]) + b"]}"
         try:
-            answer = self._session.post(
-                self._url,
-                data=body,
-                headers={"Content-Type": "application/json"},
-                timeout=CONNECT_READ_SECONDS,
-                allow_redirects=False,
+            answer = self._pool.urlopen(
+                "POST", self._path, body, self._headers, retries=False, redirect=False
             )
-            if answer.status_code == requests.codes.ok:
-                verdicts = _Answer.model_validate_json(answer.content).results
+            if answer.status == HTTPStatus.OK:
+                verdicts = _Answer.model_validate_json(answer.data).results
                 if len(verdicts) == len(updates):
                     return verdicts
-        except (requests.RequestException, ValueError) as error:
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise Unreachable(type(error).__name__) from error
-        if answer.status_code in (400, 413, 422):
-            raise _Refused(f"HTTP {answer.status_code}")
-        raise Unreachable(f"HTTP {answer.status_code}")
+        if answer.status in _NEVER:
+            raise _Refused(f"HTTP {answer.status}")
+        raise Unreachable(f"HTTP {answer.status}")

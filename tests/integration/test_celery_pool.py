@@ -99,6 +99,36 @@ def test_beginnings_and_ends_share_requests_and_each_job_is_told_of_once(lab: La
     assert ready(lab) == 0
 
 
+def writes(lab: Lab) -> list[int]:
+    """How many jobs each process was given that was given any."""
+    celery = str(Path(sys.executable).with_name("celery"))
+    asked = subprocess.run(
+        [celery, "-A", "celery_app", "inspect", "stats", "--json"],
+        cwd=ROOT,
+        env=lab.env,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    (stats,) = json.loads(asked.stdout).values()
+    return [int(each) for each in stats["pool"]["writes"]["raw"].split(",")]
+
+
+def test_jobs_go_to_the_same_process_one_after_the_other_and_to_all_when_it_is_busy(
+    lab: Lab, api: Api
+) -> None:
+    lab.start_celery(concurrency=4)
+    for n in range(1, 4):
+        send(lab, "add", 1, float(n))
+        wait_until(lambda n=n: len(told(api, "DONE")) == n)
+    assert writes(lab) == [3]
+    send(lab, "process_task", 4, 1.5)
+    wait_until(lambda: len(told(api, "IN_PROGRESS")) >= 7)
+    assert len(told(api, "DONE")) == 3
+    wait_until(lambda: len(told(api, "DONE")) == 7)
+    assert sorted(writes(lab)) == [1, 1, 1, 4]
+
+
 def test_a_job_whose_result_is_kept_tells_its_end_itself(lab: Lab, api: Api) -> None:
     worker = lab.start_celery(concurrency=2)
     send(lab, "add", 4, kept=True)
