@@ -1,6 +1,7 @@
 """What differs between the arms of a plan, before anything runs."""
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -9,7 +10,8 @@ from api.experiments.workers import answering, missing
 from api.services import services
 from experiments.fairness import fairness_of
 from experiments.model import FairnessRow
-from experiments.plan import Plan
+from experiments.plan import Arm, Plan
+from lab.delivery import Delivery
 from transports.control import WorkerPicture
 
 FIRST_SECONDS: Final = 3.0
@@ -28,14 +30,33 @@ def differences(body: Plan) -> dict[str, object]:
     As it is now: `can_equalise` tells what is set alike before the run where the plan asks for it.
     """
     known, settings = pictures_now(), services().settings
-    if missing(body, {(one.method, one.delivery) for one in known}):
+    if _unseen(body, known):
         known = answering(body, settings)  # who has just started is in no picture yet
     return DifferencesOut(fairness=fairness_of(body, known, settings)).model_dump(mode="json")
 
 
 def differences_of(plan: Plan) -> list[FairnessRow]:
-    """What differs between the arms of `plan`, by what the workers told last."""
-    return fairness_of(plan, pictures_now(), services().settings)
+    """What differs between the arms of `plan`, by what the workers told last, or tell now where the broker has
+    consumers that are in no picture yet."""
+    known, settings = pictures_now(), services().settings
+    consumers = services().watch.snapshot()
+    if any(workers_at(consumers, arm) for arm in _unseen(plan, known)):
+        services().control.look_soon()
+        known = answering(plan, settings)
+    return fairness_of(plan, known, settings)
+
+
+def workers_at(health: Mapping[str, Any], arm: Arm) -> int | None:
+    """How many workers take the jobs of `arm`; None where that is not known or none is needed."""
+    found: int | None = health["naive_workers" if arm.delivery is Delivery.NAIVE else "workers"].get(
+        arm.method
+    )
+    return found
+
+
+def _unseen(plan: Plan, known: Sequence[WorkerPicture]) -> list[Arm]:
+    """The arms of `plan` that none of the workers `known` serves."""
+    return [plan.arms[place] for place in missing(plan, {(one.method, one.delivery) for one in known})]
 
 
 def pictures_now() -> list[WorkerPicture]:

@@ -8,7 +8,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, render_templ
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.experiments import drawings, fairness_words, plan_words, results, run_words, wording
-from api.experiments.differences import differences_of, pictures_now
+from api.experiments.differences import differences_of, pictures_now, workers_at
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.experiments.workers import NoWorker, start_of
@@ -210,7 +210,6 @@ def _contenders() -> list[dict[str, Any]]:
     cards = []
     for name, arm in ARMS.items():
         delivery = None if arm.method == "sync" else arm.delivery.value
-        known = health["naive_workers" if delivery == "naive" else "workers"]
         cards.append(
             {
                 "name": name,
@@ -218,7 +217,7 @@ def _contenders() -> list[dict[str, Any]]:
                 "method": arm.method,
                 "delivery": delivery,
                 "text": words[name],
-                "workers": known.get(arm.method),
+                "workers": workers_at(health, arm),
                 "nobody": wording.nobody(arm),
                 "command": start_of(arm)[0] if delivery else "",
             }

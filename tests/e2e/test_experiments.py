@@ -1,6 +1,7 @@
 """Experiments in a browser: planned, watched, read, compared, handed on."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,10 @@ def read_without_network(visitor: Visitor, report: Path, shoot: Callable[..., No
 
 def test_what_differs_follows_the_form(visitor: Visitor) -> None:
     page = settled(visitor.open("/experiments"))
+    deadline = time.monotonic() + 60
+    while page.locator(".ex-there").count() < 2:  # the workers of both kinds have been heard of
+        assert time.monotonic() < deadline
+        page.reload()
     table = page.locator("[data-differences-table]")
     expect(table.get_by_role("columnheader", name="Sync")).to_be_visible()
     expect(page.locator("#show-differences")).to_be_hidden()
@@ -154,6 +159,18 @@ def test_the_estimate_stays_with_durations_of_ones_own(visitor: Visitor) -> None
     expect(page.locator("#estimate")).to_contain_text("7,500 jobs in all, about 3 minutes")
 
 
+def test_a_time_is_offered_to_jobs_that_come_at_a_rate_alone(visitor: Visitor) -> None:
+    page = settled(visitor.open("/experiments"))
+    seconds = page.locator("#amount-seconds")
+    expect(seconds).to_be_disabled()
+    page.locator("#arrival-open").check(force=True)
+    seconds.check(force=True)
+    expect(page.locator("#seconds")).to_be_visible()
+    page.locator("#arrival-burst").check(force=True)
+    expect(seconds).to_be_disabled()
+    expect(page.locator("#amount-jobs")).to_be_checked()
+
+
 @pytest.mark.slow
 def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) -> None:
     found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.2}, jobs=600)
@@ -161,6 +178,7 @@ def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) ->
     expect(page.locator('[data-live="step"]')).to_have_text(
         re.compile("Warming up|Turn 1 of 3"), timeout=60_000
     )
+    expect(page.get_by_role("heading", name="What differs besides the method")).to_be_visible()
     page.get_by_role("button", name="Cancel the experiment").click()
     until_ended(page, "CANCELLED")
     expect(page.get_by_role("link", name="Run again")).to_be_visible()

@@ -12,12 +12,21 @@ let asked = 0;
 
 export function start() {
   form.querySelector("#show-differences").hidden = true;
+  suit();
   form.addEventListener("input", () => {
+    suit();
     clearTimeout(soon);
     soon = setTimeout(() => look().catch(() => undefined), PAUSE_MS);
   });
   renewKey(form);
   showFault();
+}
+
+// Jobs that come all at once come in a number; a time is for those that come at a rate.
+function suit() {
+  const time = form.querySelector("#amount-seconds");
+  time.disabled = form.querySelector("#arrival-burst").checked;
+  if (time.disabled && time.checked) form.querySelector("#amount-jobs").checked = true;
 }
 
 // What was refused may stand far below: the page goes there, and so does the keyboard.

@@ -1,4 +1,5 @@
-// One experiment: asks each second how far it is and puts that in place; when it has ended, the whole page.
+// One experiment: asks each second how far it is and puts that in place; when it has begun or ended, or
+// what it runs with is known, the whole page.
 import { config } from "../config.js";
 
 const PERIOD_MS = 1000;
@@ -18,7 +19,8 @@ async function look() {
   const answer = await fetch(now.dataset.url, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return true;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("now");
-  if (fresh.dataset.status !== now.dataset.status) return !(await whole());
+  const further = ["status", "setting"].some((name) => fresh.dataset[name] !== now.dataset[name]);
+  if (further) return !(await whole());
   now.querySelector("progress").value = fresh.querySelector("progress").value;
   for (const part of fresh.querySelectorAll("[data-live]")) {
     const mine = now.querySelector(`[data-live="${part.dataset.live}"]`);
