@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
@@ -154,14 +155,14 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
 
 def _picked(picked: list[str]) -> AnyResponse:
     if len(set(picked)) != 2:
-        return _pick_two()
+        return _pick_two(picked)
     one, other = sorted((_found(each, runs=False) for each in picked), key=lambda found: found.created_us)
     return redirect(url_for(".compare", one=one.id, other=other.id))
 
 
-def _pick_two() -> AnyResponse:
+def _pick_two(picked: Sequence[str] = ()) -> AnyResponse:
     flash(wording.pick_two(), "compare error")
-    return redirect(url_for(".index", _anchor="runs"))
+    return redirect(url_for(".index", pick=picked[:RECENT], _anchor="runs"))
 
 
 def _concurrency() -> int:
@@ -198,6 +199,7 @@ def _page(
         experiments=[_listed(found) for found in listed],
         newer=before is not None,
         older=older,
+        picked=request.args.getlist("pick"),
         config=page_config(last_change, {}),
     )
     return make_response(page, status)

@@ -270,6 +270,18 @@ def test_anything_but_two_is_not_compared(client: FlaskClient, parts: Services) 
         assert "Choose two experiments to compare." in answer.text
 
 
+def test_what_was_chosen_stays_chosen_where_it_is_not_two(client: FlaskClient, parts: Services) -> None:
+    found = [run(parts, an_experiment(a_plan(title=title))) for title in ("One", "Two", "Three", "Four")]
+    query = "&".join(f"pick={one}" for one in found[:3])
+    text = page(client, client.get(f"/experiments/compare?{query}").location)
+    assert [re.search(f'value="{one}"[^>]* checked', text) is not None for one in found] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
 @pytest.mark.parametrize(
     "address",
     [
