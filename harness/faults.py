@@ -51,8 +51,7 @@ def kill_pool_child(worker: ManagedProcess, rng: random.Random | None = None) ->
 
     Raises FaultError where the worker has no child, as a worker with threads.
     """
-    own = proc.command(worker.pid)  # the pool is forked; what else the worker started is not
-    children = [pid for pid in worker.children() if proc.command(pid) == own]
+    children = _pool(worker)
     if not children:
         raise FaultError(f"{worker.log.stem} has no pool of processes")
     child = (rng or random.Random()).choice(children)
@@ -60,6 +59,12 @@ def kill_pool_child(worker: ManagedProcess, rng: random.Random | None = None) ->
     if proc.wait_gone([child], 5.0):
         raise FaultError(f"process {child} of {worker.log.stem} does not end")
     return child
+
+
+def _pool(worker: ManagedProcess) -> list[int]:
+    """The processes of the worker's pool: those are forked, and what else it started is not."""
+    own = proc.command(worker.pid)
+    return [pid for pid in worker.children() if proc.command(pid) == own]
 
 
 def random_kills(
@@ -72,14 +77,14 @@ def random_kills(
 ) -> None:
     """Kills `count` times, at random moments of `seconds`, a random one of `workers`, and starts it again.
 
-    Where the worker has children, every second time on average one of them is killed instead, which
+    Where the worker has a pool, every second time on average one of its processes is killed instead, which
     the worker replaces by itself. All run when this returns. `on_kill` is told each victim.
     """
     begin = time.monotonic()
     for moment in sorted(rng.uniform(0, seconds) for _ in range(count)):
         time.sleep(max(0.0, begin + moment - time.monotonic()))
         victim = rng.choice(workers)
-        if victim.running and victim.children() and rng.random() < 0.5:
+        if victim.running and _pool(victim) and rng.random() < 0.5:
             kill_pool_child(victim, rng)
         else:
             kill_worker(victim)

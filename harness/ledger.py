@@ -89,7 +89,9 @@ class Verdict:
             "rerun_after_an_unreported_end", "overlapped",
         )  # fmt: skip
         lines = [", ".join(f"{len(getattr(self, name))} {name.replace('_', ' ')}" for name in names)]
-        for task_id in [*sorted(self.lost)[:2], *sorted(self.duplicated)[:2]]:
+        for task_id in [
+            one for names in (self.lost, self.duplicated, self.overlapped) for one in sorted(names)[:2]
+        ]:
             lines += [f"{task_id}:", *(f"  {line}" for line in self.histories[task_id])]
         return "\n".join(lines)
 
@@ -107,7 +109,8 @@ class Ledger:
     was right. If the second run began before the first one ended, they *overlapped*.
 
     A log's times are whole seconds; within one log its order decides. Across two logs a run counts as
-    begun after an end only when its second is a later one, so that no verdict rests on a tie.
+    begun after an end only when its second is a later one, so that no verdict rests on a tie; where it is
+    the same one, and the first worker died then with its end unreported, it began after that.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -248,17 +251,26 @@ def _by_the_logs(own: Sequence[Entry], final: Task | None, deaths: Sequence[Deat
     ends = sorted((e for e in own if e.kind == "finished"), key=lambda e: (e.at, e.place))
     starts = [e for e in own if e.kind == "started"]
     names = set()
+
+    def died_unreported(end: Entry, before: Entry) -> bool:
+        return not _reported(end, final) and any(
+            death.worker == end.worker and end.at <= death.at <= before.at + 1 for death in deaths
+        )
+
     for end in ends:
-        for start in (start for start in starts if _after(start, end)):
-            excused = not _reported(end, final) and any(
-                death.worker == end.worker and end.at <= death.at <= start.at + 1 for death in deaths
-            )
-            names.add("rerun_after_an_unreported_end" if excused else "duplicated")
+        for start in starts:
+            if _after(start, end):
+                names.add("rerun_after_an_unreported_end" if died_unreported(end, start) else "duplicated")
     # Also where the first end was never logged: its worker may have been killed between the two.
     if final is not None and any(start.at > _seconds(final["recorded_at"]) for start in starts):
         names.add("duplicated")
     if len(ends) > 1 and not names:
-        names.add("overlapped")
+        tied = any(
+            start.at == end.at and start.worker != end.worker and died_unreported(end, start)
+            for end in ends
+            for start in starts
+        )
+        names.add("rerun_after_an_unreported_end" if tied else "overlapped")
     return names
 
 

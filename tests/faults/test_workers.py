@@ -54,7 +54,7 @@ def test_twenty_random_kills_in_a_minute_lose_and_double_nothing(stage: Stage) -
     faults.random_kills(workers, 20, 60.0, rng=rng, on_kill=note)
     verdict = stage.assert_nothing_lost(timeout=120)
     assert verdict.recovered
-    assert not verdict.overlapped
+    assert not verdict.overlapped, str(verdict)
 
 
 @pytest.mark.faults

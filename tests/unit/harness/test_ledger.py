@@ -122,6 +122,14 @@ def test_a_rerun_after_an_end_that_died_with_its_worker_is_counted_by_itself() -
     assert found.clean
 
 
+def test_so_is_one_that_began_within_the_second_of_that_end_and_death() -> None:
+    runs = started(1, 0), finished(2, 1), started(2, 0, "two"), finished(6, 1, "two")
+    assert "rerun_after_an_unreported_end" in names(verdict(DONE_LATER, *runs, deaths=(death(2.5),)))
+    for deaths in ((), (death(2.5, "two"),), (death(9),)):
+        assert "overlapped" in names(verdict(DONE_LATER, *runs, deaths=deaths))
+    assert "overlapped" in names(verdict(DONE, *runs, deaths=(death(2.5),)))
+
+
 @pytest.mark.parametrize("deaths", [(), (death(1.5, "three"),), (death(0.5),), (death(9),)])
 def test_without_the_death_of_that_worker_between_the_two_it_is_a_doubled_effect(
     deaths: tuple[Death, ...],
