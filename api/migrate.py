@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from api.database import create_engine
+from api.database import create_engine, writing
 from lab.settings import Settings, SettingsError
 
 WAIT_SECONDS = 30.0
@@ -22,7 +22,8 @@ def migrate(engine: sa.Engine) -> None:
     """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.connect().execution_options(lab_writes=True) as connection, connection.begin():
+    # In turn from the connection on: SQLite does not wait for who is giving a new file its WAL.
+    with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(20070001)"))
         config.attributes["connection"] = connection
