@@ -251,26 +251,19 @@ def _by_the_logs(own: Sequence[Entry], final: Task | None, deaths: Sequence[Deat
     ends = sorted((e for e in own if e.kind == "finished"), key=lambda e: (e.at, e.place))
     starts = [e for e in own if e.kind == "started"]
     names = set()
-
-    def died_unreported(end: Entry, before: Entry) -> bool:
-        return not _reported(end, final) and any(
-            death.worker == end.worker and end.at <= death.at <= before.at + 1 for death in deaths
-        )
-
     for end in ends:
         for start in starts:
-            if _after(start, end):
-                names.add("rerun_after_an_unreported_end" if died_unreported(end, start) else "duplicated")
+            excused = not _reported(end, final) and any(
+                death.worker == end.worker and end.at <= death.at <= start.at + 1 for death in deaths
+            )
+            tied = start.at == end.at and start.worker != end.worker
+            if _after(start, end) or (tied and excused):
+                names.add("rerun_after_an_unreported_end" if excused else "duplicated")
     # Also where the first end was never logged: its worker may have been killed between the two.
     if final is not None and any(start.at > _seconds(final["recorded_at"]) for start in starts):
         names.add("duplicated")
     if len(ends) > 1 and not names:
-        tied = any(
-            start.at == end.at and start.worker != end.worker and died_unreported(end, start)
-            for end in ends
-            for start in starts
-        )
-        names.add("rerun_after_an_unreported_end" if tied else "overlapped")
+        names.add("overlapped")
     return names
 
 

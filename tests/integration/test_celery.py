@@ -10,6 +10,7 @@ import pytest
 
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
+from tests.celery_command import celery
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +21,6 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Itera
         Lab(tmp_path_factory.mktemp("celery-lab"), broker.url) as running,
     ):
         yield running
-
-
-def _celery(lab: Lab, *arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-m", "celery", "-A", "celery_app", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=60)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
 
 
 def _python(lab: Lab, text: str) -> str:
@@ -42,7 +36,7 @@ def test_a_purge_empties_the_queue(own_lab: Lab) -> None:
     own_lab.wait_for([task["id"] for task in tasks], "PENDING")
     said = ""
     for _ in range(50):
-        said = _celery(own_lab, "purge", "-f")
+        said = celery(own_lab, "purge", "-f")
         if "No messages" not in said:
             break
     assert "Purged" in said
@@ -50,13 +44,13 @@ def test_a_purge_empties_the_queue(own_lab: Lab) -> None:
 
 def test_the_commands_of_the_guide_answer(own_lab: Lab) -> None:
     worker = own_lab.start_celery(concurrency=2)
-    registered = json.loads(_celery(own_lab, "inspect", "registered", "--json"))
+    registered = json.loads(celery(own_lab, "inspect", "registered", "--json"))
     assert {"process_task", "process_data"} <= set(next(iter(registered.values())))
     task = own_lab.submit("celery", 3.0)[0]["id"]
     own_lab.wait_for([task], "IN_PROGRESS")
-    active = json.loads(_celery(own_lab, "inspect", "active", "--json"))
+    active = json.loads(celery(own_lab, "inspect", "active", "--json"))
     assert [entry["id"] for entry in next(iter(active.values()))] == [task]
-    stats = json.loads(_celery(own_lab, "inspect", "stats", "--json"))
+    stats = json.loads(celery(own_lab, "inspect", "stats", "--json"))
     assert next(iter(stats.values()))["pool"]["max-concurrency"] == 2
     own_lab.wait_for([task])
     worker.terminate(timeout=30)

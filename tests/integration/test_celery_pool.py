@@ -17,6 +17,7 @@ from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from tests.callback_api import Api
+from tests.celery_command import celery
 from tests.faults.stage import make_vhost
 
 SEND = """
@@ -101,16 +102,7 @@ def test_beginnings_and_ends_share_requests_and_each_job_is_told_of_once(lab: La
 
 def writes(lab: Lab) -> list[int]:
     """How many jobs each process was given that was given any."""
-    celery = str(Path(sys.executable).with_name("celery"))
-    asked = subprocess.run(
-        [celery, "-A", "celery_app", "inspect", "stats", "--json"],
-        cwd=ROOT,
-        env=lab.env,
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    (stats,) = json.loads(asked.stdout).values()
+    (stats,) = json.loads(celery(lab, "inspect", "stats", "--json")).values()
     return [int(each) for each in stats["pool"]["writes"]["raw"].split(",")]
 
 
