@@ -37,6 +37,7 @@ ASK_HEAD: Final = struct.Struct(">cIHI")
 # What is answered, to which number, how many bytes of JSON.
 ANSWER_HEAD: Final = struct.Struct(">cII")
 MOST_BYTES: Final = 64 * 1024 * 1024
+FLUSH_SECONDS: Final = 5.0
 
 
 class Wish(Enum):
@@ -46,6 +47,7 @@ class Wish(Enum):
     MUST_ASK = b"m"
     SETTLE = b"s"
     PROGRESS = b"p"
+    STAMP = b"t"  # has no answer
 
 
 class Answer(Enum):
@@ -137,6 +139,9 @@ class _Peer:
                 self._connection.sendall(b"".join(said))
 
         match wish:
+            case Wish.STAMP:
+                for line in lines:
+                    self._reporter.stamp(line)
             case Wish.PROGRESS:
                 answer([self._reporter.note_progress(line) for line in lines])
             case Wish.SETTLE:
@@ -183,6 +188,7 @@ def main() -> int:
     reporter = Reporter(settings.api_url, Spool(settings.spool))
     reporter.start()
     serve(socket.socket(fileno=int(sys.argv[1])), reporter, sys.stdin.fileno())
+    reporter.flush(FLUSH_SECONDS)
     return 0
 
 

@@ -43,6 +43,9 @@ class Job(BaseModel):
     group_id: Annotated[str | None, Field(max_length=64, description="the group that it was sent with")] = (
         None
     )
+    beside: Annotated[
+        bool, Field(description="its reports travel beside its path: nothing waits for them")
+    ] = False
     options: Options = NONE
     link: Annotated[Self | None, Field(description="runs when this one is DONE, with its result")] = None
     link_error: Annotated[Self | None, Field(description="runs when this one FAILED, with its error")] = None
@@ -104,6 +107,7 @@ class Assignment(NamedTuple):
     max_retries: int = 3
     time_limit: float = MAX_TIME_LIMIT
     options: Options = NONE
+    beside: bool = False
 
 
 def _shown(value: Any) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from lab.lines import Entitled, Line, Lines, tail
-from lab.status import GO_ON, TaskStatus, Verdict
+from lab.lines import Entitled, Line, Lines
+from lab.stamps import Stamp, StampedReport
+from lab.status import TaskStatus, Verdict
 
 
 class Desk(Protocol):
@@ -13,6 +14,17 @@ class Desk(Protocol):
     def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]: ...
     def settle(self, lines: Sequence[Line]) -> list[Verdict]: ...
     def note_progress(self, line: Line) -> Verdict: ...
+    def stamp(self, stamp: Stamp) -> None: ...
+    def is_cancelled(self, task_id: str) -> bool: ...
+
+
+def report_of(
+    reporter: Desk, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False
+) -> "JobReport | StampedReport":
+    """The report function of `job`, run by `worker` for the `attempt`-th time (from 1), in or beside its path."""
+    if job.beside:
+        return StampedReport(reporter, job, worker, attempt, redelivered=redelivered)
+    return JobReport(reporter, job, worker, attempt, redelivered)
 
 
 class JobReport(Lines):
@@ -26,10 +38,8 @@ class JobReport(Lines):
 
     __slots__ = ("_reporter", "must_ask")
 
-    def __init__(
-        self, reporter: Desk, job: Entitled, worker: str, attempt: int, redelivered: bool, run: str = ""
-    ) -> None:
-        super().__init__(job, worker, attempt, redelivered, run)
+    def __init__(self, reporter: Desk, job: Entitled, worker: str, attempt: int, redelivered: bool) -> None:
+        super().__init__(job, worker, attempt, redelivered)
         self._reporter = reporter
         self.must_ask = redelivered
 
@@ -47,49 +57,3 @@ class JobReport(Lines):
         if progress:
             return self._reporter.note_progress(line)
         return self._reporter.ask([line], must=self.must_ask)[0]
-
-
-class Continued(JobReport):
-    """The report function of a run whose beginning another process told, and whose end it may tell as well.
-
-    Args:
-        run: the name that it gave the run.
-        answer: the JSON of what the API answered, where there was more to it than to go on; None where no answer
-            came, and it is asked again here.
-        hands_over: DONE is not told here: its `tail` is kept as `left`, for that process to tell it.
-    """
-
-    __slots__ = ("_answer", "_hands_over", "left")
-
-    def __init__(
-        self,
-        reporter: Desk,
-        job: Entitled,
-        worker: str,
-        attempt: int,
-        run: str,
-        answer: bytes | None,
-        *,
-        hands_over: bool,
-    ) -> None:
-        super().__init__(reporter, job, worker, attempt, False, run)
-        self._answer = answer
-        self._hands_over = hands_over
-        self.left = b""
-
-    def __call__(
-        self,
-        status: TaskStatus,
-        *,
-        progress: float | None = None,
-        result: Any = None,
-        error: str | None = None,
-    ) -> Verdict:
-        if status is TaskStatus.IN_PROGRESS and not progress and self._answer is not None:
-            return Verdict.model_validate_json(self._answer) if self._answer else GO_ON
-        if status is TaskStatus.DONE and self._hands_over:
-            self.left = tail(status, progress, result, error)
-            return GO_ON
-        if status.final:
-            self.left = b""
-        return super().__call__(status, progress=progress, result=result, error=error)

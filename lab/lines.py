@@ -31,13 +31,16 @@ class Entitled(Protocol):
     def task_id(self) -> str: ...
     @property
     def token(self) -> str: ...
+    @property
+    def beside(self) -> bool: ...
 
 
 class Ticket(NamedTuple):
-    """The least that may be reported on."""
+    """The minimum needed to report: task id and token."""
 
     task_id: str
     token: str
+    beside: bool = False
 
 
 class Lines:
@@ -45,15 +48,14 @@ class Lines:
 
     Args:
         redelivered: its message was delivered before.
-        run: the name of the run, where another process has begun to write of it.
     """
 
     __slots__ = ("_attempt", "_first", "_head", "_token", "_worker", "run", "task_id")
 
-    def __init__(self, job: Entitled, worker: str, attempt: int, redelivered: bool, run: str = "") -> None:
+    def __init__(self, job: Entitled, worker: str, attempt: int, redelivered: bool) -> None:
         self.task_id, self._token = job.task_id, job.token
         self._worker, self._attempt, self._first = worker, attempt, not redelivered
-        self.run = run or f"{_MACHINE}-{os.getpid()}-{next(_runs)}"  # forked processes count alike
+        self.run = f"{_MACHINE}-{os.getpid()}-{next(_runs)}"  # forked processes count alike
         self._head = b""
 
     def line(
@@ -63,9 +65,12 @@ class Lines:
         progress: float | None = None,
         result: Any = None,
         error: str | None = None,
+        at_us: int | None = None,
+        began_us: int | None = None,
     ) -> Line:
-        """The update that the task stands at `status` now."""
-        return self.whole(tail(status, progress, result, error))
+        """The update that the task stands at `status`, `at_us` (microseconds since the epoch) or now, and that
+        this run began at `began_us`, where that was not told before."""
+        return self.whole(tail(status, progress, result, error, at_us, began_us))
 
     def whole(self, told: bytes) -> Line:
         """The update of which `told` is the `tail`."""
@@ -87,10 +92,17 @@ class Lines:
 
 
 def tail(
-    status: TaskStatus, progress: float | None, result: Any, error: str | None, at_us: int | None = None
+    status: TaskStatus,
+    progress: float | None,
+    result: Any,
+    error: str | None,
+    at_us: int | None = None,
+    began_us: int | None = None,
 ) -> bytes:
     """What is told of a run, `at_us` or now; before it in the update comes whose run it is."""
     parts = [f',"status":"{status}","at":"{to_iso(now_us() if at_us is None else at_us)}"'.encode()]
+    if began_us is not None:
+        parts.append(f',"began_at":"{to_iso(began_us)}"'.encode())
     if progress is not None:
         parts.append(b',"progress":%r' % float(progress))
     if result is not None:

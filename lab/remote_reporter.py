@@ -11,12 +11,14 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from lab.context import Report
 from lab.forwarder import ANSWER_HEAD, Wish, answered, frame
-from lab.job_report import JobReport
+from lab.job_report import report_of
 from lab.lines import Entitled, Line
 from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
 from lab.spool import Spool
+from lab.stamps import Stamp
 from lab.status import Verdict
 
 AGAIN_SECONDS: Final = 5.0
@@ -58,9 +60,24 @@ class RemoteReporter:
     def start(self) -> None:
         """Nothing: the forwarder sends what killed workers left."""
 
-    def for_job(self, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+    def for_job(self, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
-        return JobReport(self, job, worker, attempt, redelivered)
+        return report_of(self, job, worker, attempt, redelivered=redelivered)
+
+    def stamp(self, stamp: Stamp) -> None:
+        """As `lab.reporter.Reporter.stamp`: written to the forwarder, which answers nothing."""
+        try:
+            self._connection().sendall(frame(Wish.STAMP, 0, stamp.line()))
+        except OSError as error:
+            self.leave()
+            self._by_myself(error).stamp(stamp)
+        except BaseException:
+            self.leave()  # half a frame may be written: Celery's time limit is raised anywhere
+            raise
+
+    def is_cancelled(self, task_id: str) -> bool:  # noqa: ARG002 - its process is ended instead
+        """Whether the task is known to be cancelled: never here."""
+        return False
 
     def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
         """As `lab.reporter.Reporter.ask`."""

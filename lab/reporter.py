@@ -11,10 +11,11 @@ from typing import Final
 from lab.callback_client import CallbackClient, Unreachable
 from lab.context import Report
 from lab.job import Outcome
-from lab.job_report import JobReport
+from lab.job_report import report_of
 from lab.lines import Entitled, Line, Lines
 from lab.recent import Recent
 from lab.spool import Spool
+from lab.stamps import Stamp
 from lab.status import StatusUpdate, TaskStatus, Verdict
 from lab.waiting import Waiting
 
@@ -25,6 +26,9 @@ ADOPT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 2.0
 BATCH: Final = 1000
+# Stamps wait for each other: nobody waits for them, and a POST costs the same whether it carries one or many.
+STAMP_SECONDS: Final = 1.0
+MOST_STAMPS: Final = 200_000
 # Between few and many updates in a POST others are about to follow: they go together for so long a pause.
 FEW: Final = 4
 MANY: Final = 100
@@ -66,6 +70,9 @@ class Reporter:
         self._news = threading.Condition()
         self._waiting: list[Waiting] = []
         self._progress: dict[str, Line] = {}
+        self._stamps: list[Line | Stamp] = []
+        self._stamps_at = 0.0
+        self._stamps_under_way = 0
         self._cancelled = Recent()
         self._trouble = False
         self._away_until = 0.0
@@ -78,9 +85,9 @@ class Reporter:
         with self._news:
             self._ensure_thread()
 
-    def for_job(self, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False) -> JobReport:
+    def for_job(self, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
-        return JobReport(self, job, worker, attempt, redelivered)
+        return report_of(self, job, worker, attempt, redelivered=redelivered)
 
     def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
         """Tells that jobs begin, and returns for each whether it is to run: unasked, where nobody answers in
@@ -154,6 +161,32 @@ class Reporter:
             self._news.notify()
         return self._marked(Verdict(task_id=line.task_id))
 
+    def stamp(self, stamp: Stamp | Line) -> None:
+        """Has a stamp sent in the background, many together; waits for nothing. They are kept in memory while the
+        API is away, and the oldest are dropped where there are more than 200,000."""
+        with self._news:
+            if not self._stamps:
+                self._stamps_at = time.monotonic() + STAMP_SECONDS
+                self._ensure_thread()
+                self._news.notify()
+            self._stamps.append(stamp)
+            if len(self._stamps) > MOST_STAMPS:
+                logger.error("%d stamps are dropped", len(self._stamps) - MOST_STAMPS)
+                del self._stamps[:-MOST_STAMPS]
+
+    def flush(self, seconds: float) -> bool:
+        """Waits until all stamps were sent, at most `seconds`; whether they were. Call it before the process ends."""
+        deadline = time.monotonic() + seconds
+        with self._news:
+            self._stamps_at = 0.0
+            self._news.notify()
+        while time.monotonic() < deadline:
+            with self._news:
+                if not self._stamps and not self._stamps_under_way:
+                    return True
+            time.sleep(0.01)
+        return False
+
     def cancel(self, task_id: str) -> None:
         """Notes that the task is to be cancelled: its next report is answered so."""
         with self._news:
@@ -193,16 +226,19 @@ class Reporter:
                 if pause:
                     self._news.wait_for(lambda: False, pause)
                 elif not self._waiting:
-                    self._news.wait(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS)
+                    self._news.wait(self._idle_seconds())
                 waiting = self._gather()
                 progress: list[Line] = []
                 if waiting or time.monotonic() >= progress_at:
                     room = max(0, BATCH - sum(len(item.lines) for item in waiting))
                     progress = [self._progress.pop(task_id) for task_id in list(self._progress)[:room]]
                     progress_at = time.monotonic() + PROGRESS_SECONDS
+                stamps = self._due_stamps(BATCH - len(progress) - sum(len(item.lines) for item in waiting))
             try:
-                if waiting or progress:
-                    self._deliver(waiting, progress)
+                if waiting or progress or stamps:
+                    encoded = [one.line() if isinstance(one, Stamp) else one for one in stamps]
+                    self._deliver(waiting, [*progress, *encoded])
+                self._stamps_under_way = 0
                 if self._spool is not None and time.monotonic() >= self._empty_at:
                     self._empty(self._spool)
                     self._empty_at = time.monotonic() + ADOPT_SECONDS
@@ -212,6 +248,24 @@ class Reporter:
             except (Unreachable, OSError) as error:
                 pause = min(max(pause, 0.05) * 2, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
                 self._give_up_late(waiting, error)
+                with self._news:
+                    self._stamps[:0] = stamps
+                    self._stamps_under_way = 0
+
+    def _idle_seconds(self) -> float:
+        """For how long there is nothing to send; while the lock is held."""
+        idle = PROGRESS_SECONDS if self._progress else ADOPT_SECONDS
+        return max(0.0, min(idle, self._stamps_at - time.monotonic())) if self._stamps else idle
+
+    def _due_stamps(self, room: int) -> list[Line | Stamp]:
+        """Takes the stamps whose time to be sent has come, at most `room`; while the lock is held."""
+        if not self._stamps or room <= 0 or time.monotonic() < self._stamps_at:
+            return []
+        stamps, self._stamps = self._stamps[:room], self._stamps[room:]
+        self._stamps_under_way = len(stamps)
+        if len(self._stamps) < BATCH:
+            self._stamps_at = time.monotonic() + STAMP_SECONDS
+        return stamps
 
     def _gather(self) -> list[Waiting]:
         """Takes who waits, as many as one POST carries; while the lock is held."""
@@ -224,8 +278,8 @@ class Reporter:
         gathered, self._waiting = self._waiting[:taken], self._waiting[taken:]
         return gathered
 
-    def _deliver(self, waiting: list[Waiting], progress: list[Line]) -> None:
-        verdicts = self._client.post([line for item in waiting for line in item.lines] + progress)
+    def _deliver(self, waiting: list[Waiting], unasked: list[Line]) -> None:
+        verdicts = self._client.post([line for item in waiting for line in item.lines] + unasked)
         self._note_contact()
         self._cancelled.update([verdict.task_id for verdict in verdicts if verdict.cancel])
         end = 0

@@ -69,6 +69,9 @@ class StatusUpdate(BaseModel):
     attempt: Attempt = 1
     worker: Worker = ""
     at: AwareDatetime = Field(default_factory=lambda: datetime.fromisoformat(to_iso(now_us())))
+    began_at: AwareDatetime | None = Field(
+        default=None, description="when this run began, if not told before"
+    )
     progress: Progress | None = None
     error: Error | None = None
     result: Any = None
@@ -81,7 +84,7 @@ class StatusUpdate(BaseModel):
         # PostgreSQL's text takes every character but this one.
         return value if value is None else value.replace("\x00", "\ufffd")
 
-    @field_validator("at", mode="before")
+    @field_validator("at", "began_at", mode="before")
     @classmethod
     def _at_is_text(cls, value: object) -> object:
         if isinstance(value, int | float):

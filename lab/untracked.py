@@ -7,6 +7,7 @@ from lab.context import Report
 from lab.job import Outcome
 from lab.lines import Entitled
 from lab.recent import Recent
+from lab.stamps import Stamp
 from lab.status import GO_ON, TaskStatus, Verdict
 
 _STOPPED: Final = Verdict(task_id="", cancel=True)
@@ -36,6 +37,13 @@ class Untracked:
 
     def end_all(self, ends: Sequence[tuple[Report, Outcome]]) -> None:
         """Nobody is told."""
+
+    def stamp(self, stamp: Stamp) -> None:
+        """Nobody is told."""
+
+    def flush(self, seconds: float) -> bool:  # noqa: ARG002
+        """There is nothing to send."""
+        return True
 
     def cancel(self, task_id: str) -> None:
         """Notes that the task is to be cancelled."""
