@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks import ceilings, fanout, labs, latency, page, peers, relays, table, turns
+from benchmarks import ceilings, fanout, labs, latency, outside, page, peers, relays, table, turns
 from benchmarks.contender import Contender, Row
 from benchmarks.stand import RESULTS, Stand
 from harness.node import NodeError, RabbitNode, installed
@@ -26,6 +26,7 @@ from harness.node import NodeError, RabbitNode, installed
 CONTENDERS: Final[list[Contender]] = [
     *ceilings.CONTENDERS,
     *peers.CONTENDERS,
+    *outside.CONTENDERS,
     *labs.CONTENDERS,
     *relays.CONTENDERS,
     *latency.CONTENDERS,

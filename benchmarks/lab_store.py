@@ -32,10 +32,13 @@ class Tracked:
 
     def add(self, count: int, *, with_outbox: bool) -> list[messages.Ticket]:
         """Stores `count` tasks as PENDING; what is in the outbox is leased until `release`."""
-        new = NewTask(self._method, messages.KIND, {}, None, self._delivery)
         tickets = []
         for start in range(0, count, CHUNK):
-            added = self.store.add(new, min(CHUNK, count - start), relay="bench" if with_outbox else None)
+            news = [
+                NewTask(self._method, messages.KIND, {"serial": number}, None, self._delivery)
+                for number in range(start, min(start + CHUNK, count))
+            ]
+            added = self.store.add(news, relay="bench" if with_outbox else None)
             self._lease("bench", FAR)
             for row in added.rows:
                 self.nums.append(row["num"])

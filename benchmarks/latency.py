@@ -7,6 +7,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -15,12 +16,13 @@ import pika
 from benchmarks.ceilings import KINDS, QUEUE
 from benchmarks.clients import Trouble
 from benchmarks.contender import Contender, Measured
-from benchmarks.labs import a_lab, workers
+from benchmarks.labs import WORKERS, a_lab, running
 from benchmarks.stand import Stand
 from lab.amqp import RABBITMQ_QUEUE
 from lab.job import Job
 
 EVERY_SECONDS: Final = 0.02
+IDLE_SECONDS: Final = 0.05
 WARM: Final = 25
 
 
@@ -65,7 +67,7 @@ def _bare(stand: Stand) -> Iterator[tuple[str, str]]:
 
 @contextlib.contextmanager
 def _consumer(stand: Stand) -> Iterator[tuple[str, str]]:
-    with a_lab(stand, LAB_TRACKED="0") as lab, workers(stand, lab, "rabbitmq"):
+    with a_lab(stand, LAB_TRACKED="0") as lab, running(stand, lab, "consumer"):
         yield stand.lab_url, RABBITMQ_QUEUE
 
 
@@ -76,6 +78,31 @@ def start_latency(who: Any, stand: Stand, jobs: int) -> Measured:
         return _measure(stand, url, queue, jobs)
 
 
+def idle(name: str, stand: Stand, jobs: int) -> Measured:
+    """Milliseconds from taking a task in to its DONE in the store, reports in the path, median: an idle lab, and a
+    job of no seconds every 50 ms."""
+    method = WORKERS[name].method
+    with a_lab(stand) as lab:
+        lab.start_api()
+        with running(stand, lab, name) as workers:
+            for count in (WARM, jobs):
+                tasks = []
+                with stand.measuring(**workers, api=lab.api):
+                    due = time.monotonic()
+                    for _ in range(count):
+                        due += IDLE_SECONDS
+                        time.sleep(max(0.0, due - time.monotonic()))
+                        tasks += [task["id"] for task in lab.submit(method, 0.0)]
+                    told = lab.wait_for(tasks)
+    took = sorted(_recorded_ms(task) for task in told.values())
+    return Measured(statistics.median(took), {"p90": took[round(0.9 * (jobs - 1))]})
+
+
+def _recorded_ms(task: dict[str, Any]) -> float:
+    begin, end = (datetime.fromisoformat(task["events"][place]["recorded_at"]) for place in (0, -1))
+    return (end - begin).total_seconds() * 1_000
+
+
 CONTENDERS: Final = [
     Contender("latency_pika", "publish to start, idle, bare pika", partial(start_latency, _bare), 250, "ms"),
     Contender(
@@ -84,5 +111,12 @@ CONTENDERS: Final = [
         partial(start_latency, _consumer),
         250,
         "ms",
+    ),
+    *(
+        Contender(f"idle_{key}", f"one idle job, taken in to stored, {label}", partial(idle, name), 100, "ms")
+        for key, name, label in (
+            ("consumer", "consumer_3", "lab: RabbitMQ, safe"),
+            ("celery", "celery_3", "lab: Celery, safe"),
+        )
     ),
 ]

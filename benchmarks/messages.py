@@ -30,28 +30,38 @@ def strangers(count: int) -> Iterator[Ticket]:
     return (Ticket(str(uuid.uuid4())) for _ in range(count))
 
 
-def for_consumer(tickets: Iterable[Ticket]) -> Iterator[tuple[bytes, bytes]]:
-    """Messages as the lab's transport by hand writes them: properties and body."""
-    job = Job(task_id=_ID, num=_NUM, kind=KIND, token=_TOKEN)
+def for_consumer(
+    tickets: Iterable[Ticket], *, beside: bool = False, equal: bool = False
+) -> Iterator[tuple[bytes, bytes]]:
+    """Messages as the lab's transport by hand writes them: properties and body.
+
+    Args:
+        beside: the jobs' reports travel beside their path.
+        equal: all jobs have the same parameters; otherwise each has a number of its own.
+    """
+    job = Job(task_id=_ID, num=_NUM, kind=KIND, params={"serial": _NUM}, token=_TOKEN, beside=beside)
     properties = pika.BasicProperties(
         content_type="application/json", delivery_mode=2, message_id=_ID, type=KIND
     )
-    return _filled(b"".join(properties.encode()), job.to_json(), tickets)
+    return _filled(b"".join(properties.encode()), job.to_json(), tickets, equal)
 
 
-def for_celery(tickets: Iterable[Ticket], *, ignore_result: bool = False) -> Iterator[tuple[bytes, bytes]]:
-    """Messages of protocol 2 as the lab's Celery transport sends them."""
-    job = Job(task_id=_ID, num=_NUM, kind=KIND, token=_TOKEN)
+def for_celery(
+    tickets: Iterable[Ticket], *, beside: bool = False, equal: bool = False
+) -> Iterator[tuple[bytes, bytes]]:
+    """Messages of protocol 2 as the lab's Celery transport sends them, whose results nobody wants; arguments as
+    for `for_consumer`."""
+    job = Job(task_id=_ID, num=_NUM, kind=KIND, params={"serial": _NUM}, token=_TOKEN)
     app = Celery(set_as_current=False)
     headers, properties, body, _ = app.amqp.as_task_v2(
         _ID,
         KIND,
         args=[],
-        kwargs={"task_num": _NUM},
+        kwargs={"task_num": _NUM, "serial": _NUM},
         argsrepr=job.arguments(),
-        ignore_result=ignore_result,
+        ignore_result=True,
     )
-    headers |= {"lab_token": _TOKEN, "lab_max_retries": 3}
+    headers |= {"lab_token": _TOKEN, "lab_max_retries": 3} | ({"lab_beside": True} if beside else {})
     content_type, content_encoding, payload = dumps(body, serializer="json")
     encoded = pika.BasicProperties(
         content_type=content_type,
@@ -62,17 +72,24 @@ def for_celery(tickets: Iterable[Ticket], *, ignore_result: bool = False) -> Ite
         correlation_id=properties["correlation_id"],
         reply_to=properties["reply_to"],
     )
-    return _filled(b"".join(encoded.encode()), payload.encode(), tickets)
+    return _filled(b"".join(encoded.encode()), payload.encode(), tickets, equal)
 
 
 def _plain(headers: dict[str, Any]) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in headers.items()}
 
 
-def _filled(properties: bytes, body: bytes, tickets: Iterable[Ticket]) -> Iterator[tuple[bytes, bytes]]:
-    # Ids and tokens are all of one length, so the template's own lengths stay right.
-    for ticket in tickets:
-        task_id, token = ticket.task_id.encode(), ticket.token.encode()
-        yield tuple(  # type: ignore[misc]
-            part.replace(_ID.encode(), task_id).replace(_TOKEN.encode(), token) for part in (properties, body)
-        )
+def _filled(
+    properties: bytes, body: bytes, tickets: Iterable[Ticket], equal: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    # Ids, tokens and numbers are all of one length, so the template's own lengths stay right.
+    for number, ticket in enumerate(tickets, _NUM + 1):
+        # The number goes first: an id may happen to hold its digits.
+        own = {str(_NUM): str(_NUM if equal else number), _ID: ticket.task_id, _TOKEN: ticket.token}
+        yield _replaced(properties, own), _replaced(body, own)
+
+
+def _replaced(part: bytes, own: dict[str, str]) -> bytes:
+    for old, new in own.items():
+        part = part.replace(old.encode(), new.encode())
+    return part

@@ -7,25 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import messages
 from benchmarks.contender import Contender, Measured, rate
-from benchmarks.programs import message_file
 from benchmarks.stand import Stand
-from lab.amqp import CELERY_QUEUE, queue_arguments
 
 WARM: Final = 300
-# Of Celery, bare and in the lab: enough for some to wait for an answer while others work.
-CELERY_PROCESSES: Final = 64
 
 
 def _command(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def celery_worker(module: str) -> list[str]:
-    """The command of a Celery worker that logs warnings."""
+def celery_worker(module: str, concurrency: int | None = None) -> list[str]:
+    """The command of a Celery worker that logs warnings; as many processes as there are processors where nothing
+    is said."""
     worker = [_command("celery"), "-A", module, "worker", "--loglevel=warning"]
-    return [*worker, f"--concurrency={CELERY_PROCESSES}"]
+    return worker if concurrency is None else [*worker, f"--concurrency={concurrency}"]
 
 
 WORKERS: Final = {
@@ -50,32 +46,7 @@ def end_to_end(worker: str, sender: str, env: dict[str, str], stand: Stand, jobs
             stand.client("send", sender, str(jobs), env=environment) as client,
         ):
             value = rate(stand.ticks, float(client.line()), jobs, stand.limit)
-    _delete(stand, "bench.dramatiq", "taskiq", *(f"bench.celery.{mode}" for mode in ("plain", "safe")))
-    return Measured(value)
-
-
-def celery_filled(results: bool, stand: Stand, jobs: int) -> Measured:
-    """Set as the lab's; the queue is filled by the same client as the lab's, with the same messages, while
-    the worker works. `results`: the messages do not say that nobody wants them."""
-    queue = "bench.celery.results"
-    stand.fresh_queue(queue, queue_arguments(CELERY_QUEUE))
-
-    def fill(count: int, results: bool) -> Path:
-        file = stand.folder / "messages"
-        message_file.write(file, messages.for_celery(messages.strangers(count), ignore_result=not results))
-        return file
-
-    environment = stand.environment(BENCH_CELERY="results")
-    with stand.running("celery", *WORKERS["celery"], env=environment) as process:
-        stand.ticks.reset()
-        stand.publish(stand.url, "", queue, fill(WARM, False))
-        stand.ticks.expect(WARM)
-        stand.ticks.reset()
-        file = fill(jobs, results)
-        with stand.measuring(worker=process):
-            begin, _ = stand.publish(stand.url, "", queue, file)
-            value = rate(stand.ticks, begin, jobs, stand.limit)
-    _delete(stand, queue)
+    _delete(stand, "bench.dramatiq", "taskiq", *(f"bench.celery.{mode}" for mode in ("naive", "safe")))
     return Measured(value)
 
 
@@ -89,7 +60,7 @@ CONTENDERS: Final = [
     Contender(
         "celery_bare",
         "bare Celery, as it comes, end to end",
-        partial(end_to_end, "celery", "celery", {"BENCH_CELERY": "plain"}),
+        partial(end_to_end, "celery", "celery", {"BENCH_CELERY": "naive"}),
         6_000,
     ),
     Contender(
@@ -97,18 +68,6 @@ CONTENDERS: Final = [
         "bare Celery, safe, end to end",
         partial(end_to_end, "celery", "celery", {"BENCH_CELERY": "safe"}),
         3_000,
-    ),
-    Contender(
-        "celery_bare_filled",
-        "bare Celery, safe, queue filled directly",
-        partial(celery_filled, False),
-        6_000,
-    ),
-    Contender(
-        "celery_bare_filled_results",
-        "the same, results kept",
-        partial(celery_filled, True),
-        1_000,
     ),
     Contender(
         "dramatiq",

@@ -30,16 +30,37 @@ def relay(method: str, stand: Stand, jobs: int) -> Measured:
     return Measured(jobs / (end - begin))
 
 
+def delay_confirmed(stand: Stand, jobs: int) -> Measured:
+    """A program that sends tasks over one producer that it holds, and waits for the confirm of each."""
+    with (
+        stand.measuring(),
+        stand.client("send", "held-celery", str(jobs), env=stand.environment(BENCH_CELERY="safe")) as client,
+    ):
+        begin, end = client.times(stand.limit + 60)
+    with stand.channel(stand.url) as channel:
+        channel.queue_delete("bench.celery.safe")
+    return Measured(jobs / (end - begin))
+
+
 CONTENDERS: Final = [
     Contender(
-        f"relay_{name}",
-        f"lab: relay, outbox to {queue!r} confirmed and marked",
-        partial(relay, method),
-        jobs,
+        "delay_confirmed",
+        "bare Celery, a held producer, confirms one by one",
+        delay_confirmed,
+        3_000,
         "messages/s",
-    )
-    for name, method, queue, jobs in (
-        ("consumer", "rabbitmq", QUEUES["rabbitmq"], 20_000),
-        ("celery", "celery", QUEUES["celery"], 5_000),
-    )
+    ),
+    *(
+        Contender(
+            f"relay_{name}",
+            f"lab: relay, outbox to {queue!r} confirmed and marked",
+            partial(relay, method),
+            jobs,
+            "messages/s",
+        )
+        for name, method, queue, jobs in (
+            ("consumer", "rabbitmq", QUEUES["rabbitmq"], 20_000),
+            ("celery", "celery", QUEUES["celery"], 5_000),
+        )
+    ),
 ]

@@ -2,107 +2,147 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.contender import Row
 
+Medians = Mapping[str, float]
+"""The medians of the rows that were measured, by key."""
+
 
 @dataclass(frozen=True)
 class Ratio:
-    """One figure that the lab is held to: the row `over` the greatest of the rows `under`, or the row itself."""
+    """One figure that the lab is held to.
+
+    Attributes:
+        of: works it out; raises KeyError where a row that it needs was not measured.
+        target: it is to be at least so much, at most so much, or no further than this factor from 1.
+        bound: which of these: "least", "most" or "around".
+    """
 
     key: str
     title: str
-    over: str
-    under: tuple[str, ...]
+    of: Callable[[Medians], float]
     target: float
-    at_most: bool = False
+    bound: str = "least"
 
-    def value(self, rows: Mapping[str, Row]) -> float | None:
+    def value(self, medians: Medians) -> float | None:
         """None where a row that it needs was not measured."""
-        found = [rows[key].median if key in rows else None for key in (self.over, *self.under)]
-        known = [value for value in found if value is not None]
-        if len(known) < len(found):
+        try:
+            return self.of(medians)
+        except KeyError:
             return None
-        return known[0] / max(known[1:]) if self.under else known[0]
 
     def reached(self, value: float) -> bool:
         """Whether `value` is as it should be."""
-        return value <= self.target if self.at_most else value >= self.target
+        if self.bound == "around":
+            return abs(value - 1.0) <= self.target + 1e-9
+        return value <= self.target if self.bound == "most" else value >= self.target
+
+    @property
+    def wanted(self) -> str:
+        """The target in words."""
+        if self.bound == "around":
+            return f"{1 - self.target:g} to {1 + self.target:g}"
+        return f"at {self.bound} {self.target:g}"
+
+
+def over(row: str, *under: str) -> Callable[[Medians], float]:
+    """The row over the greatest of `under`, or the row itself where there are none."""
+    return lambda medians: medians[row] / (max(medians[one] for one in under) if under else 1.0)
+
+
+def farthest(*pairs: tuple[str, ...]) -> Callable[[Medians], float]:
+    """Of the ratios of rows (a row by itself is one) the one farthest from 1."""
+    return lambda medians: max(
+        (over(*pair)(medians) for pair in pairs),
+        key=lambda value: abs(math.log(value)) if value > 0 else math.inf,
+    )
+
+
+def least(*pairs: tuple[str, str]) -> Callable[[Medians], float]:
+    """The least of the ratios of rows."""
+    return lambda medians: min(over(*pair)(medians) for pair in pairs)
 
 
 _PEERS: Final = ("celery_bare", "dramatiq", "taskiq")
+_WORKERS: Final = ("celery_naive", "celery_safe", "tutorial", "consumer")
 
 RATIOS: Final = (
+    *(
+        Ratio(
+            f"{method}_lab_vs_outside",
+            f"{name}: the lab's experiment ÷ the same outside, worst of naive and safe",
+            farthest((f"outside_{method}_naive",), (f"outside_{method}_safe",)),
+            0.1,
+            "around",
+        )
+        for method, name in (("celery", "Celery"), ("rabbitmq", "RabbitMQ"))
+    ),
+    Ratio(
+        "stamps_vs_none",
+        "reports beside the path ÷ none, worst contender",
+        least(*((f"{one}_beside", f"{one}_untracked") for one in _WORKERS)),
+        0.98,
+    ),
+    Ratio(
+        "distinct_vs_equal",
+        "jobs with parameters of their own ÷ all alike, worst contender",
+        farthest(*((f"{one}_untracked", f"{one}_equal") for one in _WORKERS)),
+        0.1,
+        "around",
+    ),
     Ratio(
         "consumer_untracked_vs_ceiling",
-        "consumer, safe, untracked ÷ C ceiling",
-        "consumer_safe_untracked",
-        ("ceiling_quorum",),
-        0.5,
+        "consumer, safe ÷ C client, quorum",
+        over("consumer_untracked", "ceiling_quorum"),
+        0.4,
     ),
     Ratio(
-        "celery_untracked_vs_bare",
-        "Celery in the lab, safe, untracked ÷ bare Celery set the same way",
-        "celery_safe_untracked",
-        ("celery_bare_filled",),
-        0.95,
-    ),
-    Ratio(
-        "celery_tracked_vs_untracked",
-        "Celery, safe, tracked ÷ bare Celery, safe, untracked",
-        "celery_safe_tracked_filled",
-        ("celery_bare_filled",),
-        0.8,
-    ),
-    Ratio(
-        "consumer_tracked_vs_ceiling",
-        "consumer, safe, tracked ÷ C ceiling",
-        "consumer_safe_tracked_filled",
-        ("ceiling_quorum",),
-        0.3,
-    ),
-    Ratio(
-        "consumer_tracked_vs_best_peer",
-        "consumer, safe, tracked ÷ best of Celery, dramatiq, taskiq",
-        "consumer_safe_tracked",
-        _PEERS,
+        "consumer_beside_vs_best_peer",
+        "consumer, safe, every status stored ÷ best of Celery, dramatiq, taskiq",
+        over("consumer_stored", *_PEERS),
         2.0,
     ),
     Ratio(
-        "relay_vs_ceiling",
-        "relay for the consumer ÷ C publishing with confirms",
-        "relay_consumer",
-        ("ceiling_publish",),
-        0.5,
+        "consumer_in_path_vs_best_peer",
+        "the same with reports in the path, 64 at once",
+        over("consumer_in_path", *_PEERS),
+        1.0,
+    ),
+    Ratio(
+        "in_path_idle_overhead_ms",
+        "one idle job with reports in the path, more than by plain pika, ms",
+        lambda medians: medians["idle_consumer"] - medians["latency_pika"],
+        8.0,
+        "most",
+    ),
+    Ratio(
+        "relay_vs_delay_confirmed",
+        "relay, the consumer's messages ÷ a held Celery producer with confirms",
+        over("relay_consumer", "delay_confirmed"),
+        3.0,
     ),
     Ratio(
         "start_latency_vs_bare_pika",
         "publish to start, idle, consumer ÷ bare pika",
-        "latency_consumer",
-        ("latency_pika",),
+        over("latency_consumer", "latency_pika"),
         1.5,
-        at_most=True,
+        "most",
     ),
-    Ratio(
-        "page_1m_vs_1k",
-        "page with 1,000,000 tasks ÷ with 1,000",
-        "page_1m",
-        ("page_1k",),
-        1.5,
-        at_most=True,
-    ),
-    Ratio("fanout_delay_s", "status to the last of 200 pages, s", "fanout", (), 1.0, at_most=True),
+    Ratio("page_1m_vs_1k", "page with 1,000,000 tasks ÷ with 1,000", over("page_1m", "page_1k"), 1.5, "most"),
+    Ratio("fanout_delay_s", "status to the last of 200 pages, s", over("fanout"), 1.0, "most"),
 )
 
 
 def ratios(rows: Sequence[Row]) -> dict[str, float]:
     """Those that can be told of `rows`, by key."""
-    by_key = {row.key: row for row in rows}
-    found = {ratio.key: ratio.value(by_key) for ratio in RATIOS}
+    medians = {row.key: row.median for row in rows if row.median is not None}
+    found = {ratio.key: ratio.value(medians) for ratio in RATIOS}
     return {key: value for key, value in found.items() if value is not None}
 
 
@@ -121,16 +161,15 @@ def lines(rows: Sequence[Row]) -> list[str]:
         shown.append(
             f"{row.title:<{width}}  {row.median:>12,.2f}  {low:>10,.2f}  {high:>10,.2f}  {row.unit}{note}"
         )
-    shown += ["", f"{'ratio of medians':<{width}}  {'value':>12}  {'target':>10}", ""]
+    shown += ["", f"{'ratio of medians':<{width}}  {'value':>12}  {'target':>14}", ""]
     found = ratios(rows)
     for ratio in RATIOS:
-        bound = f"{'≤' if ratio.at_most else '≥'} {ratio.target:g}"
         if ratio.key not in found:
-            shown.append(f"{ratio.title:<{width}}  {'–':>12}  {bound:>10}")
+            shown.append(f"{ratio.title:<{width}}  {'–':>12}  {ratio.wanted:>14}")
             continue
         value = found[ratio.key]
         verdict = "reached" if ratio.reached(value) else "not reached"
-        shown.append(f"{ratio.title:<{width}}  {value:>12.3f}  {bound:>10}  {verdict}")
+        shown.append(f"{ratio.title:<{width}}  {value:>12.3f}  {ratio.wanted:>14}  {verdict}")
     return shown
 
 
@@ -140,14 +179,39 @@ def markdown(rows: Sequence[Row]) -> list[str]:
     found = ratios(rows)
     for ratio in RATIOS:
         if ratio.key in found:
-            bound = f"at {'most' if ratio.at_most else 'least'} {ratio.target:g}"
             verdict = "" if ratio.reached(found[ratio.key]) else ", not reached"
-            shown.append(f"| {ratio.title} | {found[ratio.key]:.2f} | {bound}{verdict} | `{ratio.key}` |")
+            shown.append(
+                f"| {ratio.title} | {found[ratio.key]:.2f} | {ratio.wanted}{verdict} | `{ratio.key}` |"
+            )
+    shown += ["", *guarantees(rows)]
     shown += ["", "| row | median | lowest | highest | unit |", "|---|---|---|---|---|"]
     for row in rows:
         if row.values:
             numbers = (f"{value:,.{0 if value >= 100 else 2}f}" for value in (row.median or 0.0, *_ends(row)))
             shown.append(f"| {row.title} | {' | '.join(numbers)} | {row.unit} |")
+    return shown
+
+
+_GUARANTEES: Final = (
+    ("as it comes", "outside_{}_naive", "lab_noop"),
+    ("safe", "outside_{}_safe", "lab_noop"),
+    ("safe, reports in the path", "in_path_{}", ""),
+)
+
+
+def guarantees(rows: Sequence[Row]) -> list[str]:
+    """What each guarantee costs: no-ops a second of the lab's experiments at three at once."""
+    by_key = {row.key: row for row in rows}
+    shown = ["| no-ops a second | Celery | RabbitMQ |", "|---|---|---|"]
+    for title, key, part in _GUARANTEES:
+        values = []
+        for method in ("celery", "rabbitmq"):
+            row = by_key.get(key.format(method))
+            found = (
+                None if row is None else statistics.median(row.more[part]) if part in row.more else row.median
+            )
+            values.append("–" if found is None else f"{found:,.0f}")
+        shown.append(f"| {title} | {' | '.join(values)} |")
     return shown
 
 

@@ -1,11 +1,10 @@
 """Celery with one task and nothing of the lab's.
 
-BENCH_CELERY says how it is set: `plain` as it comes; `safe` as the lab's safe mode, without what the lab adds in
-code of its own; `results` the same, keeping results in SQLite as the lab does.
+BENCH_CELERY says how it is set: `naive` as it comes; `safe` by the documented settings of the lab's safe mode.
 """
 
 import os
-from pathlib import Path
+import time
 from typing import Any, Final
 
 from celery import Celery
@@ -34,20 +33,13 @@ def make(mode: str, url: str) -> Celery:
     """The application set as `mode` says, over the broker at `url`."""
     made = Celery("bench", broker=url)
     queue = f"bench.celery.{mode}"
-    made.conf.update(task_default_queue=queue, broker_connection_retry_on_startup=True)
-    if mode == "plain":
+    made.conf.task_default_queue = queue
+    if mode == "naive":
         return made
     made.conf.update(SAFE)
     exchange = Exchange(queue, type="topic")
     arguments = queue_arguments(CELERY_QUEUE)
     made.conf.task_queues = [Queue(queue, exchange, routing_key=queue, queue_arguments=arguments)]
-    if mode == "results":
-        file = Path(os.environ["BENCH_TICKS"]).with_name("celery-results.sqlite3")
-        made.conf.update(
-            result_backend=f"db+sqlite:///{file}",
-            task_track_started=True,
-            result_backend_always_retry=True,
-        )
     return made
 
 
@@ -55,6 +47,8 @@ app = make(os.environ["BENCH_CELERY"], os.environ["BENCH_URL"])
 
 
 @app.task(name="bench_tick")  # type: ignore[untyped-decorator]
-def bench_tick(task_num: int) -> Any:  # noqa: ARG001 - the lab's messages carry it
-    """`work.tick` as a task."""
+def bench_tick(task_num: int, seconds: float = 0.0) -> Any:  # noqa: ARG001 - differs for each job
+    """`work.tick` as a task, after `seconds`."""
+    if seconds:
+        time.sleep(seconds)
     work.tick()

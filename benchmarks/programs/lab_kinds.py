@@ -5,8 +5,8 @@ from lab.context import Context
 from lab.kinds import KINDS
 
 
-def bench_tick(context: Context) -> None:  # noqa: ARG001 - as every kind is called
-    """`work.tick` as a job."""
+def bench_tick(context: Context, serial: int) -> None:  # noqa: ARG001 - as every kind is called
+    """`work.tick` as a job; `serial` differs for each."""
     work.tick()
 
 

@@ -34,15 +34,16 @@ def test_clients_that_do_nothing_else_publish_and_take_every_message(stand: Stan
     assert measure(stand, key, 3_000) > 0
 
 
-@pytest.mark.parametrize("key", ["consumer_safe_untracked", "celery_safe_untracked", "celery_bare_filled"])
+@pytest.mark.parametrize(
+    "key",
+    ["consumer_untracked", "consumer_beside", "tutorial_beside", "celery_safe_equal", "celery_naive_beside"],
+)
 def test_workers_run_every_job_of_a_filled_queue(stand: Stand, key: str) -> None:
     assert measure(stand, key, 200) > 0
     assert stand.ticks.count == 200
 
 
-@pytest.mark.parametrize(
-    "key", ["consumer_safe_tracked", "consumer_safe_tracked_filled", "celery_safe_tracked_filled"]
-)
+@pytest.mark.parametrize("key", ["consumer_stored", "consumer_in_path", "celery_in_path"])
 def test_tracked_jobs_all_come_to_stand_in_the_store(stand: Stand, key: str) -> None:
     measured = BY_KEY[key].measure(stand, 100)
     assert measured.more["all_done"] == 1.0
@@ -50,10 +51,11 @@ def test_tracked_jobs_all_come_to_stand_in_the_store(stand: Stand, key: str) -> 
 
 def test_the_relay_empties_the_outbox(stand: Stand) -> None:
     assert measure(stand, "relay_consumer", 600) > 0
+    assert measure(stand, "delay_confirmed", 300) > 0
 
 
 def test_the_time_to_a_jobs_start_is_noted_for_each(stand: Stand) -> None:
-    for key in ("latency_pika", "latency_consumer"):
+    for key in ("latency_pika", "latency_consumer", "idle_consumer"):
         assert measure(stand, key, 20) > 0
 
 

@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from pika.spec import BasicProperties
 
 from benchmarks import messages
@@ -26,18 +27,32 @@ def test_messages_for_the_consumer_are_jobs_with_their_ids_and_tokens() -> None:
         assert (properties.message_id, properties.delivery_mode) == (ticket.task_id, 2)
 
 
-def test_messages_for_celery_carry_ids_tokens_and_whether_results_are_wanted() -> None:
-    for results in (True, False):
-        made = messages.for_celery(TICKETS, ignore_result=not results)
-        for ticket, (encoded, body) in zip(TICKETS, made, strict=True):
-            properties = decoded(encoded)
-            headers = properties.headers
-            assert headers["id"] == headers["root_id"] == properties.correlation_id == ticket.task_id
-            assert (headers["lab_token"], headers["task"]) == (ticket.token, messages.KIND)
-            assert headers["ignore_result"] is not results
-            assert properties.delivery_mode == 2
-            args, kwargs, _ = json.loads(body)
-            assert (args, list(kwargs)) == ([], ["task_num"])
+@pytest.mark.parametrize("beside", [True, False])
+def test_messages_for_celery_carry_ids_tokens_and_whether_reports_travel_beside(beside: bool) -> None:
+    made = messages.for_celery(TICKETS, beside=beside)
+    for ticket, (encoded, body) in zip(TICKETS, made, strict=True):
+        properties = decoded(encoded)
+        headers = properties.headers
+        assert headers["id"] == headers["root_id"] == properties.correlation_id == ticket.task_id
+        assert (headers["lab_token"], headers["task"]) == (ticket.token, messages.KIND)
+        assert headers.get("lab_beside", False) is beside
+        assert (headers["ignore_result"], properties.delivery_mode) == (True, 2)
+        args, kwargs, _ = json.loads(body)
+        assert (args, list(kwargs)) == ([], ["task_num", "serial"])
+
+
+def test_every_job_has_parameters_of_its_own_where_they_are_not_to_be_equal() -> None:
+    def serials(*, equal: bool) -> list[int]:
+        by_hand = [
+            Job.model_validate_json(body).params["serial"]
+            for _, body in messages.for_consumer(TICKETS, equal=equal)
+        ]
+        celerys = [json.loads(body)[1]["serial"] for _, body in messages.for_celery(TICKETS, equal=equal)]
+        assert by_hand == celerys
+        return by_hand
+
+    assert len(set(serials(equal=False))) == len(TICKETS)
+    assert len(set(serials(equal=True))) == 1
 
 
 def test_strangers_have_ids_of_their_own() -> None:

@@ -1,60 +1,91 @@
 from benchmarks import table
+from benchmarks.__main__ import CONTENDERS
 from benchmarks.contender import Measured, Row
 
 KEYS = {
+    "celery_lab_vs_outside",
+    "rabbitmq_lab_vs_outside",
+    "stamps_vs_none",
+    "distinct_vs_equal",
     "consumer_untracked_vs_ceiling",
-    "celery_untracked_vs_bare",
-    "celery_tracked_vs_untracked",
-    "consumer_tracked_vs_ceiling",
-    "consumer_tracked_vs_best_peer",
-    "relay_vs_ceiling",
+    "consumer_beside_vs_best_peer",
+    "consumer_in_path_vs_best_peer",
+    "in_path_idle_overhead_ms",
+    "relay_vs_delay_confirmed",
     "start_latency_vs_bare_pika",
     "page_1m_vs_1k",
     "fanout_delay_s",
 }
 
 
-def row(key: str, *values: float) -> Row:
+def row(key: str, *values: float, **more: float) -> Row:
     made = Row(key, key, "jobs/s")
     for value in values:
-        made.add(Measured(value), 0.0)
+        made.add(Measured(value, more), 0.0)
     return made
 
 
-def all_rows() -> list[Row]:
-    keys = {key for ratio in table.RATIOS for key in (ratio.over, *ratio.under)}
-    return [row(key, 1.0) for key in keys]
-
-
-def test_every_figure_that_the_lab_is_held_to_has_its_key() -> None:
-    assert set(table.ratios(all_rows())) == KEYS
+def test_every_figure_that_the_lab_is_held_to_has_its_key_and_is_made_of_rows_that_are_measured() -> None:
+    assert set(table.ratios([row(one.key, 1.0) for one in CONTENDERS])) == KEYS
 
 
 def test_a_ratio_is_one_of_medians() -> None:
-    rows = [row("relay_consumer", 10.0, 1.0, 12.0), row("ceiling_publish", 20.0, 20.0, 500.0)]
-    assert table.ratios(rows) == {"relay_vs_ceiling": 0.5}
+    rows = [row("relay_consumer", 10.0, 1.0, 12.0), row("delay_confirmed", 5.0, 5.0, 500.0)]
+    assert table.ratios(rows) == {"relay_vs_delay_confirmed": 2.0}
 
 
 def test_the_best_peer_is_the_yardstick() -> None:
     rows = [
-        row("consumer_safe_tracked", 60.0),
+        row("consumer_stored", 60.0),
         row("celery_bare", 10.0),
         row("dramatiq", 30.0),
         row("taskiq", 20.0),
     ]
-    assert table.ratios(rows) == {"consumer_tracked_vs_best_peer": 2.0}
+    assert table.ratios(rows) == {"consumer_beside_vs_best_peer": 2.0}
+
+
+def test_the_contender_that_is_farthest_from_what_it_does_outside_counts() -> None:
+    rows = [row("outside_celery_naive", 1.2), row("outside_celery_safe", 0.8)]
+    assert table.ratios(rows) == {"celery_lab_vs_outside": 0.8}
+
+
+def test_the_contender_that_pays_most_for_its_stamps_counts() -> None:
+    names = ("celery_naive", "celery_safe", "tutorial", "consumer")
+    rows = [row(f"{name}_{way}", 100.0) for name in names for way in ("beside", "untracked")]
+    rows[2].values = [90.0]
+    assert table.ratios(rows) == {"stamps_vs_none": 0.9}
 
 
 def test_a_ratio_of_what_was_not_measured_is_left_out() -> None:
-    assert table.ratios([row("relay_consumer", 10.0), row("ceiling_publish")]) == {}
+    assert table.ratios([row("relay_consumer", 10.0), row("delay_confirmed")]) == {}
 
 
 def test_the_table_says_what_was_reached_and_what_was_not() -> None:
     text = "\n".join(table.lines([row("page_1k", 10.0), row("page_1m", 16.0), row("fanout", 0.5)]))
     (page,) = [line for line in text.splitlines() if line.startswith("page with")]
-    assert page.split()[-5:] == ["1.600", "≤", "1.5", "not", "reached"]
+    assert page.split()[-6:] == ["1.600", "at", "most", "1.5", "not", "reached"]
     (fanout,) = [line for line in text.splitlines() if line.startswith("status to the last of 200 pages, s")]
-    assert fanout.split()[-4:] == ["0.500", "≤", "1", "reached"]
+    assert fanout.split()[-5:] == ["0.500", "at", "most", "1", "reached"]
+
+
+def test_a_figure_that_is_to_be_near_one_may_be_off_in_either_direction() -> None:
+    near = next(ratio for ratio in table.RATIOS if ratio.key == "distinct_vs_equal")
+    assert near.wanted == "0.9 to 1.1"
+    assert [near.reached(value) for value in (0.89, 0.9, 1.0, 1.1, 1.11)] == [False, True, True, True, False]
+
+
+def test_what_each_guarantee_costs_is_told_for_both() -> None:
+    rows = [
+        row("outside_celery_naive", 1.0, lab_noop=1300.0),
+        row("outside_celery_safe", 1.0, lab_noop=600.0),
+        row("in_path_celery", 150.0),
+        row("outside_rabbitmq_safe", 1.0, lab_noop=900.0),
+    ]
+    assert table.guarantees(rows)[2:] == [
+        "| as it comes | 1,300 | – |",
+        "| safe | 600 | 900 |",
+        "| safe, reports in the path | 150 | – |",
+    ]
 
 
 def test_a_row_that_was_skipped_says_why() -> None:
