@@ -91,7 +91,7 @@ def test_what_no_queue_takes_is_not_confirmed_and_goes_again(
     channel.queue_delete(QUEUES[method])
     submission = transport.submit(jobs(3))
     assert submission.confirmed == {}
-    assert "no queue takes it" in (submission.error or "")
+    assert "NO_ROUTE" in (submission.error or "")
     assert transport.submit(jobs(3)).error is None
     assert len(taken(channel, QUEUES[method])) == 3
 
@@ -123,14 +123,13 @@ def test_a_job_of_many_frames_arrives_whole(
     transport = make(brokered, method)
     big = Job(task_id="big", num=1, kind="word_count", params={"text": text}, token="t")
     queue = delivery.queue(QUEUES[method])
-    for _ in range(2):  # the second may be made like the first
-        assert transport.submit([big, *jobs(2)], delivery).confirmed.keys() >= {"big"}
-        bodies: list[bytes] = []
-        deadline = time.monotonic() + 10
-        while len(bodies) < 3 and time.monotonic() < deadline:
-            _, _, body = channel.basic_get(queue, auto_ack=True)
-            bodies += [body] if body is not None else []
-        assert [text in body.decode() or escaped in body.decode() for body in bodies] == [True, False, False]
+    assert transport.submit([big, *jobs(2)], delivery).confirmed.keys() >= {"big"}
+    bodies: list[bytes] = []
+    deadline = time.monotonic() + 10
+    while len(bodies) < 3 and time.monotonic() < deadline:
+        _, _, body = channel.basic_get(queue, auto_ack=True)
+        bodies += [body] if body is not None else []
+    assert [text in body.decode() or escaped in body.decode() for body in bodies] == [True, False, False]
 
 
 @pytest.mark.parametrize("method", METHODS)
