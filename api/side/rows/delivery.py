@@ -99,8 +99,8 @@ ROWS: Final = (
             ("queue tasks",),
             N_(
                 "pika's blocking channel would wait for each confirm. Its asynchronous connection lets up to 1,000"
-                " messages be under way, and takes confirms, refusals and returns as they come. A connection that the broker blocks ends"
-                " with an error after five seconds."
+                " messages be under way, and takes confirms, refusals and returns as they come. A connection that"
+                " the broker blocks ends with an error after five seconds."
             ),
         ),
         acts.tasks({"timeout": 0}),
