@@ -10,8 +10,10 @@ from api.models import outbox, tasks
 from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
+from lab.status import StatusUpdate, TaskStatus
 
 LEASE_US: Final = 15_000_000
+MAX_REASON: Final = 2_000
 NEEDED: Final = (
     "num",
     "id",
@@ -53,6 +55,7 @@ class Outbox:
     publish the same one while both live, and a dead one's are taken up by another."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._engine = store.engine
 
     def claim(self, owner: str, method: str, limit: int, after: int = 0) -> list[Row]:
@@ -88,6 +91,21 @@ class Outbox:
             runs = _runs(times)
             connection.execute(_DONE, runs)
             connection.execute(_PUBLISHED, runs)
+
+    def give_up(self, reasons: Mapping[str, str]) -> None:
+        """Takes tasks out that no broker can be sent: each is FAILED for its reason, by its id."""
+        if not reasons:
+            return
+        self._store.apply(
+            [
+                StatusUpdate(task_id=task_id, status=TaskStatus.FAILED, error=reason[:MAX_REASON])
+                for task_id, reason in reasons.items()
+            ]
+        )
+        ids = sa.select(tasks.c.num).where(tasks.c.id.in_(list(reasons)))
+        with writing(self._engine) as connection:
+            take_turn(connection)
+            connection.execute(outbox.delete().where(outbox.c.num.in_(ids)))
 
     def release(self, owner: str) -> None:
         """Gives back everything that `owner` holds, for another relay to take at once."""

@@ -21,7 +21,7 @@ from api.options import travelling
 from api.outbox import Outbox
 from api.workflows.queries import WorkflowRows
 from lab.delivery import Delivery
-from lab.job import Job
+from lab.job import Job, error_text
 from lab.plan import Plan
 from lab.token import sign
 from transports import Submission, Transport
@@ -161,15 +161,27 @@ class Relay:
         for delivery in Delivery:
             alike = [row for row in rows if row["delivery"] == delivery and not row["workflow_id"]]
             if alike:
-                jobs = [job_of(row, self._secret) for row in alike]
-                yield partial(self._finish, transport.begin(jobs, delivery), nums)
+                yield partial(self._finish, transport.begin(self._jobs(alike), delivery), nums)
         trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
         if trouble:
             yield lambda: trouble
 
+    def _jobs(self, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
+        """The jobs that `rows` ask for. A task whose row makes none fails alone: it would stop those behind it."""
+        jobs: list[Job] = []
+        unsendable: dict[str, str] = {}
+        for row in rows:
+            try:
+                jobs.append(job_of(row, self._secret))
+            except Exception as error:
+                unsendable[row["id"]] = error_text(error)
+        self._outbox.give_up(unsendable)
+        return jobs
+
     def _finish(self, submission_of: Callable[[], Submission], nums: Mapping[str, int]) -> str | None:
         submission = submission_of()
         self._outbox.published({nums[task_id]: at for task_id, at in submission.confirmed.items()})
+        self._outbox.give_up(submission.unsendable)
         return submission.error
 
     def _publish_workflows(self, transport: Transport, rows: Sequence[Mapping[str, Any]]) -> str | None:

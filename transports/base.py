@@ -17,11 +17,18 @@ ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a batch: the ids that are safely with the broker, each with when its message was written
-    (microseconds since the epoch), and what stopped the others."""
+    """What became of a batch.
+
+    Attributes:
+        confirmed: the ids that are safely with the broker, each with when its message was written (microseconds
+            since the epoch).
+        error: what stopped the others, which may be submitted again.
+        unsendable: ids whose jobs cannot be made into messages, and why: the next try would fail like this one.
+    """
 
     confirmed: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+    unsendable: Mapping[str, str] = field(default_factory=dict)
 
 
 class SendError(Exception):

@@ -1,13 +1,14 @@
 """Submits jobs as Celery tasks, by name: it never imports the tasks themselves."""
 
 import logging
+import struct
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from celery import Celery, Signature
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import EncodeError, KombuError, OperationalError
 
 from celery_app import create_celery
 from lab.amqp import CELERY_QUEUE
@@ -23,6 +24,9 @@ from transports.celery_options import declare_delays, is_delayed, links_of, opti
 from transports.celery_workflow import canvas, mark_revoked
 
 HARD_LIMIT_SECONDS = 5.0
+
+UNSENDABLE: Final = (ValueError, TypeError, OverflowError, struct.error, EncodeError)
+"""What Celery, kombu and py-amqp raise for a job that cannot be made into a message."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,24 +61,33 @@ class CeleryTransport(Transport):
         self._delays_declared = False
 
     def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
-        app, confirmed, trouble = self._app(delivery), dict[str, int](), None
+        app, trouble = self._app(delivery), None
+        confirmed: dict[str, int] = {}
+        unsendable: dict[str, str] = {}
         try:
             producer = self._producer(delivery)
             for group_id, members in groupby(jobs, key=attrgetter("group_id")):
-                if group_id is None:
-                    for job in members:
-                        confirmed[job.task_id] = self._send(producer, job, delivery)
-                    continue
-                group, written_us = list(members), now_us()
-                try:
-                    send_group(app, producer, group_id, [_signature(app, job, delivery) for job in group])
-                    confirmed.update((job.task_id, written_us) for job in group)
-                except BackendAway as error:
-                    trouble = f"the result backend does not keep group {group_id}: {error}"
+                for some in [list(members)] if group_id else [[job] for job in members]:
+                    try:
+                        confirmed |= self._send_some(producer, group_id, some, delivery)
+                    except UNSENDABLE as error:
+                        unsendable |= dict.fromkeys((job.task_id for job in some), _text(error))
+                    except BackendAway as error:
+                        trouble = f"the result backend does not keep group {group_id}: {error}"
         except _errors(app) as error:
             self._drop()
-            return Submission(confirmed, f"{type(error).__name__}: {error}")
-        return Submission(confirmed, trouble)
+            trouble = _text(error)
+        return Submission(confirmed, trouble, unsendable)
+
+    def _send_some(
+        self, producer: Any, group_id: str | None, jobs: Sequence[Job], delivery: Delivery
+    ) -> dict[str, int]:
+        """Sends one job, or all of a group; returns when each was written."""
+        if group_id is None:
+            return {job.task_id: self._send(producer, job, delivery) for job in jobs}
+        app, written_us = self._app(delivery), now_us()
+        send_group(app, producer, group_id, [_signature(app, job, delivery) for job in jobs])
+        return {job.task_id: written_us for job in jobs}
 
     def send(self, job: Job, delivery: Delivery = Delivery.SAFE) -> int:
         app = self._app(delivery)
@@ -82,7 +95,7 @@ class CeleryTransport(Transport):
             return self._send(self._producer(delivery), job, delivery)
         except _errors(app) as error:
             self._drop()
-            raise SendError(f"{type(error).__name__}: {error}") from error
+            raise SendError(_text(error)) from error
 
     def _send(self, producer: Any, job: Job, delivery: Delivery) -> int:
         app = self._app(delivery)
@@ -108,7 +121,7 @@ class CeleryTransport(Transport):
             canvas(app, plan, jobs, lambda job: _signature(app, job, Delivery.SAFE)).apply_async()
         except Exception as error:  # the broker's, and each result backend has errors of its own
             self._drop()
-            return Submission(error=f"{type(error).__name__}: {error}")
+            return Submission(error=_text(error))
         return Submission({jobs[name].task_id: written_us for name in starts})
 
     def give_up(self, task_ids: Sequence[str]) -> None:
@@ -169,6 +182,10 @@ def _errors(app: Celery) -> tuple[type[Exception], ...]:
         *connection.channel_errors,
         *connection.recoverable_connection_errors,  # MessageNacked is only here
     )
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _message(job: Job, delivery: Delivery) -> dict[str, Any]:

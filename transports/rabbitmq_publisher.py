@@ -43,12 +43,14 @@ class Batch:
     Attributes:
         confirmed: ids of those that the broker has, each with when it was written (microseconds since the epoch).
         refused: ids of those that it did not take, or that no queue took, and why.
+        unsendable: ids of those that no broker can be sent, and why.
         error: why nothing more will be known of the others; None while that is not so.
     """
 
     def __init__(self, queue: str, safe: bool, count: int) -> None:
         self.confirmed: dict[str, int] = {}
         self.refused: dict[str, str] = {}
+        self.unsendable: dict[str, str] = {}
         self.error: str | None = None
         self.queue, self.safe, self.left = queue, safe, count
         self.ended = threading.Event()
@@ -63,12 +65,9 @@ class Batch:
         task_id, reason = next(iter(self.refused.items()))
         return f"{len(self.refused)} messages were not taken; {task_id}: {reason}"
 
-    def settle(self, task_id: str, written_us: int, refused: str | None) -> None:
-        """The message of `task_id` is with the broker, or is `refused` for a reason."""
-        if refused is None:
-            self.confirmed[task_id] = written_us
-        else:
-            self.refused[task_id] = refused
+    def settle(self, among: dict[str, Any], task_id: str, told: int | str) -> None:
+        """Notes that this job is `among` the confirmed, refused or unsendable ones."""
+        among[task_id] = told
         self.left -= 1
         if not self.left:
             self.ended.set()
@@ -206,19 +205,19 @@ class Publisher:
         """Publishes what waits, as far as the window is open."""
         while self._waiting and len(self._awaited) < self._window:
             batch, job = self._waiting.popleft()
-            written_us = now_us()
+            channel, written_us = self._safe if batch.safe else self._plain, now_us()
             try:
-                publish(self._safe if batch.safe else self._plain, batch.queue, job, safe=batch.safe)
-            except amqp.ERRORS:
-                return  # the connection has ended, and all batches with it
-            except Exception as error:  # pika or pydantic cannot encode this one
-                batch.settle(job.task_id, written_us, f"{type(error).__name__}: {error}")
+                publish(channel, batch.queue, job, safe=batch.safe)
+            except Exception as error:
+                if not channel.is_open:
+                    return  # and all batches end with the connection
+                batch.settle(batch.unsendable, job.task_id, f"{type(error).__name__}: {error}")
                 continue
             if batch.safe:
                 self._last_tag += 1
                 self._awaited[self._last_tag] = (batch, job.task_id, written_us)
             else:
-                batch.settle(job.task_id, written_us, None)
+                batch.settle(batch.confirmed, job.task_id, written_us)
 
     def _on_confirm(self, answer: Any) -> None:
         self._heard = time.monotonic()
@@ -229,7 +228,10 @@ class Publisher:
             tags = list(takewhile(lambda tag: tag <= method.delivery_tag, self._awaited))
         for tag in tags:
             batch, task_id, written_us = self._awaited.pop(tag)
-            batch.settle(task_id, written_us, self._returned.pop(task_id, refused))
+            if reason := self._returned.pop(task_id, refused):
+                batch.settle(batch.refused, task_id, reason)
+            else:
+                batch.settle(batch.confirmed, task_id, written_us)
         self._publish()
 
     def _on_return(self, _channel: object, method: Any, properties: Any, _body: bytes) -> None:

@@ -55,7 +55,7 @@ class RabbitMQTransport(Transport):
         publisher.wait(batch)
         if batch.refused:
             publisher.declare()  # its queue may have gone
-        return Submission(batch.confirmed, batch.trouble)
+        return Submission(batch.confirmed, batch.trouble, batch.unsendable)
 
     def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
         return self.submit([with_slip(plan, jobs, name) for name in starts])

@@ -203,6 +203,29 @@ def test_the_jobs_that_are_published_are_those_of_the_rows(store: Store) -> None
     assert {job.task_id: job for job in transport.got} == {row["id"]: job_of(row, b"secret") for row in rows}
 
 
+class Picky(Double):
+    """Cannot make a message of number 2."""
+
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
+        told = super().submit([job for job in jobs if job.num != 2], delivery)
+        bad = {job.task_id: "no message" for job in jobs if job.num == 2}
+        return Submission(told.confirmed, told.error, bad)
+
+
+def test_a_row_that_cannot_be_sent_fails_alone(store: Store) -> None:
+    transport, outbox = Picky(), Outbox(store)
+    relay = Relay(outbox, [transport], b"secret")
+    news = [TIMED, TIMED, replace(TIMED, options={"retry": "no policy"}), TIMED]
+    rows = store.add(news, relay=relay.name).rows
+    assert relay.publish(transport) is None
+    assert outbox.waiting() == 0
+    assert [job.num for job in transport.got] == [1, 4]
+    ended = [store.get(row["id"]) or {} for row in rows]
+    assert [row["status"] for row in ended] == ["PENDING", "FAILED", "FAILED", "PENDING"]
+    assert ended[1]["error"] == "no message"
+    assert "retry" in ended[2]["error"]
+
+
 def test_its_threads_publish_when_woken_and_give_back_what_is_left_at_the_end(store: Store) -> None:
     transport, outbox = Double(), Outbox(store)
     relay = Relay(outbox, [transport], b"secret")

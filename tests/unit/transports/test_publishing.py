@@ -161,6 +161,18 @@ def test_a_connection_that_was_lost_while_nothing_was_sent_is_replaced_without_a
         transport.send(jobs(1)[0], Delivery.SAFE)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_job_that_cannot_be_made_into_a_message_stops_no_other(
+    brokered: Settings, make: Make, method: str, delivery: Delivery
+) -> None:
+    bad = Job(task_id="bad", num=1, kind="word_count", params={"text": object()})
+    submission = make(brokered, method).submit([*jobs(1), bad, *jobs(1, 1)], delivery)
+    assert submission.confirmed.keys() == {"task-000000", "task-000001"}
+    assert submission.unsendable.keys() == {"bad"}
+    assert submission.error is None
+
+
 def test_celery_stops_at_what_it_cannot_send_and_tells_which_got_through(
     brokered: Settings, channel: BlockingChannel, make: Make
 ) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
@@ -85,11 +86,13 @@ def test_what_is_returned_or_refused_is_told_apart_from_its_neighbours(
     assert (len(good.confirmed), good.trouble) == (5, None)
 
 
-def test_a_job_that_cannot_be_encoded_is_refused_alone(url: str, make: Make) -> None:
-    bad = Job(task_id="bad", num=9, params={"text": "\ud800"})
-    batch = published(make(url), "tasks", [*jobs(2), bad, *jobs(1)])
-    assert batch.confirmed.keys() == {"task-0", "task-1"}
-    assert batch.refused.keys() == {"bad"}
+@pytest.mark.parametrize("more", [{"params": {"text": "\ud800"}}, {"kind": "k" * 300}])
+def test_a_job_that_cannot_be_encoded_stops_no_other(url: str, make: Make, more: dict[str, Any]) -> None:
+    bad = jobs(1, "bad")[0].model_copy(update=more)
+    batch = published(make(url), "tasks", [*jobs(2), bad, *jobs(1, "last")])
+    assert batch.confirmed.keys() == {"task-0", "task-1", "last-0"}
+    assert batch.unsendable.keys() == {"bad-0"}
+    assert batch.trouble is None
 
 
 def test_no_more_is_under_way_than_the_window_lets(url: str, proxy: TcpProxy, make: Make) -> None:
