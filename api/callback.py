@@ -1,13 +1,12 @@
 """Where workers report: `POST /update_task_status_api/`."""
 
-from typing import Any
+from typing import Any, Final
 
 import pydantic_core
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from api.facts import Fact, fact_of, read
 from api.moves import Answer
 from api.problems import invalid, problem
 from api.schemas import MAX_UPDATES, Problem, VerdictsOut, faults
@@ -20,6 +19,8 @@ callback = APIBlueprint(
     __name__,
     abp_tags=[Tag(name="Workers", description="How workers report a task's status")],
 )
+
+_UPDATES: Final = TypeAdapter(list[StatusUpdate])
 
 
 @callback.post(
@@ -59,8 +60,6 @@ def update_task_status() -> Response:
     Each update carries its task's own token. In a batch each result has its own `error`; a single
     update answers 403 for a wrong token and 404 for an unknown task.
     """
-    if request.is_json and (facts := read(request.get_data(), MAX_UPDATES)) is not None:
-        return _answer(_take(dict(enumerate(facts)), {}))
     body = request.get_json()
     if not isinstance(body, dict):
         return problem(400, "Bad Request", "the body must be a JSON object: an update, or 'updates'")
@@ -70,7 +69,10 @@ def update_task_status() -> Response:
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_UPDATES:
         fault = {"field": "updates", "message": f"takes a list of 1 to {MAX_UPDATES}", "bound": MAX_UPDATES}
         return invalid([fault], 400)
-    return _answer(_one_by_one(items))
+    try:
+        return _answer(_take(dict(enumerate(_UPDATES.validate_python(items))), {}))
+    except ValidationError:
+        return _answer(_one_by_one(items))
 
 
 def _single(item: dict[str, Any]) -> Response:
@@ -80,7 +82,7 @@ def _single(item: dict[str, Any]) -> Response:
         return invalid(faults(error), 400)
     if services().store.get(update.task_id) is None:
         return problem(404, "Not Found", f"there is no task with the id {update.task_id!r}")
-    said = _take({0: fact_of(update)}, {})
+    said = _take({0: update}, {})
     if "error" in said[0]:
         return problem(403, "Forbidden", said[0]["error"])
     return _answer(said)
@@ -88,30 +90,27 @@ def _single(item: dict[str, Any]) -> Response:
 
 def _one_by_one(items: list[Any]) -> list[Answer]:
     """Answers each item in its place; what is malformed never reaches the store."""
-    good: dict[int, Fact] = {}
+    good: dict[int, StatusUpdate] = {}
     refused: dict[int, Answer] = {}
     for place, item in enumerate(items):
         try:
-            good[place] = fact_of(StatusUpdate.model_validate(item))
+            good[place] = StatusUpdate.model_validate(item)
         except ValidationError as error:
             fault = faults(error)[0]
             refused[place] = _refusal(_id_of(item), f"{fault['field']}: {fault['message']}")
     return _take(good, refused)
 
 
-def _take(facts: dict[int, Fact], refused: dict[int, Answer]) -> list[Answer]:
+def _take(updates: dict[int, StatusUpdate], refused: dict[int, Answer]) -> list[Answer]:
     """Has the store take what is signed, and answers everything in its place."""
     secret = services().secret
     refused |= {
-        place: _refusal(fact["task_id"], "token: wrong for this task")
-        for place, fact in facts.items()
-        if not verify(secret, fact["task_id"], fact["token"])
+        place: _refusal(update.task_id, "token: wrong for this task")
+        for place, update in updates.items()
+        if not verify(secret, update.task_id, update.token)
     }
-    signed = {place: fact for place, fact in facts.items() if place not in refused} if refused else facts
-    said = services().store.answer_facts(list(signed.values()))
-    if not refused:
-        return said
-    answers = refused | dict(zip(signed, said, strict=True))
+    signed = {place: update for place, update in updates.items() if place not in refused}
+    answers = refused | dict(zip(signed, services().store.answers(list(signed.values())), strict=True))
     return [answers[place] for place in sorted(answers)]
 
 

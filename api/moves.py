@@ -4,13 +4,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypedDict, cast
 
-from api.facts import Fact
 from api.options import is_followed, settle
 from api.queries import Row
+from lab.clock import to_us
 from lab.delivery import Delivery
-from lab.status import TaskStatus, may_follow
+from lab.status import StatusUpdate, TaskStatus, may_follow
 
 Answer = dict[str, Any]
 """What an update is answered with, as JSON has it: the fields of a `Verdict` that there is something to say of."""
@@ -34,6 +34,31 @@ DONE: Final = TaskStatus.DONE.value
 _follows: Final = lru_cache(maxsize=1024)(
     lambda old, old_attempt, new, attempt: may_follow(TaskStatus(old), old_attempt, TaskStatus(new), attempt)
 )
+
+
+class Fact(TypedDict):
+    """One thing that a `StatusUpdate` says: its status as text, its time in microseconds since the epoch, and
+    whether its run was stamped, which is told when the run has ended."""
+
+    status: str
+    at: int
+    attempt: int
+    worker: str
+    run: str
+    first: bool
+    stamped: bool
+    progress: float | None
+    error: str | None
+    result: Any
+
+
+def facts_of(update: StatusUpdate) -> list[Fact]:
+    """What `update` says: two facts where it tells of its run's begin and end together."""
+    told = {**vars(update), "status": update.status.value, "at": to_us(update.at), "stamped": False}
+    if update.began_at is None or update.status in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS):
+        return [cast(Fact, told)]
+    begin = {"status": IN_PROGRESS, "at": to_us(update.began_at), "stamped": True}
+    return [cast(Fact, {**told, **begin, "progress": 0.0, "error": None, "result": None}), cast(Fact, told)]
 
 
 @dataclass(frozen=True)
@@ -126,9 +151,9 @@ def standing(found: Iterable[tuple[Any, ...]]) -> list[Row]:
 def move(row: Row, fact: Fact) -> tuple[bool, bool]:
     """Changes `row` as `fact` says, if it may; returns whether the status moved, and whether anything changed at
     all."""
-    old, new, attempt, progress = row["status"], fact["status"], fact["attempt"], fact.get("progress")
+    old, new, attempt, progress = row["status"], fact["status"], fact["attempt"], fact["progress"]
     if _follows(old, row["attempt"], new, attempt):
-        row["status"], row["attempt"], row["error"] = new, attempt, fact.get("error")
+        row["status"], row["attempt"], row["error"] = new, attempt, fact["error"]
         if fact["worker"]:
             row["worker"] = fact["worker"]
         row["progress"] = 1.0 if new == DONE else progress or 0.0
@@ -137,7 +162,7 @@ def move(row: Row, fact: Fact) -> tuple[bool, bool]:
             if row["started_us"] is None:
                 row["started_us"] = fact["at"]
         elif new in FINAL:
-            row["finished_us"], row["result"] = fact["at"], fact.get("result")
+            row["finished_us"], row["result"] = fact["at"], fact["result"]
         return True, True
     same = new == IN_PROGRESS == old and attempt == row["attempt"]
     if same and progress is not None and progress > row["progress"]:
@@ -152,8 +177,19 @@ def is_copy(row: Row, fact: Fact) -> bool:
     A copy is delivered for the first time, yet its task has been begun by another run. A message that was
     delivered before is never called a copy: it may be the last one left of its task.
     """
-    asks = fact["status"] == IN_PROGRESS and not fact.get("progress")
-    return asks and fact["first"] and bool(fact["run"]) and row["run"] != fact["run"]
+    return fact["first"] and _begins_another_run(row, fact)
+
+
+def ran_again(row: Row, fact: Fact) -> bool:
+    """Whether `fact`, which moved nothing, tells of another run of a task of an experiment: one that was stamped,
+    or one that goes on since its worker is not told to leave it. Its history is to hold it all the same."""
+    goes_on = fact["stamped"] or not (fact["first"] or row["status"] in FINAL)
+    return row["experiment_id"] is not None and goes_on and _begins_another_run(row, fact)
+
+
+def _begins_another_run(row: Row, fact: Fact) -> bool:
+    begins = fact["status"] == IN_PROGRESS and not fact["progress"]
+    return begins and bool(fact["run"]) and row["run"] != fact["run"]
 
 
 def answer(row: Row, fact: Fact, applied: bool) -> Answer:

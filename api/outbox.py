@@ -10,8 +10,10 @@ from api.models import outbox, tasks
 from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
+from lab.status import StatusUpdate, TaskStatus
 
 LEASE_US: Final = 15_000_000
+MAX_REASON: Final = 2_000
 NEEDED: Final = (
     "num",
     "id",
@@ -25,11 +27,6 @@ NEEDED: Final = (
     "workflow_id",
 )
 
-_COLUMNS: Final = tuple(
-    sa.cast(column, sa.Text) if isinstance(column.type, sa.JSON) else column
-    for column in (tasks.c[name] for name in NEEDED)
-)
-
 _FROM, _TO, _AT, _AFTER, _NOW, _UNTIL = (
     sa.bindparam(name, type_=sa.BigInteger) for name in ("from", "to", "at", "after", "now", "until")
 )
@@ -39,7 +36,10 @@ _WAITS: Final = sa.and_(outbox.c.method == _METHOD, outbox.c.num > _AFTER)
 _FREE: Final = sa.and_(_WAITS, sa.or_(outbox.c.lease_owner == _OWNER, outbox.c.lease_until_us < _NOW))
 _ANY: Final = sa.select(outbox.c.num).where(_WAITS).limit(1)
 _ALL: Final = (
-    sa.select(*_COLUMNS).join(outbox, outbox.c.num == tasks.c.num).where(_FREE).order_by(outbox.c.num)
+    sa.select(*(tasks.c[name] for name in NEEDED))
+    .join(outbox, outbox.c.num == tasks.c.num)
+    .where(_FREE)
+    .order_by(outbox.c.num)
 )
 _SOME: Final = _ALL.limit(sa.bindparam("limit", type_=sa.Integer))
 _REST: Final = _ALL.where(outbox.c.num > _FROM, tasks.c.group_id == _GROUP)
@@ -55,12 +55,13 @@ class Outbox:
     publish the same one while both live, and a dead one's are taken up by another."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._engine = store.engine
 
     def claim(self, owner: str, method: str, limit: int, after: int = 0) -> list[Row]:
         """Up to `limit` waiting tasks of `method` with numbers beyond `after`, oldest first, leased to `owner`
         for 15 seconds: its own, and those whose lease has run out. Where the last one is of a group, the rest
-        of it comes too. A row holds what the task's message needs, `params` and `options` as JSON text."""
+        of it comes too. A row holds what the task's message needs."""
         now = now_us()
         asked = {"of": method, "after": after, "owner": owner, "now": now}
         with self._engine.connect() as connection:
@@ -91,6 +92,21 @@ class Outbox:
             connection.execute(_DONE, runs)
             connection.execute(_PUBLISHED, runs)
 
+    def give_up(self, reasons: Mapping[str, str]) -> None:
+        """Takes tasks out that no broker can be sent: each is FAILED for its reason, by its id."""
+        if not reasons:
+            return
+        self._store.apply(
+            [
+                StatusUpdate(task_id=task_id, status=TaskStatus.FAILED, error=reason[:MAX_REASON])
+                for task_id, reason in reasons.items()
+            ]
+        )
+        ids = sa.select(tasks.c.num).where(tasks.c.id.in_(list(reasons)))
+        with writing(self._engine) as connection:
+            take_turn(connection)
+            connection.execute(outbox.delete().where(outbox.c.num.in_(ids)))
+
     def release(self, owner: str) -> None:
         """Gives back everything that `owner` holds, for another relay to take at once."""
         with writing(self._engine) as connection:
@@ -107,13 +123,11 @@ class Outbox:
 
 
 def _rows(connection: sa.Connection, query: sa.Select[Any], asked: Mapping[str, Any]) -> list[Row]:
-    cursor = connection.execute(query, asked).cursor
-    # The driver's own tuples: SQLAlchemy would make a Row of each first.
-    return [dict(zip(NEEDED, row, strict=True)) for row in cursor.fetchall()] if cursor else []
+    return [dict(row) for row in connection.execute(query, asked).mappings()]
 
 
 def _runs(times: Mapping[int, int]) -> list[dict[str, int]]:
-    """Numbers that follow each other and were written at one time are dealt with at one blow."""
+    """Numbers that follow each other and were written at one time are handled in one statement."""
     runs: list[dict[str, int]] = []
     for num, at in sorted(times.items()):
         if runs and runs[-1]["to"] == num - 1 and runs[-1]["at"] == at:

@@ -1,6 +1,5 @@
 """The relay: hands what waits in the outbox to the broker, never in a request's own thread."""
 
-import json
 import logging
 import os
 import queue
@@ -22,13 +21,12 @@ from api.options import travelling
 from api.outbox import Outbox
 from api.workflows.queries import WorkflowRows
 from lab.delivery import Delivery
-from lab.job import Job
+from lab.job import Job, error_text
 from lab.plan import Plan
 from lab.token import sign
-from lab.written_job import Written, write
 from transports import Submission, Transport
 
-BATCH: Final = 500
+BATCH: Final = Transport.batch
 AHEAD: Final = 1  # batches that the broker is confirming while the next one is fetched
 PASS: Final = 8  # batches, after which cancellations have their turn
 IDLE_SECONDS: Final = 1.0
@@ -58,30 +56,6 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
         fields["link"] = links.job_of(options.get("callback"), secret)
         fields["link_error"] = links.job_of(options.get("errback"), secret)
     return _PLAIN.model_copy(update=fields)  # all of it was checked before it was stored
-
-
-def claimed_job(row: Mapping[str, Any], secret: bytes) -> Job:
-    """As `job_of`, of a row as the outbox gives it."""
-    options = row["options"]
-    read = {"params": json.loads(row["params"]), "options": options and json.loads(options)}
-    return job_of({**row, **read}, secret)
-
-
-def claimed_message(row: Mapping[str, Any], secret: bytes) -> Job | Written:
-    """As `claimed_job`; without options, its message at once."""
-    if row["options"]:
-        return claimed_job(row, secret)
-    task_id = row["id"]
-    return write(
-        task_id,
-        row["num"],
-        row["kind"],
-        row["params"],
-        sign(secret, task_id),
-        row["max_retries"],
-        row["time_limit"],
-        row["group_id"],
-    )
 
 
 class Relay:
@@ -161,16 +135,16 @@ class Relay:
             sqlalchemy.exc.SQLAlchemyError: the store does not answer.
         """
         under_way: deque[Callable[[], str | None]] = deque()
-        trouble, after = None, 0
+        trouble, after, batch = None, 0, min(self._batch, transport.batch)
         try:
             for _ in range(PASS):
-                rows = self._outbox.claim(self.name, transport.name, self._batch, after)
+                rows = self._outbox.claim(self.name, transport.name, batch, after)
                 if rows:
                     after = rows[-1]["num"]
                     under_way.extend(self._begin(transport, rows))
                 while len(under_way) > AHEAD:
                     trouble = under_way.popleft()() or trouble
-                if trouble or len(rows) < self._batch or self._ending.is_set():
+                if trouble or len(rows) < batch or self._ending.is_set():
                     break
             else:
                 self.wake(transport.name)
@@ -187,21 +161,27 @@ class Relay:
         for delivery in Delivery:
             alike = [row for row in rows if row["delivery"] == delivery and not row["workflow_id"]]
             if alike:
-                yield partial(self._finish, self._hand_over(transport, alike, delivery), nums)
+                yield partial(self._finish, transport.begin(self._jobs(alike), delivery), nums)
         trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
         if trouble:
             yield lambda: trouble
 
-    def _hand_over(
-        self, transport: Transport, rows: Sequence[Mapping[str, Any]], delivery: Delivery
-    ) -> Callable[[], Submission]:
-        if transport.takes_written:
-            return transport.begin_written([claimed_message(row, self._secret) for row in rows], delivery)
-        return transport.begin([claimed_job(row, self._secret) for row in rows], delivery)
+    def _jobs(self, rows: Sequence[Mapping[str, Any]]) -> list[Job]:
+        """The jobs that `rows` ask for. A task whose row makes none fails alone: it would stop those behind it."""
+        jobs: list[Job] = []
+        unsendable: dict[str, str] = {}
+        for row in rows:
+            try:
+                jobs.append(job_of(row, self._secret))
+            except Exception as error:
+                unsendable[row["id"]] = error_text(error)
+        self._outbox.give_up(unsendable)
+        return jobs
 
     def _finish(self, submission_of: Callable[[], Submission], nums: Mapping[str, int]) -> str | None:
         submission = submission_of()
         self._outbox.published({nums[task_id]: at for task_id, at in submission.confirmed.items()})
+        self._outbox.give_up(submission.unsendable)
         return submission.error
 
     def _publish_workflows(self, transport: Transport, rows: Sequence[Mapping[str, Any]]) -> str | None:

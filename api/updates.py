@@ -9,9 +9,21 @@ import sqlalchemy as sa
 
 from api import bulk, links
 from api.database import take_turn, writing
-from api.facts import Fact, fact_of
 from api.models import outbox, task_events, tasks
-from api.moves import BEGUN, ENDED, EVENT, FINAL, READ, READ_FOLLOWED, Answer, answer, move, standing
+from api.moves import (
+    BEGUN,
+    ENDED,
+    EVENT,
+    FINAL,
+    READ,
+    READ_FOLLOWED,
+    Answer,
+    answer,
+    facts_of,
+    move,
+    ran_again,
+    standing,
+)
 from api.options import is_followed
 from api.queries import Queries, Row
 from api.submissions import Cancellation
@@ -54,20 +66,16 @@ class Updates(Queries):
         return [Verdict.model_validate(said) for said in self.answers(updates)]
 
     def answers(self, updates: Sequence[StatusUpdate]) -> list[Answer]:
-        """`answer_facts` of what `updates` say."""
-        return self.answer_facts([fact_of(update) for update in updates])
-
-    def answer_facts(self, facts: Sequence[Fact]) -> list[Answer]:
         """Moves tasks on where `may_follow` says so, in one transaction.
 
-        The answers come in the order of the facts; `error` is "unknown task" where there is none.
+        The answers come in the order of the updates; `error` is "unknown task" for an id that names none.
         Progress within an attempt moves forward only, and makes no entry in the history.
         """
-        if not facts:
+        if not updates:
             return []
         now = now_us()
         with writing(self.engine) as connection:
-            said, moved = self._take(connection, facts, now)
+            said, moved = self._take(connection, updates, now)
             self._end_links(connection, [row for row in moved if is_followed(row["options"])], now)
             of_workflows = [row for row in moved if row["workflow_id"]]
             errands = (
@@ -79,35 +87,37 @@ class Updates(Queries):
 
     def take(self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int) -> None:
         """What `answers` does with the tasks themselves, and nothing with those that follow them."""
-        self._take(connection, [fact_of(update) for update in updates], now)
+        self._take(connection, updates, now)
 
     def _take(
-        self, connection: sa.Connection, facts: Sequence[Fact], now: int
+        self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int
     ) -> tuple[list[Answer], list[Row]]:
         """The answers, and the rows whose status moved, of those that something may follow."""
-        known = self._lock(connection, [fact["task_id"] for fact in facts])
+        known = self._lock(connection, [update.task_id for update in updates])
         said: list[Answer] = []
         begun: dict[int, Row] = {}
         ended: dict[int, Row] = {}
         followed: dict[int, Row] = {}
         events = []
         moves: list[tuple[str, str, str]] = []
-        for fact in facts:
-            task_id = fact["task_id"]
-            row = known.get(task_id)
+        for update in updates:
+            row = known.get(update.task_id)
             if row is None:
-                said.append({"task_id": task_id, "applied": False, "cancel": False, "error": "unknown task"})
+                unknown = {"task_id": update.task_id, "applied": False, "cancel": False}
+                said.append({**unknown, "error": "unknown task"})
                 continue
-            num, before = row["num"], row["status"]
-            moved, applied = move(row, fact)
-            if applied:
-                (ended if row["status"] in FINAL else begun)[num] = row
-            if moved:
-                worker, error = fact["worker"] or None, row["error"]
-                events.append((num, row["status"], fact["attempt"], worker, error, fact["at"], now))
-                if row["experiment_id"] is None:
+            num, applied = row["num"], False
+            for fact in facts_of(update):
+                before = row["status"]
+                moved, applied = move(row, fact)
+                if applied:
+                    (ended if row["status"] in FINAL else begun)[num] = row
+                if moved or ran_again(row, fact):
+                    worker, at = fact["worker"] or None, fact["at"]
+                    events.append((num, fact["status"], fact["attempt"], worker, fact["error"], at, now))
+                if moved and row["experiment_id"] is None:
                     moves.append((row["method"], before, row["status"]))
-                if row["workflow_id"] is not None or row["options"] is not None:
+                if moved and (row["workflow_id"] is not None or row["options"] is not None):
                     followed[num] = row
             said.append(answer(row, fact, applied))
         if changed := begun | ended:
@@ -121,12 +131,12 @@ class Updates(Queries):
                 ENDED,
                 [(bulk.json_text(row["result"]), *_ENDED(row)) for row in ended.values()],
             )
-            bulk.insert(connection, task_events, EVENT, events)
             delta: Counter[tuple[str, str]] = Counter()
             for (method, before, after), n in Counter(moves).items():
                 delta[method, before] -= n
                 delta[method, after] += n
             self.count(connection, delta)
+        bulk.insert(connection, task_events, EVENT, events)
         return said, list(followed.values())
 
     def _end_links(self, connection: sa.Connection, ended: Sequence[Row], now: int) -> None:

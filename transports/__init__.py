@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Final
 
 from lab.settings import Settings
-from transports.base import ReportFor, Submission, Transport
+from transports.base import ReportFor, SendError, Submission, Transport
 
 TRANSPORTS: Final[dict[str, str]] = {
     "celery": "transports.celery_transport:CeleryTransport",
@@ -29,4 +29,12 @@ def create_transport(name: str, settings: Settings, report_for: ReportFor) -> Tr
     return transport_class(name)(settings, report_for)
 
 
-__all__ = ["TRANSPORTS", "ReportFor", "Submission", "Transport", "create_transport", "transport_class"]
+__all__ = [
+    "TRANSPORTS",
+    "ReportFor",
+    "SendError",
+    "Submission",
+    "Transport",
+    "create_transport",
+    "transport_class",
+]

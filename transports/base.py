@@ -11,38 +11,49 @@ from lab.job import Job
 from lab.plan import Plan
 from lab.settings import Settings
 from lab.traffic import Traffic
-from lab.written_job import Written
 
 ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a batch: the ids that are safely with the broker, each with when its message was written
-    (microseconds since the epoch), and what stopped the others."""
+    """What became of a batch.
+
+    Attributes:
+        confirmed: the ids that are safely with the broker, each with when its message was written (microseconds
+            since the epoch).
+        error: what stopped the others, which may be submitted again.
+        unsendable: ids whose jobs cannot be made into messages, and why: the next try would fail like this one.
+    """
 
     confirmed: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
+    unsendable: Mapping[str, str] = field(default_factory=dict)
+
+
+class SendError(Exception):
+    """The broker has not taken a job."""
 
 
 class Transport(ABC):
     """One method. Constructing it connects nothing; the first use does.
 
-    Used from one thread at a time. A transport that lost its connection connects anew at the next use.
+    Used from one thread at a time. A transport that lost its connection connects again at the next use.
 
     Attributes:
         name: the method's name in the API, such as "celery".
         label: the method's name on pages, such as "Celery".
         queue: the broker's queue that its jobs go through, or None.
         in_request: whether `submit` runs the jobs itself and returns when they have ended.
-        takes_written: whether there is `begin_written`.
+        batch: how many jobs it is given at a time: those of a method that publishes one by one are fewer, so that
+            they are published long before anybody takes them for abandoned.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     queue: ClassVar[str | None] = None
     in_request: ClassVar[bool] = False
-    takes_written: ClassVar[bool] = False
+    batch: ClassVar[int] = 500
 
     def __init__(self, settings: Settings, report_for: ReportFor) -> None:
         self._settings = settings
@@ -57,16 +68,22 @@ class Transport(ABC):
         """
 
     def begin(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Callable[[], Submission]:
-        """As `submit`, for whoever has something to do while the broker confirms: what it returns waits for
+        """As `submit`, for a caller with something to do while the broker confirms: what it returns waits for
         that, and is to be called once, in the order of the batches."""
         submission = self.submit(jobs, delivery)
         return lambda: submission
 
-    def begin_written(
-        self, jobs: Sequence[Job | Written], delivery: Delivery = Delivery.SAFE
-    ) -> Callable[[], Submission]:
-        """As `begin`, of jobs of which some have their message already: it is that of a `Job` like them."""
-        raise NotImplementedError(f"the messages of {self.name} are not those of the store")
+    def send(self, job: Job, delivery: Delivery = Delivery.SAFE) -> int:
+        """Publishes one job over a connection that is held, as a program without an outbox does. In the safe mode
+        this returns once the broker has confirmed the message. Methods without a broker do not offer it.
+
+        Returns:
+            when the message was written, in microseconds since the epoch.
+
+        Raises:
+            SendError: the broker is away or does not take it. Whether it has the message may be unknown.
+        """
+        raise NotImplementedError(f"{self.name} sends no messages")
 
     def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
         """Hands over the nodes `starts` of a workflow with whatever of it follows them, in the way of the
@@ -81,9 +98,9 @@ class Transport(ABC):
         of a cancellation from the API as well, with their next report."""
 
     def traffic(self) -> Traffic | None:
-        """What its present connections to the broker have carried; None where it has none by its nature. May be
-        asked from any thread."""
-        return None
+        """What its present connections to the broker have carried; None for methods that use no broker. Neither
+        pika nor kombu tells it by a documented interface."""
+        return None if self.queue is None else Traffic()
 
     def keep_alive(self) -> None:  # noqa: B027 - most need nothing
         """Called about once a second while there is nothing to submit."""

@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-from amqp.basic_message import Message
+from amqp.serialization import dumps
 from celery import Celery
 
 from celery_app import create_celery
 from lab.amqp import CELERY_QUEUE
-from lab.amqp_window import WINDOW
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.celery_transport import task_arguments
@@ -39,7 +38,7 @@ def celery_configuration(settings: Settings, delivery: Delivery) -> Configuratio
     late = bool(conf.task_acks_late)
     told = Configuration(
         acknowledgement=LATE if late else EARLY,
-        confirms=f"{WINDOW} at once" if conf.broker_transport_options.get("confirm_publish") else NONE,
+        confirms="1 at once" if conf.broker_transport_options.get("confirm_publish") else NONE,
         durability=(ALL_DURABLE if durable else QUEUE_DURABLE) if over_amqp else f"as {scheme} keeps it",
         queue_type=str((queue.queue_arguments or {}).get("x-queue-type", scheme)),
         redelivery=redelivery(CELERY_QUEUE, delivery) if over_amqp else UNLIMITED,
@@ -58,11 +57,5 @@ def _message_bytes(app: Celery) -> int:
     args, kwargs = task_arguments(SAMPLE)
     made = app.amqp.as_task_v2(SAMPLE.task_id, SAMPLE.kind, args, kwargs, argsrepr=SAMPLE.arguments())
     headers = {**made.headers, "lab_token": SAMPLE.token, "lab_max_retries": SAMPLE.max_retries}
-    message = Message(
-        content_type="application/json",
-        content_encoding="utf-8",
-        delivery_mode=2,
-        application_headers=headers,
-        **{name: value for name, value in made.properties.items() if value},
-    )
-    return len(json.dumps(made.body)) + len(message._serialize_properties())
+    texts = ("application/json", "utf-8", *map(str, filter(None, made.properties.values())))
+    return len(json.dumps(made.body)) + len(dumps("F", [headers])) + sum(len(text) + 1 for text in texts)

@@ -1,32 +1,32 @@
 """Submits jobs as Celery tasks, by name: it never imports the tasks themselves."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import struct
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from celery import Celery, Signature
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import EncodeError, KombuError, OperationalError
 
 from celery_app import create_celery
 from lab.amqp import CELERY_QUEUE
-from lab.amqp_window import Batch
 from lab.clock import now_us
 from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
 from lab.job import Job
 from lab.plan import Plan
 from lab.settings import Settings
-from lab.traffic import Traffic, of_kombu
-from transports.base import ReportFor, Submission, Transport
+from transports.base import ReportFor, SendError, Submission, Transport
 from transports.celery_group import BackendAway, send_group
 from transports.celery_options import declare_delays, is_delayed, links_of, options_of
-from transports.celery_window import CeleryWindow
 from transports.celery_workflow import canvas, mark_revoked
 
 HARD_LIMIT_SECONDS = 5.0
+
+UNSENDABLE: Final = (ValueError, TypeError, OverflowError, struct.error, EncodeError)
+"""What Celery, kombu and py-amqp raise for a job that cannot be made into a message."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,88 +42,63 @@ def task_arguments(job: Job) -> tuple[list[Any], dict[str, Any]]:
 
 
 class CeleryTransport(Transport):
-    """Celery over the lab's broker, one application for each mode of delivery."""
+    """Celery over the lab's broker, one application and one held producer for each mode of delivery.
+
+    Jobs are sent one by one. In the safe mode Celery waits for the broker's confirm of each (the transport option
+    `confirm_publish`): https://docs.celeryq.dev/en/stable/userguide/configuration.html#broker-transport-options
+    """
 
     name: ClassVar[str] = "celery"
     label: ClassVar[str] = "Celery"
     queue: ClassVar[str | None] = CELERY_QUEUE
+    batch: ClassVar[int] = 100
 
     def __init__(self, settings: Settings, report_for: ReportFor) -> None:
         super().__init__(settings, report_for)
         self._over_amqp = settings.celery_broker_url.startswith("amqp")
         self._apps: dict[Delivery, Celery] = {}
-        self._window: CeleryWindow | None = None
-        self._lent: tuple[Any, int] = (None, 0)  # the pool's connection, and how many messages it was given
+        self._producers: dict[Delivery, Any] = {}
         self._delays_declared = False
 
     def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
-        return self.begin(jobs, delivery)()
-
-    def begin(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Callable[[], Submission]:
-        app, batch = self._app(delivery), Batch()
+        app, trouble = self._app(delivery), None
+        confirmed: dict[str, int] = {}
+        unsendable: dict[str, str] = {}
         try:
-            if delivery is Delivery.SAFE and self._over_amqp:
-                window = self._window_of(app)
-                window.batch = batch
-                trouble = self._send_all(
-                    app, window.producer, jobs, delivery, partial(self._send_ahead, app, window), {}
-                )
-                window.flush()
-                return partial(self._finish, app, window, batch, jobs, trouble)
-            with app.producer_or_acquire() as producer:
-                send = partial(self._send, app, producer, delivery=delivery)
-                trouble = self._send_all(app, producer, jobs, delivery, send, batch.confirmed)
-                self._lent = (producer.connection, self._lent[1] + len(jobs))
-            _tell_if_urgent(app, jobs)
-            submission = Submission(batch.confirmed, trouble)
+            producer = self._producer(delivery)
+            for group_id, members in groupby(jobs, key=attrgetter("group_id")):
+                for some in [list(members)] if group_id else [[job] for job in members]:
+                    try:
+                        confirmed |= self._send_some(producer, group_id, some, delivery)
+                    except UNSENDABLE as error:
+                        unsendable |= dict.fromkeys((job.task_id for job in some), _text(error))
+                    except BackendAway as error:
+                        trouble = f"the result backend does not keep group {group_id}: {error}"
         except _errors(app) as error:
-            submission = self._broken(batch, jobs, error)
-        return lambda: submission
+            self._drop()
+            trouble = _text(error)
+        return Submission(confirmed, trouble, unsendable)
 
-    def _send_all(
-        self,
-        app: Celery,
-        producer: Any,
-        jobs: Sequence[Job],
-        delivery: Delivery,
-        send: Callable[[Job], None],
-        written: dict[str, int],
-    ) -> str | None:
-        """Sends `jobs`, those of no group by `send`, and notes in `written` when each was. Returns what is wrong
-        with a group of them."""
-        trouble = None
-        for group_id, members in groupby(jobs, key=attrgetter("group_id")):
-            if group_id is None:
-                for job in members:
-                    written_us = now_us()
-                    send(job)
-                    written[job.task_id] = written_us
-                continue
-            group, written_us = list(members), now_us()
-            try:
-                send_group(app, producer, group_id, [_signature(app, job, delivery) for job in group])
-                written.update((job.task_id, written_us) for job in group)
-            except BackendAway as error:
-                trouble = f"the result backend does not keep group {group_id}: {error}"
-        return trouble
+    def _send_some(
+        self, producer: Any, group_id: str | None, jobs: Sequence[Job], delivery: Delivery
+    ) -> dict[str, int]:
+        """Sends one job, or all of a group; returns when each was written."""
+        if group_id is None:
+            return {job.task_id: self._send(producer, job, delivery) for job in jobs}
+        app, written_us = self._app(delivery), now_us()
+        send_group(app, producer, group_id, [_signature(app, job, delivery) for job in jobs])
+        return {job.task_id: written_us for job in jobs}
 
-    def _finish(
-        self, app: Celery, window: CeleryWindow, batch: Batch, jobs: Sequence[Job], trouble: str | None
-    ) -> Submission:
+    def send(self, job: Job, delivery: Delivery = Delivery.SAFE) -> int:
+        app = self._app(delivery)
         try:
-            window.wait(batch)
-            _tell_if_urgent(app, jobs)
+            return self._send(self._producer(delivery), job, delivery)
         except _errors(app) as error:
-            return self._broken(batch, jobs, error)
-        if batch.refused:
-            self.close()  # its queue may have gone, and is declared with the next connection
-        return Submission(_whole_groups(batch, jobs), batch.trouble or trouble)
+            self._drop()
+            raise SendError(_text(error)) from error
 
-    def _broken(self, batch: Batch, jobs: Sequence[Job], error: Exception) -> Submission:
-        self.close()
-        return Submission(_whole_groups(batch, jobs), f"{type(error).__name__}: {error}")
-
-    def _send(self, app: Celery, producer: Any, job: Job, delivery: Delivery) -> None:
+    def _send(self, producer: Any, job: Job, delivery: Delivery) -> int:
+        app = self._app(delivery)
         message = _message(job, delivery)
         options = options_of(job, self._over_amqp)
         message["headers"] |= options.pop("headers")
@@ -131,23 +106,9 @@ class CeleryTransport(Transport):
             declare_delays(app, producer.connection)
             self._delays_declared = True
         links = links_of(job, lambda following: _signature(app, following, delivery))
+        written_us = now_us()
         app.send_task(producer=producer, **message, **options, **links)
-
-    def _send_ahead(self, app: Celery, window: CeleryWindow, job: Job) -> None:
-        """Sends `job` as `_send` does, or like one that went that way before."""
-        fits = window.samples.fits(job)
-        like = window.samples.like(job, *task_arguments(job)) if fits else None
-        if like is not None:
-            window.publish(like)
-            return
-        self._send(app, window.producer, job, Delivery.SAFE)
-        if fits and window.last is not None:
-            window.samples.keep(job, window.last)
-
-    def _window_of(self, app: Celery) -> CeleryWindow:
-        if self._window is None or not self._window.is_open:
-            self._window = CeleryWindow(app)
-        return self._window
+        return written_us
 
     def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
         app, written_us = self._app(Delivery.SAFE), now_us()
@@ -159,8 +120,8 @@ class CeleryTransport(Transport):
                 self._delays_declared = True
             canvas(app, plan, jobs, lambda job: _signature(app, job, Delivery.SAFE)).apply_async()
         except Exception as error:  # the broker's, and each result backend has errors of its own
-            self.close()
-            return Submission(error=f"{type(error).__name__}: {error}")
+            self._drop()
+            return Submission(error=_text(error))
         return Submission({jobs[name].task_id: written_us for name in starts})
 
     def give_up(self, task_ids: Sequence[str]) -> None:
@@ -174,16 +135,21 @@ class CeleryTransport(Transport):
         try:
             app.control.revoke(list(task_ids), terminate=True)
         except _errors(app):
-            self.close()
-
-    def traffic(self) -> Traffic:
-        window = self._window
-        return of_kombu(*self._lent) + (Traffic(0, 0, 0, 0) if window is None else window.traffic())
+            self._drop()
 
     def close(self) -> None:
-        window, self._window, self._lent = self._window, None, (None, 0)
-        if window is not None:
-            window.close()
+        for producer in self._producers.values():
+            producer.connection.release()
+        self._forget()
+
+    def _drop(self) -> None:
+        """Closes the connections without a word to the broker, which may say nothing any more."""
+        for producer in self._producers.values():
+            producer.connection.collect()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._producers.clear()
         for app in self._apps.values():
             app.close()
         self._apps.clear()
@@ -196,6 +162,15 @@ class CeleryTransport(Transport):
             app.conf.broker_heartbeat = 0
         return self._apps[delivery]
 
+    def _producer(self, delivery: Delivery) -> Any:
+        """A producer with a connection of its own, which declares the queues with its first message to each."""
+        if delivery not in self._producers:
+            app = self._app(delivery)
+            connection = app.connection_for_write()
+            connection.ensure_connection(max_retries=1, interval_start=0.1)
+            self._producers[delivery] = app.amqp.Producer(connection, auto_declare=False)
+        return self._producers[delivery]
+
 
 def _errors(app: Celery) -> tuple[type[Exception], ...]:
     connection = app.connection_for_write()
@@ -205,35 +180,26 @@ def _errors(app: Celery) -> tuple[type[Exception], ...]:
         OSError,
         *connection.connection_errors,
         *connection.channel_errors,
+        *connection.recoverable_connection_errors,  # MessageNacked is only here
     )
 
 
-def _whole_groups(batch: Batch, jobs: Sequence[Job]) -> dict[str, int]:
-    """What is confirmed, without the groups of which something is not: Celery takes a group as a whole, and so
-    it goes again."""
-    confirmed = batch.confirmed
-    torn = {job.group_id for job in jobs if job.group_id is not None and job.task_id not in confirmed}
-    for job in jobs if torn else ():
-        if job.group_id in torn:
-            confirmed.pop(job.task_id, None)
-    return confirmed
-
-
-def _tell_if_urgent(app: Celery, jobs: Sequence[Job]) -> None:
-    """Has the workers look into the priority queue where something was put into it."""
-    if any(job.options.priority is not None for job in jobs):
-        app.control.broadcast("lab_look")
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _message(job: Job, delivery: Delivery) -> dict[str, Any]:
     """The arguments of `send_task` for `job`, without its options."""
     args, kwargs = task_arguments(job)
+    headers: dict[str, Any] = {"lab_token": job.token, "lab_max_retries": job.max_retries}
+    if job.beside:
+        headers["lab_beside"] = True
     message: dict[str, Any] = {
         "name": job.kind,
         "args": args,
         "kwargs": kwargs,
         "task_id": job.task_id,
-        "headers": {"lab_token": job.token, "lab_max_retries": job.max_retries},
+        "headers": headers,
         "argsrepr": job.arguments(),
         "retry": False,
     }

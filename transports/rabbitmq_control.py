@@ -11,7 +11,6 @@ from pika.spec import Basic, BasicProperties
 from pydantic_core import from_json
 
 from lab import amqp
-from lab.amqp_window import WINDOW
 from lab.delivery import Delivery
 from transports.configuration import (
     ALL_DURABLE,
@@ -19,7 +18,6 @@ from transports.configuration import (
     NEVER,
     NONE,
     ON_ARRIVAL,
-    QUEUE_DURABLE,
     REPORTS,
     REPORTS_BEFORE_ACK,
     SAMPLE,
@@ -36,6 +34,7 @@ from transports.control import (
     read_picture,
     read_usage,
 )
+from transports.rabbitmq_publisher import WINDOW
 
 # Answers come over no queue at all: https://www.rabbitmq.com/docs/direct-reply-to
 REPLY_TO: Final = "amq.rabbitmq.reply-to"
@@ -75,14 +74,14 @@ class RabbitMQControl(Control):
         safe = delivery is Delivery.SAFE
         properties = pika.BasicProperties(
             content_type="application/json",
-            delivery_mode=2 if safe else None,
+            delivery_mode=2,
             message_id=SAMPLE.task_id,
             type=SAMPLE.kind,
         )
         return Configuration(
             acknowledgement=LATE if safe else ON_ARRIVAL,
             confirms=f"{WINDOW} at once" if safe else NONE,
-            durability=ALL_DURABLE if safe else QUEUE_DURABLE,
+            durability=ALL_DURABLE,
             queue_type=str(amqp.queue_arguments(amqp.RABBITMQ_QUEUE, delivery)["x-queue-type"]),
             redelivery=redelivery(amqp.RABBITMQ_QUEUE, delivery) if safe else NEVER,
             retries="published again, then acknowledged" if safe else "published again",

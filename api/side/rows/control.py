@@ -105,7 +105,7 @@ ROWS: Final = (
         Side(
             (
                 "transports/rabbitmq_transport.py:RabbitMQTransport.cancel",
-                "transports/rabbitmq_transport.py:RabbitMQTransport._tell",
+                "transports/rabbitmq_publisher.py:Publisher.tell",
                 f"{CONNECTION}._listen",
                 f"{CONNECTION}._on_control",
                 f"{CONTROL}:Cancel",

@@ -7,8 +7,8 @@ from api.side.feature import N_, Feature, Side
 
 APP: Final = "celery_app.py"
 SENDING: Final = "transports/celery_transport.py"
-SAMPLES: Final = "transports/celery_samples.py"
 PUBLISHING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
+PUBLISHER: Final = "transports/rabbitmq_publisher.py:Publisher"
 CONNECTION: Final = "consumer/connection.py:Consumer"
 
 ROWS: Final = (
@@ -21,7 +21,6 @@ ROWS: Final = (
             (
                 f"{SENDING}:CeleryTransport._send",
                 f"{SENDING}:_message",
-                f"{SAMPLES}:Samples.like",
                 "celery_tasks.py:process_task",
             ),
             ("exchange celery", "queue celery"),
@@ -33,8 +32,9 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:publish_ahead",
+                "lab/amqp_job.py:publish",
                 "lab/amqp_job.py:addressed",
+                f"{PUBLISHING}.send",
                 f"{PUBLISHING}._channel",
                 f"{CONNECTION}._on_message",
                 f"{CONNECTION}._begin",
@@ -80,28 +80,27 @@ ROWS: Final = (
                 f"{APP}:CONFIRMED",
                 f"{APP}:create_celery.broker_transport_options",
                 f"{SENDING}:_message.mandatory",
-                "transports/celery_window.py:CeleryWindow",
             ),
             ("exchange celery", "queue celery"),
             N_(
                 "Two settings, which are off as Celery comes. Without the time limits beside them, a broker with a"
                 " memory alarm would hold the sender for ever. With them the call ends with an error, and the task"
-                " stays in the outbox. Celery would wait for each confirm; the lab lets up to 1,000 be under way."
+                " stays in the outbox. Celery waits for the confirm of each message before it sends the next."
             ),
         ),
         Side(
             (
-                "lab/amqp_window.py:Confirms",
-                "lab/amqp_window.py:Window",
+                f"{PUBLISHER}._on_channel",
+                f"{PUBLISHER}._publish",
+                f"{PUBLISHER}._on_confirm",
+                f"{PUBLISHER}._on_return",
                 "lab/amqp.py:parameters",
-                f"{PUBLISHING}.begin",
-                f"{PUBLISHING}._finish",
             ),
             ("queue tasks",),
             N_(
-                "pika's blocking channel would wait for each confirm. Up to 1,000 messages are published ahead, and"
-                " confirms, refusals and returns are taken as they come. A connection that the broker blocks ends"
-                " with an error after five seconds."
+                "pika's blocking channel would wait for each confirm. Its asynchronous connection lets up to 1,000"
+                " messages be under way, and takes confirms, refusals and returns as they come. A connection that"
+                " the broker blocks ends with an error after five seconds."
             ),
         ),
         acts.tasks({"timeout": 0}),

@@ -68,6 +68,18 @@ def test_in_a_batch_each_result_carries_its_own_error(
     assert "error" in results[3]
 
 
+def test_a_stamp_is_answered_once_also_beside_one_that_is_malformed(
+    client: FlaskClient, task: Any, token: str
+) -> None:
+    times = {"began_at": "2026-01-31T12:00:00.000000Z", "at": "2026-01-31T12:00:02.000000Z"}
+    stamp = {"task_id": task["id"], "status": "DONE", "token": token, "run": "r", **times}
+    answer = client.post(URL, json={"updates": [{**stamp, "began_at": 5}, stamp]})
+    assert [result["applied"] for result in answer.json["results"]] == [False, True]
+    assert answer.json["results"][0]["error"].startswith("began_at: ")
+    told = client.get(f"/api/tasks/{task['id']}").json
+    assert (told["started_at"], told["finished_at"], told["ran"]) == (*times.values(), 2.0)
+
+
 def test_a_late_update_is_answered_with_where_the_task_stands(
     client: FlaskClient, task: Any, token: str
 ) -> None:

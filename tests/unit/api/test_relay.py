@@ -14,7 +14,6 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from lab.token import verify
-from lab.written_job import Written
 from transports import Submission, Transport
 
 AT = 1_700_000_000_000_000
@@ -161,24 +160,33 @@ def test_what_was_sent_is_marked_although_the_store_fails_meanwhile(store: Store
     assert Outbox(store).waiting() == 1
 
 
-class Taking(Double):
-    """Takes jobs with their messages."""
+class OneByOne(Double):
+    """Takes fewer at a time."""
 
-    takes_written: ClassVar[bool] = True
+    batch: ClassVar[int] = 100
 
     def __init__(self) -> None:
         super().__init__()
-        self.messages: list[Job | Written] = []
+        self.sizes: list[int] = []
 
-    def begin_written(
-        self, jobs: Sequence[Job | Written], delivery: Delivery = Delivery.SAFE
-    ) -> Callable[[], Submission]:
-        self.messages += jobs
-        self.deliveries |= {delivery}
-        return lambda: Submission(dict.fromkeys((job.task_id for job in jobs), AT))
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
+        self.sizes.append(len(jobs))
+        return super().submit(jobs, delivery)
 
 
-def test_messages_that_are_written_from_the_store_are_those_of_the_jobs(store: Store) -> None:
+@pytest.mark.parametrize(("most", "sizes"), [(BATCH, [100, 100, 50]), (90, [90, 90, 70])])
+def test_a_transport_is_given_no_more_at_a_time_than_it_says(
+    store: Store, most: int, sizes: list[int]
+) -> None:
+    transport, outbox = OneByOne(), Outbox(store)
+    relay = Relay(outbox, [transport], b"secret", batch=most)
+    store.add(TIMED, 250, relay=relay.name)
+    assert relay.publish(transport) is None
+    assert transport.sizes == sizes
+    assert outbox.waiting() == 0
+
+
+def test_the_jobs_that_are_published_are_those_of_the_rows(store: Store) -> None:
     news = [
         TIMED,
         replace(TIMED, params={}, kind="add", max_retries=0, time_limit=1.5),
@@ -187,17 +195,35 @@ def test_messages_that_are_written_from_the_store_are_those_of_the_jobs(store: S
         replace(TIMED, delivery=Delivery.NAIVE),
     ]
     rows = store.add(news, 2, relay="mine", group=NewGroup("g", None)).rows
-    jobs = {row["id"]: job_of(row, b"secret") for row in rows}
-    transport, outbox = Taking(), Outbox(store)
+    transport, outbox = Double(), Outbox(store)
     outbox.release("mine")
     assert Relay(outbox, [transport], b"secret").publish(transport) is None
     assert outbox.waiting() == 0
     assert transport.deliveries == {Delivery.SAFE, Delivery.NAIVE}
-    bodies = {
-        one.task_id: one.body if isinstance(one, Written) else one.to_json() for one in transport.messages
-    }
-    assert bodies == {task_id: job.to_json() for task_id, job in jobs.items()}
-    assert sum(isinstance(one, Written) for one in transport.messages) == 6
+    assert {job.task_id: job for job in transport.got} == {row["id"]: job_of(row, b"secret") for row in rows}
+
+
+class Picky(Double):
+    """Cannot make a message of number 2."""
+
+    def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:
+        told = super().submit([job for job in jobs if job.num != 2], delivery)
+        bad = {job.task_id: "no message" for job in jobs if job.num == 2}
+        return Submission(told.confirmed, told.error, bad)
+
+
+def test_a_row_that_cannot_be_sent_fails_alone(store: Store) -> None:
+    transport, outbox = Picky(), Outbox(store)
+    relay = Relay(outbox, [transport], b"secret")
+    news = [TIMED, TIMED, replace(TIMED, options={"retry": "no policy"}), TIMED]
+    rows = store.add(news, relay=relay.name).rows
+    assert relay.publish(transport) is None
+    assert outbox.waiting() == 0
+    assert [job.num for job in transport.got] == [1, 4]
+    ended = [store.get(row["id"]) or {} for row in rows]
+    assert [row["status"] for row in ended] == ["PENDING", "FAILED", "FAILED", "PENDING"]
+    assert ended[1]["error"] == "no message"
+    assert "retry" in ended[2]["error"]
 
 
 def test_its_threads_publish_when_woken_and_give_back_what_is_left_at_the_end(store: Store) -> None:

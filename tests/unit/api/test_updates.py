@@ -155,6 +155,73 @@ def test_one_batch_may_take_a_task_from_its_begin_to_its_end(store: Store) -> No
     assert {k: n for k, n in store.counts().items() if n} == {"DONE": 1, "RETRYING": 1}
 
 
+def stamped(task: str, run: str, status: str = "DONE", **fields: Any) -> StatusUpdate:
+    """A run that began at second 1 and ended at second 3."""
+    return update(task, status, 3, run=run, began_at=update(task, status, 1).at, **fields)
+
+
+def test_an_end_that_tells_of_the_begin_is_two_entries_and_one_answer(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    (answer,) = store.answers([stamped(task, "a", worker="w", result=7)])
+    assert answer == {"task_id": task, "applied": True, "status": "DONE", "cancel": False}
+    row = store.get(task)
+    assert row is not None
+    assert (row["run"], row["worker"], row["result"], row["progress"]) == ("a", "w", 7, 1.0)
+    assert row["finished_us"] - row["started_us"] == 2_000_000
+    assert statuses(store, 1) == [("PENDING", 0), ("IN_PROGRESS", 1), ("DONE", 1)]
+    began, ended = store.history(1)[1:]
+    assert (began["worker"], began["at_us"], ended["at_us"]) == ("w", row["started_us"], row["finished_us"])
+
+
+def test_a_stamped_failure_and_its_retry_are_told_in_order(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    store.apply([stamped(task, "a", "RETRYING", error="once"), stamped(task, "b", attempt=2)])
+    assert statuses(store, 1) == [
+        ("PENDING", 0),
+        ("IN_PROGRESS", 1),
+        ("RETRYING", 1),
+        ("IN_PROGRESS", 2),
+        ("DONE", 2),
+    ]
+    assert [event["error"] for event in store.history(1)] == [None, None, "once", None, None]
+
+
+def begins(store: Store) -> int:
+    return statuses(store, 1).count(("IN_PROGRESS", 1))
+
+
+def test_a_job_of_an_experiment_that_was_stamped_twice_ran_twice(store: Store) -> None:
+    task = store.add(TIMED, experiment_id="e").rows[0]["id"]
+    store.apply([stamped(task, "a"), stamped(task, "b", worker="second")])
+    before = store.get(task)
+    assert before is not None
+    assert (before["run"], before["worker"]) == ("a", None)
+    assert begins(store) == 2
+    assert statuses(store, 1).count(("DONE", 1)) == 1
+
+
+def test_a_stamp_that_is_sent_again_is_no_second_run(store: Store) -> None:
+    task = store.add(TIMED, experiment_id="e").rows[0]["id"]
+    store.apply([stamped(task, "a")])
+    change = store.last_change()
+    store.apply([stamped(task, "a")])
+    assert (begins(store), store.last_change()) == (1, change)
+
+
+def test_of_runs_that_ask_first_only_those_that_go_on_are_kept(store: Store) -> None:
+    task = store.add(TIMED, experiment_id="e").rows[0]["id"]
+    store.apply([asks(task, "a"), asks(task, "copy"), asks(task, "delivered again", first=False)])
+    assert begins(store) == 2
+    store.apply([update(task, "DONE", run="a"), asks(task, "late", first=False)])
+    assert begins(store) == 2
+
+
+def test_other_tasks_keep_no_second_run(store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    store.apply([stamped(task, "a"), stamped(task, "b")])
+    assert begins(store) == 1
+
+
 def test_an_answer_says_what_a_verdict_says(store: Store) -> None:
     task = store.add(TIMED).rows[0]["id"]
     updates = [update(task, "IN_PROGRESS"), update(task, "IN_PROGRESS"), update("nobody", "DONE")]
