@@ -3,16 +3,20 @@
 Celery brings all of this along; by hand each command is written out.
 """
 
+import json
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import pika
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.spec import Basic, BasicProperties
+from pydantic import BaseModel, Field, ValidationError
 
-from consumer.runner import Runner
-from lab import usage
+from consumer.jobs import Jobs
+from lab import amqp, usage
 from lab.clock import now_us, to_iso
 from lab.delivery import Delivery
 from lab.kinds import KINDS
@@ -20,150 +24,122 @@ from lab.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
-More = Annotated[int, Field(strict=True, ge=1, le=100)]
 
+class Order(BaseModel):
+    """A message of the control exchange: one of the commands, with what it takes.
 
-class _Order(BaseModel):
-    worker: str | None = None  # the one that is meant; None for all
-
-
-class Cancel(_Order):
-    """Stop this task if you are running it, and do not begin it if you are not."""
-
-    command: Literal["cancel"]
-    task_id: Annotated[str, Field(max_length=64)]
-
-
-class Ping(_Order):
-    """Say that you are there."""
-
-    command: Literal["ping"]
-
-
-class Picture(_Order):
-    """Say who you are and what you do."""
-
-    command: Literal["picture"]
-
-
-class Usage(_Order):
-    """Say what you have used, and begin a new peak of memory where `reset`."""
-
-    command: Literal["usage"]
-    reset: bool = False
-
-
-class Look(_Order):
-    """Something was put into the priority queue."""
-
-    command: Literal["look"]
-
-
-class Grow(_Order):
-    """Run `n` more jobs at once."""
-
-    command: Literal["grow"]
-    n: More = 1
-
-
-class Shrink(_Order):
-    """Run `n` fewer jobs at once, but at least one."""
-
-    command: Literal["shrink"]
-    n: More = 1
-
-
-class RateLimit(_Order):
-    """Begin jobs of `kind` at this rate, such as 10/m; 0 lifts the limit."""
-
-    command: Literal["rate_limit"]
-    kind: Annotated[str, Field(max_length=64)]
-    rate: Annotated[str, Field(max_length=32)]
-
-
-Order = Cancel | Ping | Picture | Usage | Look | Grow | Shrink | RateLimit
-_ORDERS: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="command")])
-
-
-class Control:
-    """Obeys the orders that are for the worker `name`; on the thread that owns the connection.
-
-    Args:
-        cancel: notes that a task is to be cancelled.
-        look: notes that there is something in the priority queue.
-        traffic: what its connection to the broker has carried.
-        prefetch: how many messages the broker sends it ahead, 0 for as many as there are.
+    Attributes:
+        worker: the name of the one that is meant; None for all.
+        task_id: the task to cancel.
+        reset: whether `usage` begins a new peak of memory.
+        n: how many more or fewer jobs to run at once.
+        kind, rate: which jobs to limit, and to how many starts, such as 10/m; 0 lifts the limit.
     """
 
-    def __init__(
-        self,
-        name: str,
-        delivery: Delivery,
-        runner: Runner,
-        cancel: Callable[[str], None],
-        look: Callable[[], None] = lambda: None,
-        traffic: Callable[[], Traffic] = Traffic,
-        prefetch: Callable[[], int | None] = lambda: None,
+    command: Literal["ping", "picture", "usage", "cancel", "grow", "shrink", "rate_limit"]
+    worker: str | None = None
+    task_id: Annotated[str, Field(max_length=64)] = ""
+    reset: bool = False
+    n: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
+    kind: Annotated[str, Field(max_length=64)] = ""
+    rate: Annotated[str, Field(max_length=32)] = ""
+
+
+@dataclass
+class Control:
+    """Obeys the orders for the worker `name`, on the thread that owns the connection.
+
+    Attributes:
+        cancel: notes that a task is to be cancelled.
+        traffic: tells what its connection to the broker has carried.
+        prefetch: tells how many messages the broker sends it ahead of their acknowledgement.
+    """
+
+    name: str
+    jobs: Jobs
+    cancel: Callable[[str], None]
+    traffic: Callable[[], Traffic] = Traffic
+    prefetch: Callable[[], int | None] = lambda: None
+    started_at: str = field(default_factory=lambda: to_iso(now_us()))
+
+    def listen(self, channel: BlockingChannel) -> None:
+        """Takes orders over `channel` from now on."""
+        queue: str = channel.queue_declare("", exclusive=True, auto_delete=True).method.queue
+        channel.queue_bind(queue, amqp.CONTROL_EXCHANGE)
+        channel.basic_consume(queue, self._on_order, auto_ack=True)
+
+    def _on_order(
+        self, channel: BlockingChannel, _method: Basic.Deliver, asked: BasicProperties, body: bytes
     ) -> None:
-        self._name = name
-        self._delivery = delivery
-        self._runner = runner
-        self._cancel = cancel
-        self._look = look
-        self._traffic = traffic
-        self._prefetch = prefetch
-        self._started_at = to_iso(now_us())
+        answer = self.obey(body)
+        if answer is not None and asked.reply_to:
+            properties = BasicProperties("application/json", correlation_id=asked.correlation_id)
+            channel.basic_publish("", asked.reply_to, json.dumps(answer).encode(), properties)
 
     def obey(self, body: bytes) -> dict[str, Any] | None:
-        """Does what the message says and returns the answer; None where this worker is not meant, or the
-        message is no order, which is logged and left."""
+        """Does what the message says and returns the answer; None where another worker is meant, or the message is
+        no valid order, which is logged."""
         try:
-            order = _ORDERS.validate_json(body)
+            order = Order.model_validate_json(body)
         except ValidationError as error:
-            logger.error("an order that is none: %s", error)
+            logger.error("ignored an invalid control message: %s", error)
             return None
-        if order.worker not in (None, self._name):
+        if order.worker not in (None, self.name):
             return None
         try:
-            return {"name": self._name, "ok": True, **self._do(order)}
+            return {"name": self.name, "ok": True, **self._do(order)}
         except ValueError as error:
-            return {"name": self._name, "ok": False, "error": str(error)}
+            return {"name": self.name, "ok": False, "error": str(error)}
 
     def _do(self, order: Order) -> dict[str, Any]:
-        match order:
-            case Cancel(task_id=task_id):
-                self._cancel(task_id)
-            case Look():
-                self._look()
-            case Picture():
+        match order.command:
+            case "picture":
                 return self._picture()
-            case Usage(reset=reset):
-                told = usage.answer(os.getpid(), self._traffic(), reset=reset)
-                return {**told, "pid": os.getpid(), "delivery": self._delivery.value}
-            case Grow(n=n):
-                self._runner.grow(n)
-                logger.info("%d jobs at once from now on", self._runner.concurrency)
-            case Shrink(n=n):
-                self._runner.shrink(n)
-                logger.info("%d jobs at once from now on", self._runner.concurrency)
-            case RateLimit(kind=kind, rate=rate):
-                if kind not in KINDS:
-                    raise ValueError(f"unknown kind of job: {kind}")
-                self._runner.rate_limit(kind, rate)
-                logger.info("rate limit of %s: %s", kind, rate)
-            case Ping():
-                pass
-        return {"concurrency": self._runner.concurrency}
+            case "usage":
+                told = usage.answer(os.getpid(), self.traffic(), reset=order.reset)
+                return {**told, "pid": os.getpid(), "delivery": Delivery.SAFE.value}
+            case "cancel":
+                self.cancel(order.task_id)
+            case "grow":
+                self.jobs.grow(order.n)
+            case "shrink":
+                self.jobs.shrink(order.n)
+            case "rate_limit":
+                if order.kind not in KINDS:
+                    raise ValueError(f"unknown kind of job: {order.kind}")
+                self.jobs.hold.rate_limit(order.kind, order.rate)
+        if order.command in ("grow", "shrink", "rate_limit"):
+            logger.info("obeyed %s", order.model_dump_json(exclude_defaults=True))
+        return {"concurrency": self.jobs.concurrency}
 
     def _picture(self) -> dict[str, Any]:
+        jobs = self.jobs
         return {
             "pid": os.getpid(),
-            "started_at": self._started_at,
-            "delivery": self._delivery.value,
-            "kinds": sorted(KINDS),
+            "started_at": self.started_at,
+            "delivery": Delivery.SAFE.value,
+            "concurrency": jobs.concurrency,
+            "prefetch": self.prefetch(),
             "pool": "threads",
-            "acknowledgement": "after_job" if self._delivery is Delivery.SAFE else "on_delivery",
+            "pool_class": "threads (consumer.jobs)",
+            "consumer_class": "pika.BlockingConnection, consumer.worker",
+            "acknowledgement": "after_job",
             "versions": {"pika": pika.__version__},
-            "prefetch": self._prefetch(),
-            **self._runner.picture(),
+            "log_level": logging.getLevelName(logger.getEffectiveLevel()),
+            "heartbeat": amqp.HEARTBEAT_SECONDS,
+            "connections": 1,
+            "active": [
+                {
+                    "id": work.job.task_id,
+                    "kind": work.job.kind,
+                    "num": work.job.num,
+                    "since": to_iso(work.began_us),
+                }
+                for work in list(jobs.running.values())
+            ],
+            "reserved": jobs.waiting(),
+            "scheduled": len(jobs.hold),
+            "done": jobs.ended,
+            "kinds": sorted(KINDS),
+            "rate_limits": jobs.hold.rates(),
         }

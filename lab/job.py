@@ -1,13 +1,12 @@
 """The job that every transport runs, by one plain function."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from lab.backoff import delay
-from lab.clock import now_us
 from lab.context import API, MAX_TIME_LIMIT, Cancelled, Context, Files, Mailer, Report, TemporaryError
 from lab.kinds import KINDS
 from lab.logs import JobLog
@@ -144,37 +143,58 @@ def error_text(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a job came to, before anybody has been told.
+    """How a run of a job ended.
 
     Attributes:
         error: what it raised, where it is not DONE.
         again_seconds: when it is to be tried again, where it is RETRYING.
-        at_us: when it came to that; it may be told later, together with others.
+        skipped: the answer not to run it; it was not run, and `status` is CANCELLED.
     """
 
     status: TaskStatus
     result: Any = None
     error: BaseException | None = None
     again_seconds: float = 0.0
-    at_us: int = field(default_factory=now_us, compare=False)
+    skipped: Verdict | None = None
 
     @property
     def text(self) -> str | None:
         """What is told of its error."""
         return error_text(self.error) if self.status in _TELLS_WHY and self.error is not None else None
 
-    @property
-    def progress(self) -> float | None:
-        """1.0 where it is done."""
-        return 1.0 if self.status is TaskStatus.DONE else None
+    def following(self, job: Job) -> list[Job]:
+        """The jobs that are to run now that `job` has ended so."""
+        if self.skipped is not None:
+            # The worker that brought it to its end may have died before it sent what follows.
+            return job.after(self.skipped)
+        if self.status is TaskStatus.DONE:
+            return job.after_success(self.result)
+        return job.after_failure(self.text or "") if self.status is TaskStatus.FAILED else []
 
 
 _TELLS_WHY: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
 
 
-def perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
-    """Runs the job function; tells nobody but the log what it came to."""
-    log.started(job.num)
+def run(job: Job | Assignment, report: Report, log: JobLog, context: Context) -> Outcome:
+    """Runs `job` to its end: reports IN_PROGRESS, which asks whether to run it, and how it ended. Raises nothing
+    but what `report` raises."""
+    verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
+    if not verdict.run:
+        log.skipped(job)
+        if verdict.cancel:
+            report(TaskStatus.CANCELLED)
+        return Outcome(TaskStatus.CANCELLED, skipped=verdict)
+    outcome = _perform(job, log, context)
+    done = outcome.status is TaskStatus.DONE
+    report(outcome.status, progress=1.0 if done else None, result=outcome.result, error=outcome.text)
+    if done:
+        log.finished(job)
+    return outcome
+
+
+def _perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
+    """Runs the job function; tells nobody but the log how it ended."""
+    log.started(job)
     try:
         work = KINDS.get(job.kind)
         if work is None:
@@ -183,14 +203,14 @@ def perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
         to_json(result)  # what cannot be told has not been done
         return Outcome(TaskStatus.DONE, result)
     except Cancelled as error:
-        log.cancelled(job.num)
+        log.cancelled(job)
         return Outcome(TaskStatus.CANCELLED, error=error)
     except Exception as error:
         if isinstance(error, TemporaryError | OSError) and job.retries < job.max_retries:
             seconds = delay(job.retries, job.options.retry)
-            log.retrying(job.num, error, seconds)
+            log.retrying(job, error, seconds)
             return Outcome(TaskStatus.RETRYING, error=error, again_seconds=seconds)
-        log.failed(job.num, error)
+        log.failed(job, error)
         return Outcome(TaskStatus.FAILED, error=error)
 
 
@@ -205,8 +225,8 @@ def run_job(
     mailer: Mailer | None = None,
     places: Places | None = None,
 ) -> Any:
-    """Runs `job` for the `attempt`-th time (from 1) and reports IN_PROGRESS before, progress meanwhile,
-    and DONE, FAILED, RETRYING or CANCELLED after it. Returns what the job function gave.
+    """As `run`, for callers that work with exceptions: runs `job` for the `attempt`-th time (from 1) and returns
+    what the job function gave.
 
     Args:
         files: the task's files at the API; jobs that work on none need none.
@@ -220,31 +240,12 @@ def run_job(
         Retry: it failed with what may pass (TemporaryError, OSError) and has retries left.
         Exception: whatever else the job raised, after FAILED was reported.
     """
-    begin(job, report, log)
     context = Context(job.num, attempt, job.time_limit, report, files, api, mailer, places or Places())
-    return conclude(job, perform(job, log, context), report, log)
-
-
-def begin(job: Job | Assignment, report: Report, log: JobLog) -> None:
-    """Reports that `job` begins.
-
-    Raises:
-        Skipped: the answer was not to run it.
-    """
-    verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
-    if not verdict.run:
-        log.skipped(job.num)
-        if verdict.cancel:
-            report(TaskStatus.CANCELLED)
-        raise Skipped(job.task_id, verdict)
-
-
-def conclude(job: Job | Assignment, outcome: Outcome, report: Report, log: JobLog) -> Any:
-    """Reports what `job` came to; returns or raises as `run_job` does."""
-    report(outcome.status, progress=outcome.progress, result=outcome.result, error=outcome.text)
+    outcome = run(job, report, log, context)
+    if outcome.skipped is not None:
+        raise Skipped(job.task_id, outcome.skipped)
     if outcome.error is not None:
         if outcome.status is TaskStatus.RETRYING:
             raise Retry(outcome.again_seconds, outcome.error) from outcome.error
         raise outcome.error
-    log.finished(job.num)
     return outcome.result

@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple, Protocol
 from pydantic_core import to_json
 
 from lab.clock import now_us, to_iso
-from lab.job import Outcome
 from lab.status import TaskStatus
 
 _MACHINE: Final = secrets.token_hex(6)
@@ -85,10 +84,6 @@ class Lines:
             }
             self._head = to_json(head)[:-1]
         return Line(self.task_id, self._head + told)
-
-    def end(self, outcome: Outcome) -> Line:
-        """The update of how the job ended."""
-        return self.whole(tail(outcome.status, outcome.progress, outcome.result, outcome.text, outcome.at_us))
 
 
 def tail(

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 LOG_FORMAT = "[%(asctime)s] %(name)s: %(message)s"
 DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -27,10 +28,20 @@ _WORDS = {
 }
 
 
+class Numbered(Protocol):
+    """What is logged about: a `lab.job.Job`, or as much of one as that takes."""
+
+    @property
+    def num(self) -> int: ...
+    @property
+    def beside(self) -> bool: ...
+
+
 @dataclass(frozen=True)
 class JobLog:
     """Logs a job's start and end with its number, as `who` (such as "Celery Worker celery").
 
+    Jobs whose reports travel beside their path are logged at DEBUG: an experiment has thousands of them.
     `language` is "ru" or "en" (the setting LAB_LOG_LANGUAGE).
     """
 
@@ -41,20 +52,23 @@ class JobLog:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_logger", logging.getLogger(self.who))
 
-    def started(self, num: int) -> None:
-        self._logger.info(_WORDS[self.language]["started"], num)
+    def started(self, job: Numbered) -> None:
+        self._log(logging.INFO, "started", job)
 
-    def finished(self, num: int) -> None:
-        self._logger.info(_WORDS[self.language]["finished"], num)
+    def finished(self, job: Numbered) -> None:
+        self._log(logging.INFO, "finished", job)
 
-    def skipped(self, num: int) -> None:
-        self._logger.info(_WORDS[self.language]["skipped"], num)
+    def skipped(self, job: Numbered) -> None:
+        self._log(logging.INFO, "skipped", job)
 
-    def cancelled(self, num: int) -> None:
-        self._logger.info(_WORDS[self.language]["cancelled"], num)
+    def cancelled(self, job: Numbered) -> None:
+        self._log(logging.INFO, "cancelled", job)
 
-    def retrying(self, num: int, error: BaseException, seconds: float) -> None:
-        self._logger.warning(_WORDS[self.language]["retrying"], num, error, seconds)
+    def retrying(self, job: Numbered, error: BaseException, seconds: float) -> None:
+        self._log(logging.WARNING, "retrying", job, error, seconds)
 
-    def failed(self, num: int, error: BaseException) -> None:
-        self._logger.error(_WORDS[self.language]["failed"], num, error)
+    def failed(self, job: Numbered, error: BaseException) -> None:
+        self._log(logging.ERROR, "failed", job, error)
+
+    def _log(self, level: int, word: str, job: Numbered, *more: Any) -> None:
+        self._logger.log(logging.DEBUG if job.beside else level, _WORDS[self.language][word], job.num, *more)

@@ -10,13 +10,12 @@ from typing import Final
 
 from lab.callback_client import CallbackClient, Unreachable
 from lab.context import Report
-from lab.job import Outcome
 from lab.job_report import report_of
-from lab.lines import Entitled, Line, Lines
+from lab.lines import Entitled, Line
 from lab.recent import Recent
 from lab.spool import Spool
 from lab.stamps import Stamp
-from lab.status import StatusUpdate, TaskStatus, Verdict
+from lab.status import StatusUpdate, Verdict
 from lab.waiting import Waiting
 
 ASK_SECONDS: Final = 3.0
@@ -144,14 +143,6 @@ class Reporter:
             return ReportFailed(f"{self._url} does not take status updates, nor the spool: {error}")
         self._empty_at = 0.0
         return [Verdict(task_id=line.task_id) for line in lines]
-
-    def begin_all(self, reports: Sequence[Report]) -> list[Verdict]:
-        """`ask` for several jobs at once, by their report functions."""
-        return self.ask([_lines(report).line(TaskStatus.IN_PROGRESS, progress=0.0) for report in reports])
-
-    def end_all(self, ends: Sequence[tuple[Report, Outcome]]) -> None:
-        """`settle` for several jobs at once. Raises ReportFailed as it does."""
-        self.settle([_lines(report).end(outcome) for report, outcome in ends])
 
     def note_progress(self, line: Line) -> Verdict:
         """Has progress sent in the background; only the newest of each task counts."""
@@ -321,9 +312,3 @@ class Reporter:
         sent = spool.send(deliver) + spool.adopt(deliver)
         if sent:
             logger.warning("%d spooled statuses were sent", sent)
-
-
-def _lines(report: Report) -> Lines:
-    if not isinstance(report, Lines):
-        raise TypeError("the report function is of another reporter")
-    return report

@@ -1,10 +1,8 @@
 """What a worker reports with where LAB_TRACKED is 0: nothing, to measure what reporting costs."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from lab.context import Report
-from lab.job import Outcome
 from lab.lines import Entitled
 from lab.recent import Recent
 from lab.stamps import Stamp
@@ -30,13 +28,6 @@ class Untracked:
             return _STOPPED if task_id in cancelled else GO_ON
 
         return report
-
-    def begin_all(self, reports: Sequence[Report]) -> list[Verdict]:
-        """All run that are not cancelled."""
-        return [report(TaskStatus.IN_PROGRESS) for report in reports]
-
-    def end_all(self, ends: Sequence[tuple[Report, Outcome]]) -> None:
-        """Nobody is told."""
 
     def stamp(self, stamp: Stamp) -> None:
         """Nobody is told."""

@@ -2,7 +2,8 @@
 
 import json
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Final
 
 import pika
@@ -15,10 +16,7 @@ from lab.delivery import Delivery
 from transports.configuration import (
     ALL_DURABLE,
     LATE,
-    NEVER,
     NONE,
-    ON_ARRIVAL,
-    REPORTS,
     REPORTS_BEFORE_ACK,
     SAMPLE,
     Configuration,
@@ -47,8 +45,12 @@ class RabbitMQControl(Control):
     label: ClassVar[str] = "RabbitMQ"
 
     def pictures(self, timeout: float = 1.0) -> list[WorkerPicture]:
-        told = self._ask({"command": "picture"}, timeout)
-        return [read_picture(self.name, reply["name"], reply) for reply, _ in told]
+        with self._connected() as connection:
+            told = _collect(connection, {"command": "picture"}, timeout, None)
+            queue = Delivery.NAIVE.queue(amqp.RABBITMQ_QUEUE)
+            tutorials = connection.channel().queue_declare(queue, passive=True).method.consumer_count
+        found = [read_picture(self.name, reply["name"], reply) for reply, _ in told]
+        return found + [tutorial_picture(number) for number in range(1, tutorials + 1)]
 
     def usage(
         self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
@@ -79,14 +81,14 @@ class RabbitMQControl(Control):
             type=SAMPLE.kind,
         )
         return Configuration(
-            acknowledgement=LATE if safe else ON_ARRIVAL,
+            acknowledgement=LATE,
             confirms=f"{WINDOW} at once" if safe else NONE,
             durability=ALL_DURABLE,
             queue_type=str(amqp.queue_arguments(amqp.RABBITMQ_QUEUE, delivery)["x-queue-type"]),
-            redelivery=redelivery(amqp.RABBITMQ_QUEUE, delivery) if safe else NEVER,
-            retries="published again, then acknowledged" if safe else "published again",
-            time_limits="its thread is left to itself",
-            reports=REPORTS_BEFORE_ACK if safe else REPORTS,
+            redelivery=redelivery(amqp.RABBITMQ_QUEUE, delivery),
+            retries="published again, then acknowledged" if safe else NONE,
+            time_limits="its thread is left to itself" if safe else NONE,
+            reports=REPORTS_BEFORE_ACK,
             serialisation="JSON",
             message_bytes=len(SAMPLE.to_json()) + sum(map(len, properties.encode())),
             versions=versions("pika"),
@@ -103,18 +105,39 @@ class RabbitMQControl(Control):
     ) -> list[tuple[dict[str, Any], float]]:
         """The answers to `order`, each with the seconds that it took. Each question has a connection of
         its own: one that is kept may have died unnoticed since the last."""
+        with self._connected() as connection:
+            return _collect(connection, order, timeout, 1 if order.get("worker") else enough)
+
+    @contextmanager
+    def _connected(self) -> Iterator[pika.BlockingConnection]:
         connection = None
         try:
             connection = pika.BlockingConnection(
                 amqp.parameters(self._settings.rmq_url, "transport-lab control")
             )
-            return _collect(connection, order, timeout, 1 if order.get("worker") else enough)
+            yield connection
         except amqp.ERRORS as error:
             raise ControlError(f"{type(error).__name__}: {error}") from error
         finally:
             if connection is not None and connection.is_open:
                 with suppress(*amqp.ERRORS):
                     connection.close()
+
+
+def tutorial_picture(number: int) -> WorkerPicture:
+    """The `number`-th worker by the tutorial: nobody can ask it anything, the broker only counts it."""
+    return WorkerPicture(
+        method=RabbitMQControl.name,
+        name=f"tutorial-{number}",
+        delivery=Delivery.NAIVE.value,
+        concurrency=1,
+        prefetch=1,
+        pool="process",
+        pool_class="callback (consumer.tutorial)",
+        consumer_class="pika.BlockingConnection, consumer.tutorial",
+        acknowledgement="after_job",
+        connections=1,
+    )
 
 
 def _collect(

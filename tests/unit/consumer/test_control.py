@@ -6,11 +6,11 @@ import pika
 import pytest
 
 from consumer.control import Control
-from consumer.runner import Runner
-from lab.delivery import Delivery
+from consumer.jobs import Jobs
 from lab.kinds import KINDS
 from lab.traffic import Traffic
-from tests.unit.consumer.test_runner import runner
+from tests.unit.consumer.stage import Stage
+from transports.control import read_picture
 
 
 @pytest.fixture
@@ -19,13 +19,13 @@ def cancelled() -> list[str]:
 
 
 @pytest.fixture
-def running() -> Runner:
-    return runner(2, set())
+def running() -> Jobs:
+    return Stage(2).jobs
 
 
 @pytest.fixture
-def control(running: Runner, cancelled: list[str]) -> Control:
-    return Control("me@here", Delivery.SAFE, running, cancelled.append)
+def control(running: Jobs, cancelled: list[str]) -> Control:
+    return Control("me@here", running, cancelled.append)
 
 
 def order(command: str, **fields: object) -> bytes:
@@ -41,14 +41,14 @@ def test_a_ping_is_answered_with_the_name(control: Control) -> None:
     assert control.obey(order("ping")) == {"name": "me@here", "ok": True, "concurrency": 2}
 
 
-def test_the_pool_grows_and_shrinks_but_never_below_one(control: Control, running: Runner) -> None:
+def test_the_pool_grows_and_shrinks_but_never_below_one(control: Control, running: Jobs) -> None:
     control.obey(order("grow", n=3))
     assert running.concurrency == 5
     answer = control.obey(order("shrink", n=100))
     assert answer == {"name": "me@here", "ok": True, "concurrency": 1}
 
 
-def test_an_order_to_another_worker_is_not_obeyed_nor_answered(control: Control, running: Runner) -> None:
+def test_an_order_to_another_worker_is_not_obeyed_nor_answered(control: Control, running: Jobs) -> None:
     assert control.obey(order("grow", n=1, worker="you@there")) is None
     assert running.concurrency == 2
     assert control.obey(order("grow", n=1, worker="me@here")) is not None
@@ -80,29 +80,27 @@ def test_the_picture_tells_all_that_the_page_shows(control: Control) -> None:
     )
 
 
-def test_the_picture_tells_what_the_broker_sends_ahead_and_what_jobs_run_in(running: Runner) -> None:
-    control = Control("me@here", Delivery.SAFE, running, print, prefetch=lambda: 7)
+def test_the_picture_tells_what_the_broker_sends_ahead_and_what_jobs_run_in(running: Jobs) -> None:
+    control = Control("me@here", running, print, prefetch=lambda: 7)
     picture = control.obey(order("picture")) or {}
     assert (picture["prefetch"], picture["pool"]) == (7, "threads")
     assert picture["versions"] == {"pika": pika.__version__}
 
 
-@pytest.mark.parametrize(
-    ("delivery", "acknowledgement"), [(Delivery.SAFE, "after_job"), (Delivery.NAIVE, "on_delivery")]
-)
-def test_the_picture_tells_when_messages_are_acknowledged(
-    running: Runner, delivery: Delivery, acknowledgement: str
-) -> None:
-    picture = Control("me@here", delivery, running, print).obey(order("picture")) or {}
-    assert picture["acknowledgement"] == acknowledgement
+def test_the_picture_is_read_whole_by_the_asking_side(control: Control) -> None:
+    picture = read_picture("rabbitmq", "me@here", control.obey(order("picture")) or {})
+    assert (picture.acknowledgement, picture.heartbeat, picture.connections) == ("after_job", 10, 1)
+    assert picture.pool_class == "threads (consumer.jobs)"
+    assert picture.consumer_class == "pika.BlockingConnection, consumer.worker"
+    assert picture.log_level in logging.getLevelNamesMapping()
 
 
-def test_the_usage_is_that_of_process_and_connection_since_they_began(running: Runner) -> None:
-    control = Control("me@here", Delivery.NAIVE, running, print, traffic=lambda: Traffic(1, 2, 3, 4))
+def test_the_usage_is_that_of_process_and_connection_since_they_began(running: Jobs) -> None:
+    control = Control("me@here", running, print, traffic=lambda: Traffic(1, 2, 3, 4))
     used = control.obey(order("usage", reset=True)) or {}
     assert used["cpu_seconds"] > 0
     assert used["peak_memory"] > 1_000_000
-    assert (used["name"], used["delivery"], used["pid"]) == ("me@here", "naive", os.getpid())
+    assert (used["name"], used["delivery"], used["pid"]) == ("me@here", "safe", os.getpid())
     assert [used[name] for name in ("bytes_in", "bytes_out", "frames_in", "frames_out")] == [1, 2, 3, 4]
     again = control.obey(order("usage")) or {}
     assert again["cpu_seconds"] >= used["cpu_seconds"]
@@ -115,15 +113,15 @@ def test_the_usage_is_that_of_process_and_connection_since_they_began(running: R
         b"{",
         b"[]",
         b'{"command": "sing"}',
-        b'{"command": "cancel"}',
+        b'{"command": "cancel", "task_id": 5}',
         *(order("grow", n=n) for n in (0, 1.5, "2", 10**9)),
         order("shrink", n=-1),
     ],
 )
-def test_what_is_no_order_is_logged_and_left(
-    control: Control, running: Runner, body: bytes, caplog: pytest.LogCaptureFixture
+def test_an_invalid_message_is_logged_and_left(
+    control: Control, running: Jobs, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):
         assert control.obey(body) is None
-    assert "an order that is none" in caplog.text
+    assert "ignored an invalid control message" in caplog.text
     assert running.concurrency == 2

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from harness.ledger import Death, Entry, Ledger, Verdict, judge, read_logs, settle
+from lab.job import Job
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 
 BEGIN = 1_800_000_000
@@ -175,11 +176,12 @@ def test_the_lines_that_workers_write_are_understood(tmp_path: Path, language: s
     begin = int(time.time())
     try:
         lines = JobLog("Celery Worker celery", language)
-        lines.started(7)
-        lines.finished(7)
-        lines.started(71)
-        lines.failed(71, ValueError("Задача 5 завершена успешно"))
-        lines.skipped(7)
+        first, second = (Job(task_id="x", num=num) for num in (7, 71))
+        lines.started(first)
+        lines.finished(first)
+        lines.started(second)
+        lines.failed(second, ValueError("Задача 5 завершена успешно"))
+        lines.skipped(first)
     finally:
         logger.removeHandler(handler)
         handler.close()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json
 
-from lab.job import Job, Outcome
+from lab.job import Job
 from lab.lines import Lines
 from lab.status import StatusUpdate, TaskStatus
 
@@ -12,7 +12,9 @@ JOB = Job(task_id="x", num=1, token="t")
 
 
 def test_a_line_is_read_as_the_update_that_it_says() -> None:
-    line = Lines(JOB, "worker@host", 2, False).end(Outcome(TaskStatus.DONE, {"a": [1, None]}))
+    line = Lines(JOB, "worker@host", 2, False).line(
+        TaskStatus.DONE, progress=1.0, result={"a": [1, None]}
+    )
     update = StatusUpdate.model_validate_json(line.json)
     assert (update.task_id, update.status, update.attempt, update.worker) == (
         "x",
@@ -23,8 +25,8 @@ def test_a_line_is_read_as_the_update_that_it_says() -> None:
     assert (update.token, update.progress, update.result, update.first) == ("t", 1.0, {"a": [1, None]}, True)
 
 
-def test_an_end_is_told_with_the_time_that_it_came_at() -> None:
-    line = Lines(JOB, "w", 1, False).end(Outcome(TaskStatus.DONE, at_us=1_700_000_000_000_001))
+def test_a_line_is_told_with_the_time_that_it_is_given() -> None:
+    line = Lines(JOB, "w", 1, False).line(TaskStatus.DONE, at_us=1_700_000_000_000_001)
     assert StatusUpdate.model_validate_json(line.json).at.timestamp() == pytest.approx(
         1_700_000_000.000001, abs=1e-6
     )

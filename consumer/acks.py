@@ -1,4 +1,4 @@
-"""Which messages of a channel are not settled yet, and how few acknowledgements settle those that are done.
+"""Which messages of a channel may be acknowledged, gathered into as few acknowledgements as possible.
 
 https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter
 """
@@ -6,7 +6,7 @@ https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter
 from collections import deque
 
 
-class Unsettled:
+class Acks:
     """Delivery tags of one channel, in the order in which they came. Used from one thread."""
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class Unsettled:
         self._open.add(tag)
 
     def drop(self, tag: int) -> None:
-        """It is settled otherwise, or not to be settled at all."""
+        """It was rejected."""
         self._open.discard(tag)
 
     def done(self, tag: int) -> None:
@@ -28,7 +28,7 @@ class Unsettled:
         self._open.discard(tag)
         self._done.add(tag)
 
-    def acknowledgements(self) -> list[tuple[int, bool]]:
+    def take(self) -> list[tuple[int, bool]]:
         """The tags to acknowledge now, each alone or with all before it (`multiple`)."""
         last, count = 0, 0
         while self._order and self._order[0] not in self._open:
@@ -43,5 +43,5 @@ class Unsettled:
         return found
 
     def __len__(self) -> int:
-        """How many are neither done nor dropped."""
+        """How many messages are neither done nor dropped."""
         return len(self._open)
