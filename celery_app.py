@@ -1,15 +1,15 @@
 """The Celery instance and its configuration: `celery -A celery_app worker`, `celery -A celery_app beat`.
 
-Each setting is explained in https://docs.celeryq.dev/en/stable/userguide/configuration.html
+Stock Celery with documented settings; docs/why/contenders.md says what the lab adds.
+https://docs.celeryq.dev/en/stable/userguide/configuration.html
 """
 
 import logging
-import sys
 from pathlib import Path
 from typing import Any, Final
 
-import celery.app.trace
 from celery import Celery
+from celery.app.trace import LOG_RECEIVED
 from celery.schedules import BaseSchedule, crontab, schedule
 from celery.signals import after_setup_logger, after_setup_task_logger
 from kombu import Exchange, Queue
@@ -22,6 +22,7 @@ from lab.amqp import (
     queue_arguments,
 )
 from lab.delivery import Delivery
+from lab.experiment_job import experiment_job
 from lab.logs import DATE_FORMAT, LOG_FORMAT, RECEIVED
 from lab.schedule import ENTRIES, Every, Rule
 from lab.settings import Settings
@@ -30,14 +31,21 @@ _SQLITE = "db+sqlite:///"
 
 # What the safe mode sets beyond Celery's defaults.
 SAFE: Final = {
-    "worker_consumer": "celery_consumer:DeadLetteringConsumer",
+    "worker_consumer": "celery_dead_letters:DeadLetteringConsumer",
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     "worker_soft_shutdown_timeout": 10.0,
+    "worker_enable_soft_shutdown_on_idle": True,
     "broker_heartbeat": HEARTBEAT_SECONDS,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
     "broker_pool_acquire_timeout": 5,
+    "accept_content": ["json"],
+    "task_track_started": True,
+    # Countdowns on quorum queues need a topic exchange.
+    "task_default_exchange_type": "topic",
 }
 CONFIRMED: Final = {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}
 
@@ -45,6 +53,17 @@ CONFIRMED: Final = {"confirm_publish": True, "read_timeout": 5, "write_timeout":
 def create_celery(settings: Settings, delivery: Delivery) -> Celery:
     """The lab's Celery application in the mode `delivery`. Nothing connects until a task is sent or a
     worker starts."""
+    return _as_it_comes(settings) if delivery is Delivery.NAIVE else _safe(settings)
+
+
+def _as_it_comes(settings: Settings) -> Celery:
+    app = Celery("tasks", broker=settings.celery_broker_url, include=["celery_tasks"])
+    # Two contenders share one broker: each has a queue of its own.
+    app.conf.task_default_queue = Delivery.NAIVE.queue(CELERY_QUEUE)
+    return app
+
+
+def _safe(settings: Settings) -> Celery:
     if settings.result_backend.startswith(_SQLITE):
         Path(settings.result_backend.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
     settings.var.mkdir(parents=True, exist_ok=True)  # beat keeps its times there
@@ -55,44 +74,23 @@ def create_celery(settings: Settings, delivery: Delivery) -> Celery:
         backend=settings.result_backend,
         include=["celery_tasks"],
     )
-    queue = delivery.queue(CELERY_QUEUE)
     app.conf.update(
-        accept_content=["json"],
-        task_serializer="json",
-        result_serializer="json",
-        task_track_started=True,
-        worker_pool="celery_pool:Pool",  # of processes; another one where the command says so
+        SAFE,
+        task_default_queue=CELERY_QUEUE,
+        broker_transport_options=CONFIRMED if over_amqp else {"visibility_timeout": 2 * 3600},
         result_chord_join_timeout=60.0,  # for all results of a chord together
-        task_default_queue=queue,
-        # Countdowns on quorum queues need a topic exchange.
-        task_default_exchange_type="topic" if delivery is Delivery.SAFE else "direct",
-        broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,
         timezone=settings.timezone.key,
         enable_utc=True,
         beat_schedule={name: _beat_entry(name, entry.rule) for name, entry in ENTRIES.items()},
         beat_schedule_filename=str(settings.var / "beat"),
     )
-    app.conf.task_queues = [
-        Queue(
-            queue,
-            Exchange(queue, type=app.conf.task_default_exchange_type),
-            routing_key=queue,
-            queue_arguments=queue_arguments(CELERY_QUEUE, delivery) if over_amqp else None,
-        )
-    ]
-    if delivery is Delivery.SAFE:
-        app.conf.update(SAFE)
-        if over_amqp:
-            app.conf.task_queues.append(_priority_queue())
-        app.conf.broker_transport_options = CONFIRMED if over_amqp else {"visibility_timeout": 2 * 3600}
+    app.conf.task_queues = [_queue(CELERY_QUEUE, queue_arguments(CELERY_QUEUE) if over_amqp else None)]
+    if over_amqp:
+        app.conf.task_queues.append(_queue(priority_queue(CELERY_QUEUE), priority_arguments(CELERY_QUEUE)))
     return app
 
 
-def _priority_queue() -> Queue:
-    """The queue for tasks with a priority, as `celery_priority` fetches from it."""
-    name = priority_queue(CELERY_QUEUE)
-    arguments = priority_arguments(CELERY_QUEUE)
+def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
     return Queue(name, Exchange(name, type="topic"), routing_key=name, queue_arguments=arguments)
 
 
@@ -113,16 +111,29 @@ def _beat_entry(name: str, rule: Rule) -> dict[str, Any]:
     return {"task": "beat_due", "args": (name,), "schedule": when, "options": options}
 
 
+class _LogLines(logging.Filter):
+    """Has a task's arrival logged in the consumer's words, and leaves out the lines of experiments' jobs, of which
+    there are thousands, as the consumer does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, dict) and record.args.get("name") == experiment_job.__name__:
+            return False
+        if record.msg == LOG_RECEIVED:
+            record.msg = RECEIVED
+        return True
+
+
 @after_setup_logger.connect
 @after_setup_task_logger.connect
 def _same_log_lines_as_the_consumer(logger: logging.Logger, **_: Any) -> None:
     for handler in logger.handlers:
         handler.setFormatter(logging.Formatter(LOG_FORMAT, DATE_FORMAT))
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        source = logging.getLogger(name)
+        if not any(isinstance(known, _LogLines) for known in source.filters):
+            source.addFilter(_LogLines())
 
 
-celery.app.trace.LOG_RECEIVED = RECEIVED
-# The command `celery` has this folder on its path while it loads this file, not while it looks up what settings name.
-sys.path.append(str(Path(__file__).resolve().parent))
 settings = Settings.from_env()
 celery_app = create_celery(settings, settings.delivery)
 if settings.delivery is Delivery.SAFE:

@@ -1,18 +1,19 @@
-"""What Celery workers answer to the lab's control page beyond Celery's own commands: all that it shows in
-one broadcast, and a pool that grows on a quorum queue too.
+"""What Celery workers answer to the lab's control page beyond Celery's own commands: all that it shows, in one
+broadcast.
 
-From a shell: `celery -A celery_tasks inspect lab_picture`, `celery -A celery_tasks inspect lab_usage`,
-`celery -A celery_tasks control lab_pool 2`; Celery's command line has to import them first.
+From a shell: `celery -A celery_tasks inspect lab_picture`, `celery -A celery_tasks inspect lab_usage`; Celery's command
+line has to import them first.
 https://docs.celeryq.dev/en/stable/userguide/workers.html#writing-your-own-remote-control-commands
 """
 
+import logging
 import os
 from importlib import import_module
 from typing import Any
 
+from celery import bootsteps
 from celery.worker.control import (
     active,
-    control_command,
     inspect_command,
     registered,
     reserved,
@@ -20,8 +21,9 @@ from celery.worker.control import (
     stats,
 )
 
-from celery_app import settings
-from lab import traffic, usage
+from celery_app import celery_app, settings
+from lab import usage
+from lab.traffic import with_broker
 
 
 @inspect_command()  # type: ignore[untyped-decorator]
@@ -36,8 +38,20 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
         "delivery": settings.delivery.value,
         # Its own figure, max-concurrency, stays what it was when the pool grows.
         "concurrency": consumer.pool.num_processes,
-        "prefetch": consumer.qos.value,
-        "pool": _kind_of_pool(consumer.pool),
+        "prefetch": _prefetch(consumer),
+        "pool": type(consumer.pool).__module__.rpartition(".")[2],
+        "pool_class": _class(consumer.pool),
+        "consumer_class": _class(consumer),
+        "changed_by_lab": [
+            name
+            for name, part in (("pool", consumer.pool), ("consumer", consumer))
+            if not type(part).__module__.startswith("celery.")
+        ],
+        "log_level": logging.getLevelName(consumer.controller.loglevel),
+        "heartbeat": int(consumer.amqheartbeat or 0),
+        "events": _events(consumer),
+        "results": (state.app.conf.result_backend or "none").partition(":")[0],
+        "connections": _connections(consumer),
         "acknowledgement": "after_job" if state.app.conf.task_acks_late else "at_begin",
         "versions": _versions(consumer.connection),
         "active": [_brief(task) for task in active(state)],
@@ -53,61 +67,47 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
 
 
 @inspect_command(args=[("reset", bool)], signature="[reset]")  # type: ignore[untyped-decorator]
-def lab_usage(state: Any, reset: bool = False, **_: Any) -> dict[str, Any]:
+def lab_usage(state: Any, reset: bool = False, **_: Any) -> dict[str, Any]:  # noqa: ARG001 - as each is called
     """What this worker and its processes have used since they began: `lab.usage.answer`. What its
     processes sent over connections of their own, as chords do, is not in it."""
-    consumer = state.consumer
-    connections = [consumer.connection, getattr(consumer.event_dispatcher, "connection", None)]
-    carried = traffic.total(traffic.of_kombu(connection) for connection in connections)
-    told = usage.answer(os.getpid(), carried or traffic.Traffic(), reset=reset)
+    carried = with_broker(settings.celery_broker_url)
+    told = usage.answer(os.getpid(), carried, reset=reset)
     return {**told, "pid": os.getpid(), "delivery": settings.delivery.value}
 
 
-@control_command(args=[("n", int)], signature="<N or -N>")  # type: ignore[untyped-decorator]
-def lab_pool(state: Any, n: int, **_: Any) -> dict[str, Any]:
-    """Grow the pool by N processes, or shrink it, to no fewer than one.
+class _AppliedPrefetch(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Notes the prefetch that the worker began to consume with, over each connection."""
 
-    Celery's own pool_grow raises the prefetch too, but only for later consumers where the queue is a
-    quorum queue, and its pool_shrink goes down to no process at all.
-    """
-    consumer = state.consumer
-    before = consumer.pool.num_processes
-    n = max(n, 1 - before)
-    error = None
-    try:
-        if n > 0:
-            consumer.pool.grow(n)
-        elif n < 0:
-            consumer.pool.shrink(-n)
-    except ValueError as refusal:
-        error = str(refusal)
-    now = consumer.pool.num_processes
-    if now != before:
-        consumer._update_prefetch_count(now - before)
-        if not consumer.qos_global:
-            _consume_anew(consumer)
-    return {"ok": f"{now} processes"} if error is None else {"error": error}
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        """Called when `parent`, the worker's consumer, has begun to consume."""
+        parent.lab_prefetch = parent.initial_prefetch_count
 
 
-@control_command()  # type: ignore[untyped-decorator]
-def lab_look(state: Any, **_: Any) -> None:
-    """Look into the priority queue now: something was put there."""
-    priorities = getattr(state.consumer, "priorities", None)
-    if priorities is not None:
-        priorities.look()
+celery_app.steps["consumer"].add(_AppliedPrefetch)
 
 
-def _consume_anew(consumer: Any) -> None:
-    """Has the broker apply the prefetch: https://www.rabbitmq.com/docs/consumer-prefetch"""
-    consumer.task_consumer.cancel()
-    consumer.qos.update()
-    consumer.task_consumer.consume()
+def _prefetch(consumer: Any) -> int:
+    """What the broker applies: on quorum queues no change reaches a consumer that is there already."""
+    return int(consumer.qos.value if consumer.qos_global else consumer.lab_prefetch)
 
 
-def _kind_of_pool(pool: Any) -> str:
-    """Celery's own name for it: that of its module, which the lab's pool of processes builds on."""
-    modules = [kind.__module__ for kind in type(pool).__mro__]
-    return next(name for name in modules if name.startswith("celery.concurrency.")).rpartition(".")[2]
+def _class(of: Any) -> str:
+    return f"{type(of).__module__}:{type(of).__qualname__}"
+
+
+def _events(consumer: Any) -> str:
+    steps = {type(step).__name__ for step in consumer.steps}
+    dispatcher = consumer.event_dispatcher
+    of_tasks = bool(dispatcher and dispatcher.enabled and not dispatcher.groups)
+    told = {"task events": of_tasks, "gossip": consumer.gossip.enabled, "mingle": "Mingle" in steps}
+    return ", ".join(f"{name} {'on' if on else 'off'}" for name, on in told.items())
+
+
+def _connections(consumer: Any) -> int:
+    dispatcher = consumer.event_dispatcher
+    return 1 + int(bool(dispatcher and dispatcher.enabled))
 
 
 def _versions(connection: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The lab's Celery tasks: thin wrappers around `lab.job.run_job`."""
+"""The lab's Celery tasks: thin wrappers around `lab.job.run`."""
 
 import random
 from contextlib import suppress
@@ -9,14 +9,15 @@ from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 import celery_control  # noqa: F401 - has the workers answer the control page
+import celery_dead_letters  # noqa: F401 - the setting worker_consumer names it
 from celery_app import celery_app, settings
 from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
 from celery_reporting import report_of
-from lab.amqp import delivery_count
+from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
-from lab.context import MAX_TIME_LIMIT, Cancelled, Report, TemporaryError
+from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.files import TaskFiles
-from lab.job import Assignment, Job, Retry, Skipped, error_text, run_job
+from lab.job import Assignment, Job, Outcome, error_text, run
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
@@ -26,11 +27,10 @@ from lab.signatures import bind
 from lab.status import TaskStatus, Verdict
 from lab.task_api import TaskAPI, tell_due
 
-# The worker's main process asks for jobs and tells their ends, where nothing follows from that.
-celery_app.Task.Request = "celery_pool:Request"
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
 HARD_LIMIT_SECONDS = 5.0
+_PRIORITY_QUEUE = priority_queue(CELERY_QUEUE)
 PLACES = settings.places
 
 
@@ -87,9 +87,7 @@ _tasks = {
 add, multiply = _tasks["add"], _tasks["multiply"]
 
 
-@celery_app.task(
-    bind=True, name="dmap", max_retries=None, throws=(NeverRun,), Request="celery.worker.request:Request"
-)
+@celery_app.task(bind=True, name="dmap", max_retries=None, throws=(NeverRun,))
 def dmap(self: Task, items: list[Any], task_num: int = 0, worker_id: str = "celery") -> Any:
     """Replaces itself by a group of one task for each of `items`, which the API has made and named."""
     _run(self, task_num, {"items": items}, worker_id)
@@ -152,6 +150,8 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
     deliveries = delivery_count(headers, redelivered)
     attempt = headers.get("lab_attempt", 1) + deliveries
+    if redelivered and request.delivery_info.get("routing_key") == _PRIORITY_QUEUE:
+        _pass_on(task, attempt)
     job = Assignment(
         task_id=request.id,
         num=num,
@@ -161,42 +161,53 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         retries=request.retries,
         max_retries=headers.get("lab_max_retries", 3),
         options=Options.model_validate({"retry": headers["lab_retry"]}) if headers.get("lab_retry") else NONE,
+        beside=bool(headers.get("lab_beside")),
     )
-    again = redelivered or deliveries > 0
-    report = report_of(job, request, attempt, redelivered=again)
+    report = report_of(job, request.hostname, attempt, redelivered=redelivered or deliveries > 0)
     if not request.ignore_result:
         report = _keeping_progress(task, report)
     try:
-        return _run_in_time(job, report, attempt, worker_id)
-    except Skipped as skipped:
-        return _end_again(request, skipped.verdict)
-    except Cancelled:
-        return _end_again(request, Verdict(task_id=job.task_id, status=TaskStatus.CANCELLED))
-    except Retry as retry:
-        carried = {**_own(headers), "lab_attempt": attempt + 1}
-        # A quorum queue's delay takes whole seconds, and the worker waits for the rest; none takes less.
-        seconds = retry.seconds if retry.seconds >= 1 else 0
-        if not seconds:
-            carried["eta"] = to_iso(now_us() + round(retry.seconds * 1e6))
-        raise task.retry(exc=retry.__cause__, countdown=seconds, headers=carried) from retry
+        outcome = _run_in_time(job, report, attempt, worker_id)
     except ReportFailed as error:
         raise Reject(str(error), requeue=True) from error
+    return _ended(task, job, attempt, outcome)
 
 
-def _run_in_time(job: Assignment, report: Report, attempt: int, worker_id: str) -> Any:
+def _pass_on(task: Task, attempt: int) -> None:
+    """Sends a redelivered message of the priority queue through the ordinary one: its job may have killed its
+    process, and only there are deliveries counted and limited. Raises Ignore, which acknowledges this one."""
+    headers = {**_own(task.request.headers or {}), "lab_attempt": attempt}
+    task.signature_from_request(queue=CELERY_QUEUE, headers=headers).apply_async()
+    raise Ignore
+
+
+def _ended(task: Task, job: Assignment, attempt: int, outcome: Outcome) -> Any:
+    """Returns or raises what tells Celery how the job ended."""
+    request = task.request
+    if outcome.skipped is not None:
+        return _end_again(request, outcome.skipped)
+    if outcome.status is TaskStatus.CANCELLED:
+        return _end_again(request, Verdict(task_id=job.task_id, status=TaskStatus.CANCELLED))
+    if outcome.status is TaskStatus.RETRYING:
+        carried = {**_own(request.headers or {}), "lab_attempt": attempt + 1}
+        # A quorum queue's delay takes whole seconds, and the worker waits for the rest; none takes less.
+        seconds = outcome.again_seconds if outcome.again_seconds >= 1 else 0
+        if not seconds:
+            carried["eta"] = to_iso(now_us() + round(outcome.again_seconds * 1e6))
+        raise task.retry(exc=outcome.error, countdown=seconds, headers=carried)
+    if outcome.error is not None:
+        raise outcome.error
+    return outcome.result
+
+
+def _run_in_time(job: Assignment, report: Report, attempt: int, worker_id: str) -> Outcome:
     """Runs `job`. Celery raises its soft time limit anywhere: where that struck while the job was being told of,
     its end may not have been, and is told as FAILED; what was told before stands."""
+    files = TaskFiles(settings.api_url, job.task_id, job.token)
+    api = TaskAPI(settings.api_url, job.task_id, job.token)
+    context = Context(job.num, attempt, job.time_limit, report, files, api, _mailer(), PLACES)
     try:
-        return run_job(
-            job,
-            report,
-            _log(worker_id),
-            attempt,
-            TaskFiles(settings.api_url, job.task_id, job.token),
-            api=TaskAPI(settings.api_url, job.task_id, job.token),
-            mailer=_mailer(),
-            places=PLACES,
-        )
+        return run(job, report, _log(worker_id), context)
     except SoftTimeLimitExceeded as error:
         report(TaskStatus.FAILED, error=error_text(error))
         raise

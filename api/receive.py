@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from lab import amqp
 from lab.amqp_job import publish
 from lab.clock import now_us
-from lab.context import Cancelled, Report
-from lab.job import Job, Skipped, error_text, run_job
+from lab.context import Context, Report
+from lab.job import Job, run
 from lab.logs import JobLog
 from lab.settings import Settings
 from lab.status import TaskStatus
@@ -101,14 +101,7 @@ def _run(job: Job, report: Report, log: JobLog, attempt: int) -> list[Job]:
         return []
     # Nobody waits for a second try in a request: the first failure is the last.
     last = job.model_copy(update={"max_retries": 0})
-    try:
-        return job.after_success(run_job(last, report, log, attempt))
-    except Skipped as skipped:
-        return job.after(skipped.verdict)
-    except Cancelled:
-        return []
-    except Exception as error:  # reported as FAILED and logged by run_job
-        return job.after_failure(error_text(error))
+    return run(last, report, log, Context(job.num, attempt, job.time_limit, report)).following(job)
 
 
 def republish(url: str, queue: str, body: bytes, properties: Mapping[str, Any]) -> None:

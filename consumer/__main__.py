@@ -22,7 +22,7 @@ from lab.reporter import Reporter
 from lab.settings import Settings, SettingsError
 from lab.spool import Spool
 from lab.task_api import TaskAPI
-from lab.traffic import Traffic, of_pika
+from lab.traffic import with_broker
 from lab.untracked import Untracked
 
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         name,
         jobs,
         reporter.cancel,
-        lambda: of_pika(worker.connection) if worker.connection else Traffic(),
+        lambda: with_broker(settings.rmq_url),
         lambda: worker.prefetch,
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None

@@ -1,7 +1,7 @@
 """What the parts of a stand use during a repetition: workers, API, broker and whoever publishes."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -13,13 +13,13 @@ from experiments.model import Usage
 from experiments.plan import Arm
 from lab.exposure import is_loopback
 from lab.settings import Settings
-from lab.traffic import Traffic, total
+from lab.traffic import with_broker
 from lab.usage import cpu_seconds, peak_memory, reset_peak
 from transports.control import Control, ControlError, WorkerUsage
 
 NODES_TIMEOUT: Final = (1.0, 3.0)  # seconds, to connect and to read
 
-_COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out", "frames_in", "frames_out")
+_COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out")
 
 
 class UsageMeter:
@@ -31,18 +31,11 @@ class UsageMeter:
 
     Args:
         controls: by method, of the methods with workers.
-        publishers: what the connections that publish from this process have carried: `Transport.traffic`.
     """
 
-    def __init__(
-        self,
-        controls: Mapping[str, Control],
-        settings: Settings,
-        publishers: Sequence[Callable[[], Traffic | None]] = (),
-    ) -> None:
+    def __init__(self, controls: Mapping[str, Control], settings: Settings) -> None:
         self._controls = controls
         self._settings = settings
-        self._publishers = publishers
         self._answering: dict[str, int] = {}
         self._arm: Arm | None = None
         self._workers: dict[tuple[str, int | None], WorkerUsage] = {}
@@ -105,14 +98,12 @@ class UsageMeter:
 
     def _others_now(self) -> dict[str, Usage]:
         me = os.getpid()
-        carried = total(told for told in (ask() for ask in self._publishers) if told is not None) or Traffic()
+        carried = with_broker(self._settings.rmq_url)
         publisher = Usage(
             cpu_seconds=cpu_seconds(me),
             peak_memory=peak_memory(me),
             bytes_in=carried.bytes_in,
             bytes_out=carried.bytes_out,
-            frames_in=carried.frames_in,
-            frames_out=carried.frames_out,
         )
         server = api_server()
         api = Usage()

@@ -7,11 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from lab.backoff import delay
-from lab.context import API, MAX_TIME_LIMIT, Cancelled, Context, Files, Mailer, Report, TemporaryError
+from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryError
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.options import NONE, Options
-from lab.places import Places
 from lab.signatures import open_parameter
 from lab.status import TaskStatus, Verdict
 
@@ -119,22 +118,6 @@ class UnknownKind(LookupError):
     """A job names a kind that this lab does not have."""
 
 
-class Skipped(Exception):
-    """The API said that this task has come to its end already, or is cancelled: it was not run."""
-
-    def __init__(self, task_id: str, verdict: Verdict) -> None:
-        super().__init__(task_id)
-        self.verdict = verdict
-
-
-class Retry(Exception):
-    """The job failed and is to be tried again after `seconds`; RETRYING was reported."""
-
-    def __init__(self, seconds: float, cause: BaseException) -> None:
-        super().__init__(f"again in {seconds:.1f} s: {cause}")
-        self.seconds = seconds
-
-
 def error_text(error: BaseException) -> str:
     """What is told of `error` in a task's history."""
     text = f"{type(error).__name__}: {error}"[:2000]
@@ -212,40 +195,3 @@ def _perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
             return Outcome(TaskStatus.RETRYING, error=error, again_seconds=seconds)
         log.failed(job, error)
         return Outcome(TaskStatus.FAILED, error=error)
-
-
-def run_job(
-    job: Job | Assignment,
-    report: Report,
-    log: JobLog,
-    attempt: int = 1,
-    files: Files | None = None,
-    *,
-    api: API | None = None,
-    mailer: Mailer | None = None,
-    places: Places | None = None,
-) -> Any:
-    """As `run`, for callers that work with exceptions: runs `job` for the `attempt`-th time (from 1) and returns
-    what the job function gave.
-
-    Args:
-        files: the task's files at the API; jobs that work on none need none.
-        api: what else the task may ask of the API; the jobs of the schedule need it.
-        mailer: sends mail, where the worker has been told through which server.
-        places: where the steps of workflows may read from.
-
-    Raises:
-        Skipped: the answer to IN_PROGRESS was not to run.
-        Cancelled: the task was cancelled while it ran.
-        Retry: it failed with what may pass (TemporaryError, OSError) and has retries left.
-        Exception: whatever else the job raised, after FAILED was reported.
-    """
-    context = Context(job.num, attempt, job.time_limit, report, files, api, mailer, places or Places())
-    outcome = run(job, report, log, context)
-    if outcome.skipped is not None:
-        raise Skipped(job.task_id, outcome.skipped)
-    if outcome.error is not None:
-        if outcome.status is TaskStatus.RETRYING:
-            raise Retry(outcome.again_seconds, outcome.error) from outcome.error
-        raise outcome.error
-    return outcome.result

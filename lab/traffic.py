@@ -1,73 +1,64 @@
-"""How much a process exchanges with the broker: bytes by the kernel's count, frames by the client's own."""
+"""How many bytes this process exchanges with the broker, by the kernel's own count."""
 
+import os
 import socket
 import struct
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Self
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
 # tcpi_bytes_acked and tcpi_bytes_received of struct tcp_info in linux/tcp.h, since Linux 4.1: 8 bytes of
 # flags, 24 numbers of four bytes and two of eight stand before them.
 _OFFSET: Final = 8 + 24 * 4 + 2 * 8
 _BYTES: Final = struct.Struct("=QQ")
+_PORTS: Final = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Of connections to the broker since they were opened; None is what cannot be told."""
+    """Payload bytes of connections since they were opened; None is what cannot be told."""
 
     bytes_in: int | None = None
     bytes_out: int | None = None
-    frames_in: int | None = None
-    frames_out: int | None = None
-
-    def __add__(self, other: Self) -> "Traffic":
-        mine, theirs = asdict(self), asdict(other)
-        return Traffic(**{name: _sum(mine[name], theirs[name]) for name in mine})
 
 
-def total(parts: Iterable[Traffic]) -> Traffic | None:
-    """The sum of `parts`; None where there are none. What one of them cannot tell the sum cannot either."""
-    found: Traffic | None = None
-    for part in parts:
-        found = part if found is None else found + part
-    return found
+def with_broker(url: str) -> Traffic:
+    """What the open connections of this process to the broker at `url` have carried: tcp(7), TCP_INFO.
 
-
-def of_socket(sock: Any) -> Traffic:
-    """Payload bytes of a TCP connection, what went through TLS as it was on the wire: tcp(7), TCP_INFO."""
-    try:
-        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _OFFSET + _BYTES.size)
-        bytes_out, bytes_in = _BYTES.unpack_from(info, _OFFSET)
-    except (AttributeError, OSError, struct.error):
-        return Traffic()  # no TCP, not Linux, or closed already
-    return Traffic(bytes_in, bytes_out)
-
-
-def of_pika(connection: Any) -> Traffic:
-    """What a `pika.BlockingConnection`, or a connection of another of pika's adapters, has carried."""
-    inner = getattr(connection, "_impl", connection)
-    sock = getattr(getattr(inner, "_transport", None), "_sock", None)
-    counted = of_socket(sock)
-    return Traffic(counted.bytes_in, counted.bytes_out, inner.frames_received, inner.frames_sent)
-
-
-def of_kombu(connection: Any, published: int = 0) -> Traffic:
-    """What a `kombu.Connection` has carried; nothing while it is not connected, no frames where it is not AMQP.
-
-    Args:
-        published: how many messages it has sent, where that is known: py-amqp counts frames in fields that
-            are named after bytes, and a message with its header and its body as one of them.
+    Client libraries keep their sockets to themselves, so they are found among the process's descriptors by the
+    port that they lead to. What went through TLS counts as it was on the wire.
     """
-    if connection is None or not connection.connected:
-        return Traffic(0, 0, 0, 0)
-    inner = connection.connection
-    counted = of_socket(getattr(inner, "sock", None))
-    received, sent = getattr(inner, "bytes_recv", None), getattr(inner, "bytes_sent", None)
-    return Traffic(
-        counted.bytes_in, counted.bytes_out, received, None if sent is None else sent + 2 * published
-    )
+    parts = urlsplit(url)
+    port = parts.port or _PORTS.get(parts.scheme)
+    counts = [_carried(fd, port) for fd in _descriptors()]
+    if None in counts:
+        return Traffic()
+    known = [count for count in counts if count]
+    return Traffic(sum(count[0] for count in known), sum(count[1] for count in known))
 
 
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def _descriptors() -> list[int]:
+    with suppress(OSError):
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    return []
+
+
+def _carried(fd: int, port: int | None) -> tuple[int, int] | tuple[()] | None:
+    """Bytes in and out of the descriptor `fd`; none where it leads elsewhere, None where the kernel tells nothing."""
+    try:
+        connection = socket.socket(fileno=os.dup(fd))
+    except OSError:
+        return ()  # no socket, or closed meanwhile
+    with connection:
+        try:
+            if connection.getpeername()[1] != port:
+                return ()
+        except (OSError, IndexError):
+            return ()  # it listens, or is of another family
+        try:
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _OFFSET + _BYTES.size)
+            bytes_out, bytes_in = _BYTES.unpack_from(info, _OFFSET)
+        except (AttributeError, OSError, struct.error):
+            return None  # not Linux, or an old one
+    return bytes_in, bytes_out

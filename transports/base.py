@@ -10,7 +10,6 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.plan import Plan
 from lab.settings import Settings
-from lab.traffic import Traffic
 
 ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
 
@@ -96,11 +95,6 @@ class Transport(ABC):
     def cancel(self, task_ids: Sequence[str]) -> None:  # noqa: B027 - nothing runs elsewhere
         """Tells the workers to stop these tasks. Does nothing where the broker is away: the workers hear
         of a cancellation from the API as well, with their next report."""
-
-    def traffic(self) -> Traffic | None:
-        """What its present connections to the broker have carried; None for methods that use no broker. Neither
-        pika nor kombu tells it by a documented interface."""
-        return None if self.queue is None else Traffic()
 
     def keep_alive(self) -> None:  # noqa: B027 - most need nothing
         """Called about once a second while there is nothing to submit."""

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from amqp.serialization import dumps
 from celery import Celery
 
 from celery_app import create_celery
@@ -16,7 +15,7 @@ from transports.configuration import (
     EARLY,
     LATE,
     NONE,
-    QUEUE_DURABLE,
+    ONE_BY_ONE,
     REPORTS,
     REPORTS_BEFORE_ACK,
     SAMPLE,
@@ -33,14 +32,13 @@ def celery_configuration(settings: Settings, delivery: Delivery) -> Configuratio
     conf: Any = app.conf
     scheme = settings.celery_broker_url.partition(":")[0]
     over_amqp = scheme.startswith("amqp")
-    queue = conf.task_queues[0]
-    durable = queue.durable and str(conf.task_default_delivery_mode) in ("2", "persistent")
+    queue = app.amqp.queues[conf.task_default_queue]
     late = bool(conf.task_acks_late)
     told = Configuration(
         acknowledgement=LATE if late else EARLY,
-        confirms="1 at once" if conf.broker_transport_options.get("confirm_publish") else NONE,
-        durability=(ALL_DURABLE if durable else QUEUE_DURABLE) if over_amqp else f"as {scheme} keeps it",
-        queue_type=str((queue.queue_arguments or {}).get("x-queue-type", scheme)),
+        confirms=ONE_BY_ONE if conf.broker_transport_options.get("confirm_publish") else NONE,
+        durability=ALL_DURABLE if over_amqp else f"as {scheme} keeps it",
+        queue_type=str((queue.queue_arguments or {}).get("x-queue-type", "classic")) if over_amqp else scheme,
         redelivery=redelivery(CELERY_QUEUE, delivery) if over_amqp else UNLIMITED,
         retries="published again, then acknowledged" if late else "published again",
         time_limits="its process is ended",
@@ -54,8 +52,8 @@ def celery_configuration(settings: Settings, delivery: Delivery) -> Configuratio
 
 
 def _message_bytes(app: Celery) -> int:
+    """A message's body, headers and properties as JSON: about what they take on the wire."""
     args, kwargs = task_arguments(SAMPLE)
     made = app.amqp.as_task_v2(SAMPLE.task_id, SAMPLE.kind, args, kwargs, argsrepr=SAMPLE.arguments())
     headers = {**made.headers, "lab_token": SAMPLE.token, "lab_max_retries": SAMPLE.max_retries}
-    texts = ("application/json", "utf-8", *map(str, filter(None, made.properties.values())))
-    return len(json.dumps(made.body)) + len(dumps("F", [headers])) + sum(len(text) + 1 for text in texts)
+    return sum(len(json.dumps(part)) for part in (made.body, headers, made.properties))

@@ -32,7 +32,11 @@ CONNECT_SECONDS: Final = 3
 
 
 class CeleryControl(Control):
-    """`app.control`, and the commands that celery_control.py adds to the workers."""
+    """`app.control`, and the commands that celery_control.py adds to the workers.
+
+    A pool that grows gets no more messages at once on a quorum queue: its prefetch stays as it was when the worker
+    began to consume. https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/rabbitmq.html
+    """
 
     name: ClassVar[str] = "celery"
     label: ClassVar[str] = "Celery"
@@ -56,10 +60,13 @@ class CeleryControl(Control):
         return self._order("ping", {}, None, timeout)
 
     def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
-        return self._order("lab_pool", {"n": n}, worker, timeout)
+        return self._order("pool_grow", {"n": n}, worker, timeout)
 
     def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
-        return self._order("lab_pool", {"n": -n}, worker, timeout)
+        # Celery itself would go down to no process at all.
+        size = next((one.concurrency for one in self.pictures() if one.name == worker), None)
+        n = n if size is None else min(n, size - 1)
+        return self._order("pool_shrink", {"n": n}, worker, timeout) if n > 0 else [Answer(worker, 0.0)]
 
     def rate_limit(
         self, kind: str, rate: str, worker: str | None = None, timeout: float = 1.0

@@ -14,16 +14,14 @@ from lab.job import MAX_TIMEOUT, Job
 
 LATE: Final = "after the job"
 EARLY: Final = "when the job begins"
-ON_ARRIVAL: Final = "when it is sent to the worker"
 NONE: Final = "none"
+ONE_BY_ONE: Final = "one by one"
 ALL_DURABLE: Final = "queue and messages"
-QUEUE_DURABLE: Final = "queue only"
 REPORTS_BEFORE_ACK: Final = "begin before the job, end before the acknowledgement"
 REPORTS: Final = "begin before the job, end after it"
-NEVER: Final = "never"
 UNLIMITED: Final = "for ever"
 
-ACKNOWLEDGEMENTS: Final = {"after_job": LATE, "at_begin": EARLY, "on_delivery": ON_ARRIVAL}
+ACKNOWLEDGEMENTS: Final = {"after_job": LATE, "at_begin": EARLY}
 """As workers tell it in their pictures."""
 
 SAMPLE: Final = Job(

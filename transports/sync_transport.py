@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from lab.clock import now_us
+from lab.context import Context
 from lab.delivery import Delivery
-from lab.job import Job, Retry, Skipped, run_job
+from lab.job import Job, run
 from lab.logs import JobLog
+from lab.status import TaskStatus
 from transports.base import Submission, Transport
 
 
@@ -30,14 +32,10 @@ class SyncTransport(Transport):
         """Runs `job`, again and again as its retries allow: the request waits for all of it."""
         attempt = 1
         while True:
-            try:
-                run_job(job, self._report_for(job, attempt), log, attempt)
+            report = self._report_for(job, attempt)
+            outcome = run(job, report, log, Context(job.num, attempt, job.time_limit, report))
+            if outcome.status is not TaskStatus.RETRYING:
                 return
-            except Retry as retry:
-                time.sleep(retry.seconds)
-                attempt += 1
-                job = job.model_copy(update={"retries": job.retries + 1})
-            except Skipped:
-                return
-            except Exception:  # the job's own failure: run_job has reported and logged it
-                return
+            time.sleep(outcome.again_seconds)
+            attempt += 1
+            job = job.model_copy(update={"retries": job.retries + 1})

@@ -98,7 +98,7 @@ class Work:
         secret = self._settings.secret()
         batch = min(BATCH, at_once(plan.payload_bytes))
         relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine), batch)
-        meter = UsageMeter(controls, self._settings, [transport.traffic for transport in transports])
+        meter = UsageMeter(controls, self._settings)
         threads = sync_threads(plan, pictures)
         watch = BrokerWatch(self._settings.rmq_url)
         stop, self._lease.preparing = self._lease.stop, False

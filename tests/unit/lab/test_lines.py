@@ -12,9 +12,7 @@ JOB = Job(task_id="x", num=1, token="t")
 
 
 def test_a_line_is_read_as_the_update_that_it_says() -> None:
-    line = Lines(JOB, "worker@host", 2, False).line(
-        TaskStatus.DONE, progress=1.0, result={"a": [1, None]}
-    )
+    line = Lines(JOB, "worker@host", 2, False).line(TaskStatus.DONE, progress=1.0, result={"a": [1, None]})
     update = StatusUpdate.model_validate_json(line.json)
     assert (update.task_id, update.status, update.attempt, update.worker) == (
         "x",
