@@ -25,6 +25,10 @@ class Submission:
     error: str | None = None
 
 
+class SendError(Exception):
+    """The broker has not taken a job."""
+
+
 class Transport(ABC):
     """One method. Constructing it connects nothing; the first use does.
 
@@ -61,6 +65,18 @@ class Transport(ABC):
         that, and is to be called once, in the order of the batches."""
         submission = self.submit(jobs, delivery)
         return lambda: submission
+
+    def send(self, job: Job, delivery: Delivery = Delivery.SAFE) -> int:
+        """Publishes one job over a connection that is held, as a program without an outbox does. In the safe mode
+        this returns once the broker has confirmed the message. Methods without a broker do not offer it.
+
+        Returns:
+            when the message was written, in microseconds since the epoch.
+
+        Raises:
+            SendError: the broker is away or does not take it. Whether it has the message may be unknown.
+        """
+        raise NotImplementedError(f"{self.name} sends no messages")
 
     def begin_written(
         self, jobs: Sequence[Job | Written], delivery: Delivery = Delivery.SAFE

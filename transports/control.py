@@ -39,8 +39,14 @@ class WorkerPicture(BaseModel):
         prefetch: how many messages the broker sends it ahead of their acknowledgement, those that run
             included; 0 for as many as there are.
         pool: what its jobs run in: the consumer's `threads`, Celery's `prefork`, `thread`, `solo` and others.
+        pool_class, consumer_class: module and class of what runs its jobs and of what consumes, as loaded.
+        changed_by_lab: what of the stock worker the lab has replaced, by class; empty for nothing.
         acknowledgement: when it acknowledges a message: `after_job`, `at_begin` of the job, or `on_delivery`.
         versions: of the libraries that it runs with, by package.
+        log_level: from which level on it logs, such as `INFO`.
+        heartbeat: seconds between two heartbeats of its connection to the broker; 0 for none.
+        events, results: which events it sends, and where it writes results.
+        connections: how many connections to the broker it holds.
         reserved: messages that it holds and has not begun.
         scheduled: messages that it holds for later: for a rate limit, or a time that they carry.
         done: runs that have ended since it started, however they ended.
@@ -56,8 +62,16 @@ class WorkerPicture(BaseModel):
     concurrency: int | None = None
     prefetch: int | None = None
     pool: str | None = None
+    pool_class: str | None = None
+    consumer_class: str | None = None
+    changed_by_lab: tuple[str, ...] | None = None
     acknowledgement: str | None = None
     versions: dict[str, str] | None = None
+    log_level: str | None = None
+    heartbeat: int | None = None
+    events: str | None = None
+    results: str | None = None
+    connections: int | None = None
     active: tuple[ActiveTask, ...] | None = None
     reserved: int | None = None
     scheduled: int | None = None
