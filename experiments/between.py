@@ -54,7 +54,7 @@ class Between:
 def between(one: Experiment, other: Experiment, _: Translate = untranslated) -> Between:
     """The differences of arms of the same name, with unpaired intervals: the two had nothing in common but
     their plans. What else differs is told in the language of `_`."""
-    first, second = _arms(one), _arms(other)
+    first, second = _arms(one, _), _arms(other, _)
     return Between(
         changes=tuple(
             _change((one.plan, other.plan), arm, key, first[arm][key], second[arm][key])
@@ -85,10 +85,10 @@ def _change(plans: tuple[Plan, Plan], arm: str, key: str, one: list[float], othe
     )
 
 
-def _arms(experiment: Experiment) -> dict[str, dict[str, list[float]]]:
+def _arms(experiment: Experiment, _: Translate) -> dict[str, dict[str, list[float]]]:
     """Each arm's figures, one value a repetition, by its label."""
     plan = experiment.plan
-    runs = {label(plan, arm): counted(experiment.runs, arm) for arm in range(len(plan.arms))}
+    runs = {label(plan, arm, _): counted(experiment.runs, arm) for arm in range(len(plan.arms))}
     return {name: _series(mine) for name, mine in runs.items() if mine}
 
 
@@ -99,7 +99,7 @@ def _series(runs: list[Run]) -> dict[str, list[float]]:
 
 
 def _fairness(experiment: Experiment, _: Translate) -> dict[str, str]:
-    labels = [label(experiment.plan, arm) for arm in range(len(experiment.plan.arms))]
+    labels = [label(experiment.plan, arm, _) for arm in range(len(experiment.plan.arms))]
     return {
         fairness_title(row.key, _): "; ".join(
             f"{name}: {value_text(value, _)}" for name, value in zip(labels, row.values, strict=False)

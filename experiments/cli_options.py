@@ -9,9 +9,9 @@ from typing import Any, Final, NoReturn
 
 from pydantic import ValidationError
 
-from experiments.plan import MAX_ARMS, MAX_JOBS, MAX_PAYLOAD, MAX_REPETITIONS, Plan, Work
+from experiments.plan import MAX_ARMS, MAX_JOBS, MAX_PAYLOAD, MAX_REPETITIONS, Plan, Reports, Work
 
-REPORTS: Final = ("html", "md", "csv", "json")
+REPORT_KINDS: Final = ("html", "md", "csv", "json")
 DEFAULT_ARMS: Final = ("celery:safe", "rabbitmq:safe", "sync")
 DEFAULT_JOBS: Final = 200
 MAX_CONCURRENCY: Final = 64
@@ -90,7 +90,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
     if options.duration is not None:
         fields["duration"] = _duration(options.duration)
     fields["arrival"] = _arrival(options, fields.get("arrival", {"law": "burst"}))
-    for name in ("title", "work", "p", "repetitions", "seed", "deadline", "equalise", "warm_up"):
+    for name in ("title", "work", "p", "reports", "repetitions", "seed", "deadline", "equalise", "warm_up"):
         if (value := getattr(options, name)) is not None:
             fields[name] = value
     if options.payload is not None:
@@ -117,8 +117,8 @@ def report_files(paths: Sequence[str]) -> list[tuple[Path, str]]:
     for text in paths:
         path = Path(text)
         kind = path.suffix.removeprefix(".")
-        if kind not in REPORTS:
-            raise OptionError(f"--report: {text!r} ends in none of .{', .'.join(REPORTS)}")
+        if kind not in REPORT_KINDS:
+            raise OptionError(f"--report: {text!r} ends in none of .{', .'.join(REPORT_KINDS)}")
         if not path.absolute().parent.is_dir():
             raise OptionError(f"--report: there is no folder {path.absolute().parent}")
         found.append((path, kind))
@@ -171,6 +171,12 @@ def _add_plan(command: argparse.ArgumentParser) -> None:
         help="open loop: so many jobs a second, whether or not earlier ones are done",
     )
     add("--spacing", choices=["even", "poisson"], help="of an open loop (default poisson)")
+    add(
+        "--reports",
+        choices=[reports.value for reports in Reports],
+        help="of begin and end: stamped and sent in the background (beside, the default), or asked before the job"
+        " and told before the acknowledgement (in_path)",
+    )
     add("--payload", type=int, metavar="BYTES", help=f"more to carry in each message, up to {MAX_PAYLOAD}")
     add("--repetitions", type=int, metavar="N", help=f"up to {MAX_REPETITIONS} (default 5)")
     add("--seed", type=int, metavar="N", help="the same seed gives the same jobs (default 1)")

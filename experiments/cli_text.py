@@ -58,7 +58,7 @@ def listing(found: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for one in found:
         plan = Plan.model_validate(one["plan"])
-        arms = ", ".join(label(plan, place) for place in range(len(plan.arms)))
+        arms = "; ".join(label(plan, place) for place in range(len(plan.arms)))
         rows.append([one["id"], one["status"], one["created_at"][:19], plan.title, arms])
     return "\n".join(table(["id", "status", "created (UTC)", "title", "arms"], rows)) if rows else "None yet."
 

@@ -12,9 +12,9 @@ _BARS: Final = 40
 Curve = list[tuple[float, float]]
 
 
-def done(recorded: Sequence[int], jobs: int, begun_us: int) -> Curve:
-    """(seconds since `begun_us`, share of `jobs` that have ended), from the moments at which they were stored."""
-    moments = sorted(recorded)
+def done(ends: Sequence[int], jobs: int, begun_us: int) -> Curve:
+    """(seconds since `begun_us`, share of `jobs` that have ended), from the moments of their ends."""
+    moments = sorted(ends)
     if not moments or not jobs:
         return []
     wanted = min(len(moments), POINTS - 1)
@@ -22,9 +22,9 @@ def done(recorded: Sequence[int], jobs: int, begun_us: int) -> Curve:
     return [(0.0, 0.0), *((_seconds(moments[rank - 1], begun_us), rank / jobs) for rank in ranks)]
 
 
-def throughput(recorded: Sequence[int], begun_us: int) -> Curve:
+def throughput(ends: Sequence[int], begun_us: int) -> Curve:
     """(seconds since `begun_us`, jobs ended a second), each point the middle of a stretch of equal length."""
-    moments = sorted(_seconds(moment, begun_us) for moment in recorded)
+    moments = sorted(_seconds(moment, begun_us) for moment in ends)
     if not moments or moments[-1] <= 0:
         return []
     bars = max(4, min(_BARS, len(moments) // 10))

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from experiments.fairness import workers_of
 from experiments.plan import Arm, Plan
+from lab.delivery import Delivery
 from transports.control import Control, ControlError, WorkerPicture
 
 SECONDS: Final = 10.0
@@ -27,11 +28,12 @@ class EqualiseError(RuntimeError):
 
 
 class Equaliser:
-    """Grows and shrinks the workers of the arms until each arm runs the same number of jobs at once, in all;
-    the prefetch follows. As a context manager it sets them back on exit, also after an error.
+    """Shrinks the workers of the arms until each arm runs the same number of jobs at once, in all: the smallest
+    number among them. As a context manager it sets them back on exit, also after an error.
 
-    That number is the smallest of the arms', save where another arm has more workers than that: none of them
-    runs fewer than one. How many workers an arm has is left as it is.
+    What cannot be reached is left: no worker runs fewer than one job, the tutorial's workers cannot be resized, and
+    nobody is made larger, since a Celery worker that grows does not raise its prefetch on a quorum queue. How many
+    workers an arm has is left as it is.
 
     Args:
         controls: by method.
@@ -158,7 +160,7 @@ class Equaliser:
 
 
 def wanted_sizes(arms: Sequence[Arm], pictures: Sequence[WorkerPicture]) -> dict[Worker, int]:
-    """How many jobs at once each worker of the arms is to run, by method and name.
+    """How many jobs at once each worker of the arms that can be resized is to run, by method and name.
 
     Raises:
         EqualiseError: a worker does not tell how many it runs, or shares its name with another.
@@ -172,20 +174,24 @@ def wanted_sizes(arms: Sequence[Arm], pictures: Sequence[WorkerPicture]) -> dict
     if not sides:
         return {}
     smallest = min(sum(one.concurrency or 0 for one in side) for side in sides)
-    target = max(smallest, *(len(side) for side in sides))
     wanted: dict[Worker, int] = {}
     for side in sides:
-        sizes = _spread([one.concurrency or 1 for one in side], target)
-        wanted |= {_who(one): size for one, size in zip(side, sizes, strict=True)}
+        if not is_fixed(side[0].method, side[0].delivery):
+            sizes = _shrunk([one.concurrency or 1 for one in side], max(smallest, len(side)))
+            wanted |= {_who(one): size for one, size in zip(side, sizes, strict=True)}
     return wanted
 
 
-def _spread(sizes: Sequence[int], target: int) -> list[int]:
-    """`sizes` with the sum `target`: the largest give first, the smallest take first."""
+def is_fixed(method: str, delivery: str | None) -> bool:
+    """Whether the workers of that contender cannot be resized."""
+    return method == "rabbitmq" and delivery == Delivery.NAIVE
+
+
+def _shrunk(sizes: Sequence[int], target: int) -> list[int]:
+    """`sizes` with the sum `target`, which is no greater than theirs: the largest give first."""
     result = list(sizes)
-    while (left := target - sum(result)) != 0:
-        place = result.index(min(result) if left > 0 else max(result))
-        result[place] += 1 if left > 0 else -1
+    while sum(result) > target:
+        result[result.index(max(result))] -= 1
     return result
 
 

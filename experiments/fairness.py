@@ -4,8 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from experiments.broker import DEFAULT_TIMEOUT, Broker
+from experiments.fairness_workers import (
+    NO_LIMIT,
+    THIS_MACHINE,
+    UNKNOWN,
+    consumer_class_of,
+    heartbeat_of,
+    host_of,
+    pool_class_of,
+    pool_of,
+    rate_limit_of,
+    told,
+)
 from experiments.model import FairnessRow
-from experiments.plan import KIND, Arm, Plan
+from experiments.plan import Arm, Plan, Reports
+from experiments.worker_code import worker_lines
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import ACKNOWLEDGEMENTS, NONE, REPORTS, Configuration, listed
@@ -13,8 +27,7 @@ from transports.control import CONTROLS, WorkerPicture, create_control
 
 SYNC_THREADS: Final = 3
 NO_ANSWER: Final = "no worker answers"
-UNKNOWN: Final = "unknown"
-NO_LIMIT: Final = "no limit"
+UNKNOWN_BROKER: Final = Broker()
 NO_BROKER: Final = Configuration(
     acknowledgement=NONE,
     confirms=NONE,
@@ -30,22 +43,30 @@ NO_BROKER: Final = Configuration(
 )
 """Of jobs that run in the request: nothing is in between."""
 
+BESIDE: Final = "stamped where the job runs, sent in the background"
+ONE_BY_ONE: Final = "one by one"
+
 EQUALISED: Final = ("concurrency", "prefetch")
 KEYS: Final = (
-    "workers", "concurrency", "pool", "prefetch", "acknowledgement", "confirms", "durability", "queue_type",
-    "redelivery", "retries", "time_limits", "rate_limits", "reports", "serialisation", "message_size", "versions",
+    "workers", "hosts", "concurrency", "pool", "pool_class", "consumer_class", "code_lines", "prefetch", "connections",
+    "acknowledgement", "confirms", "durability", "queue_type", "redelivery", "consumer_timeout", "broker_version",
+    "retries", "time_limits", "rate_limits", "reports", "results", "events", "heartbeat", "log_level", "serialisation",
+    "message_size", "versions",
 )  # fmt: skip
 """The rows, in their order."""
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One arm: its workers, its configuration, and the threads where it has no workers."""
+    """One arm: its workers, its configuration, the threads where it has no workers, its broker where that is
+    RabbitMQ, and whether its reports travel beside its path."""
 
     arm: Arm
     workers: tuple[WorkerPicture, ...]
     configuration: Configuration
     threads: int
+    broker: Broker | None
+    beside: bool
 
     @property
     def in_request(self) -> bool:
@@ -57,6 +78,7 @@ def fairness_of(
     pictures: Sequence[WorkerPicture],
     settings: Settings,
     *,
+    broker: Broker = UNKNOWN_BROKER,
     equalised: bool = False,
     threads: int | None = None,
 ) -> list[FairnessRow]:
@@ -64,6 +86,7 @@ def fairness_of(
     methods) and by the configuration in use. Connects to nothing.
 
     Args:
+        broker: what is known of RabbitMQ.
         equalised: whether the pictures were taken after `Equaliser.apply`.
         threads: how many run an arm of `sync`, where that is settled already.
     """
@@ -74,7 +97,16 @@ def fairness_of(
         at = (arm.method, arm.delivery)
         if arm.method in CONTROLS and at not in known:
             known[at] = create_control(arm.method, settings).configuration(arm.delivery)
-        sides.append(_Side(arm, tuple(workers_of(arm, pictures)), known.get(at, NO_BROKER), threads))
+        sides.append(
+            _Side(
+                arm,
+                tuple(workers_of(arm, pictures)),
+                known.get(at, NO_BROKER),
+                threads,
+                _broker_of(arm, settings, broker),
+                plan.reports is Reports.BESIDE,
+            )
+        )
     return [
         FairnessRow(
             key=key,
@@ -119,6 +151,11 @@ def sync_threads(plan: Plan, pictures: Sequence[WorkerPicture]) -> int:
     return max(1, min(totals)) if totals else SYNC_THREADS
 
 
+def _broker_of(arm: Arm, settings: Settings, broker: Broker) -> Broker | None:
+    over_another = arm.method == "celery" and settings.celery_broker_url != settings.rmq_url
+    return None if over_another or arm.method not in CONTROLS else broker
+
+
 def _of_workers(value: Callable[[WorkerPicture], str], in_request: str) -> Callable[[_Side], str]:
     """A row of what the workers of an arm tell, each once."""
 
@@ -150,9 +187,39 @@ def _total(values: Sequence[int | None]) -> str:
     return NO_ANSWER if not values else UNKNOWN if len(known) < len(values) else str(sum(known))
 
 
-def _pool(worker: WorkerPicture) -> str:
-    told = worker.pool or UNKNOWN
-    return {"prefork": "processes", "thread": "threads"}.get(told, told)
+def _connections(side: _Side) -> str:
+    return NONE if side.in_request else _total([one.connections for one in side.workers])
+
+
+def _code_lines(side: _Side) -> str:
+    return str(worker_lines(side.arm.method, side.arm.delivery)) if not side.in_request else NONE
+
+
+def _confirms(side: _Side) -> str:
+    if side.beside and not side.in_request and side.arm.delivery is Delivery.SAFE:
+        return ONE_BY_ONE
+    return side.configuration.confirms
+
+
+def _reports(side: _Side) -> str:
+    return BESIDE if side.beside else side.configuration.reports
+
+
+def _consumer_timeout(side: _Side) -> str:
+    if side.broker is None:
+        return NONE
+    seconds = side.broker.consumer_timeout
+    if seconds is None:
+        return UNKNOWN
+    unlike = "" if seconds == DEFAULT_TIMEOUT else f"; RabbitMQ's default: {DEFAULT_TIMEOUT} seconds"
+    return f"{seconds} seconds{unlike}"
+
+
+def _broker_version(side: _Side) -> str:
+    if side.in_request:
+        return NONE
+    version = side.broker.version if side.broker else None
+    return f"RabbitMQ {version}" if version else UNKNOWN
 
 
 def _acknowledgement(side: _Side) -> str:
@@ -186,10 +253,6 @@ def _message_size(side: _Side) -> str:
     return NONE if side.in_request else f"{side.configuration.message_bytes} bytes"
 
 
-def _rate_limit(worker: WorkerPicture) -> str:
-    return (worker.rate_limits or {}).get(KIND, NO_LIMIT)
-
-
 def _configured(name: str) -> Callable[[_Side], str]:
     return lambda side: str(getattr(side.configuration, name)) or NONE
 
@@ -197,17 +260,30 @@ def _configured(name: str) -> Callable[[_Side], str]:
 _VALUES: Final[Mapping[str, Callable[[_Side], str]]] = {
     "workers": _count,
     "concurrency": _concurrency,
-    "pool": _of_workers(_pool, "threads"),
+    "pool": _of_workers(pool_of, "threads"),
     "prefetch": _prefetch,
     **{
         key: _configured(key)
         for key in (
-            "confirms", "durability", "queue_type", "redelivery", "retries", "reports", "serialisation",
+            "durability", "queue_type", "redelivery", "retries", "serialisation",
         )
     },
+    "hosts": _of_workers(host_of, THIS_MACHINE),
+    "pool_class": _of_workers(pool_class_of, NONE),
+    "consumer_class": _of_workers(consumer_class_of, NONE),
+    "code_lines": _code_lines,
+    "connections": _connections,
+    "confirms": _confirms,
+    "reports": _reports,
+    "consumer_timeout": _consumer_timeout,
+    "broker_version": _broker_version,
+    "results": _of_workers(told("results"), NONE),
+    "events": _of_workers(told("events"), NONE),
+    "log_level": _of_workers(told("log_level"), NONE),
+    "heartbeat": _of_workers(heartbeat_of, NONE),
     "acknowledgement": _acknowledgement,
     "time_limits": _time_limits,
     "versions": _versions,
     "message_size": _message_size,
-    "rate_limits": _of_workers(_rate_limit, NO_LIMIT),
+    "rate_limits": _of_workers(rate_limit_of, NO_LIMIT),
 }  # fmt: skip

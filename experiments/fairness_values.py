@@ -36,10 +36,21 @@ _VALUES: Final = frozenset(
         N_("threads"),
         N_("quorum"),
         N_("classic"),
+        N_("this machine"),
+        N_("stamped where the job runs, sent in the background"),
     }
 )
 _SEPARATORS: Final = (" \N{RIGHTWARDS ARROW} ", "; ", ", ")
-_COUNTS: Final = {"times": N_("%(n)s×"), "at once": N_("%(n)s at once"), "bytes": N_("%(n)s B")}
+_COUNTS: Final = {
+    "times": N_("%(n)s×"),
+    "at once": N_("%(n)s at once"),
+    "bytes": N_("%(n)s B"),
+    "seconds": N_("%(n)s s"),
+}
+_NAMED: Final = {
+    "changed by the lab: ": N_("changed by the lab: %(what)s"),
+    "RabbitMQ's default: ": N_("RabbitMQ’s default: %(what)s"),
+}
 _COUNTED: Final = re.compile(rf"([0-9]+) ({'|'.join(_COUNTS)})")
 
 
@@ -50,6 +61,9 @@ def value_text(text: str, _: Translate = untranslated) -> str:
         return _(text)
     if counted := _COUNTED.fullmatch(text):
         return _(_COUNTS[counted[2]]) % {"n": counted[1]}
+    for begin, words in _NAMED.items():
+        if text.startswith(begin):
+            return _(words) % {"what": value_text(text.removeprefix(begin), _)}
     separator = next((one for one in _SEPARATORS if one in text), None)
     if separator is None:
         return text

@@ -7,7 +7,7 @@ from typing import Final
 from experiments import curves
 from experiments.histogram import Histogram
 from experiments.model import METRICS, Figures, Sample, Spread, Usage
-from experiments.plan import Plan
+from experiments.plan import Plan, Reports
 from experiments.words import PART_TITLES, POINT_TITLES, title_of, unit_of
 from lab.status import TaskStatus
 
@@ -27,8 +27,14 @@ TITLES: Final = {key: (title_of(key), unit_of(key)) for key in KEYS}
 """Each figure's English title and the unit it is shown in (memory is stored in bytes, shown in MiB)."""
 
 
-def spans_of(sample: Sample) -> dict[str, int]:
-    """The spans of one job, in microseconds, by metric; those that it did not come to are missing.
+def end_us(sample: Sample, reports: Reports) -> int | None:
+    """When a job had ended: by its worker's stamp, or when the API stored it where that is in the path."""
+    return sample.finished_us if reports is Reports.BESIDE else sample.recorded_us
+
+
+def spans_of(sample: Sample, reports: Reports) -> dict[str, int]:
+    """The spans of one job, in microseconds, by metric; those that it did not come to are missing, and "report"
+    where nothing waited for it.
 
     Two machines' clocks may differ by more than a short span takes: what would be negative counts as 0.
     """
@@ -38,8 +44,8 @@ def spans_of(sample: Sample) -> dict[str, int]:
         "publish": _between(sample.due_us, sample.published_us),
         "queue": _between(sample.published_us, begun),
         "overhead": _between(None if begun is None else begun + asked, ended),
-        "report": _between(ended, sample.recorded_us),
-        "end_to_end": _between(sample.due_us, sample.recorded_us),
+        "report": _between(ended, sample.recorded_us) if reports is Reports.IN_PATH else None,
+        "end_to_end": _between(sample.due_us, end_us(sample, reports)),
     }
     return {metric: span for metric, span in spans.items() if span is not None}
 
@@ -50,21 +56,22 @@ def figures_of(
     """The figures of one arm in one repetition.
 
     Args:
-        plan: what was asked for; its deadline ends the curves of a repetition that lost jobs.
+        plan: what was asked for; its deadline ends the curves of a repetition that lost jobs, and its reports say
+            when a job had ended.
         begun_us: when the repetition began, in microseconds since the epoch.
         usage: by part, as `Figures.usage` has it.
         outages: how often the broker was away.
 
     Spreads are of the jobs that ended; those that were lost have no latency, and are counted instead.
     """
-    ended = [sample for sample in samples if has_ended(sample)]
-    recorded = [sample.recorded_us for sample in ended if sample.recorded_us is not None]
-    last = max(recorded, default=begun_us)
+    ended = [sample for sample in samples if has_ended(sample, plan.reports)]
+    ends = [end for sample in ended if (end := end_us(sample, plan.reports)) is not None]
+    last = max(ends, default=begun_us)
     took = max(0, last - min((sample.due_us for sample in samples), default=begun_us)) / 1e6
-    spans = [spans_of(sample) for sample in ended]
+    spans = [spans_of(sample, plan.reports) for sample in ended]
     histograms = {metric: Histogram(span[metric] for span in spans if metric in span) for metric in METRICS}
     lost = len(samples) - len(ended)
-    horizon = begun_us + round(plan.deadline * 1e6) if lost and not recorded else last
+    horizon = begun_us + round(plan.deadline * 1e6) if lost and not ends else last
     return Figures(
         jobs=len(samples),
         seconds=took,
@@ -78,16 +85,16 @@ def figures_of(
         duplicates=sum(max(0, sample.attempts - 1 - sample.retries) for sample in samples),
         lost=lost,
         outages=outages,
-        done_curve=curves.done(recorded, len(samples), begun_us),
-        throughput_curve=curves.throughput(recorded, begun_us),
+        done_curve=curves.done(ends, len(samples), begun_us),
+        throughput_curve=curves.throughput(ends, begun_us),
         depth_curve=curves.depth(samples, begun_us, horizon),
         latency_curve=[(share, us / 1000) for share, us in histograms["end_to_end"].curve()],
     )
 
 
-def has_ended(sample: Sample) -> bool:
-    """Whether the job came to an end of its own, DONE or FAILED, and the API stored it."""
-    return sample.status in ENDED and sample.recorded_us is not None
+def has_ended(sample: Sample, reports: Reports) -> bool:
+    """Whether the job came to an end of its own, DONE or FAILED, and the API heard of it."""
+    return sample.status in ENDED and end_us(sample, reports) is not None
 
 
 def values_of(figures: Figures) -> dict[str, float]:

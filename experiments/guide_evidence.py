@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.model import Experiment, Interval, label
+from experiments.model import Experiment, Interval
 from experiments.plan import Burst, Fixed, OpenLoop, Plan, Work
 from experiments.verdict import HIGHER_IS_BETTER
-from experiments.words import N_, Translate, bounds_text, decimal, shown, unit_of
+from experiments.words import N_, Translate, bounds_text, decimal, named, shown, unit_of
 from lab.delivery import Delivery
 
 KEPT: Final = 1
@@ -108,7 +108,7 @@ def _said(
         else _(_BURST) % {"jobs": plan.count}
     )
     return {
-        "arm": label(plan, arm),
+        "arm": named(plan, arm, _),
         "load": load,
         "value": bounds_text(figure, interval, _),
         "unit": unit_of(figure, _),

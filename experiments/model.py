@@ -4,6 +4,7 @@ Times are microseconds since the epoch here, and ISO 8601 in JSON, where `begun_
 figures are milliseconds; everything else says its unit.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from pydantic import (
@@ -17,10 +18,11 @@ from pydantic import (
 
 from experiments.plan import Arm, Plan
 from lab.clock import from_iso, to_iso
+from transports.methods import label_of
 
 METRICS: Final = ("publish", "queue", "overhead", "report", "end_to_end")
 """Spans of a job's life, in order: due -> handed to the broker -> begun by a worker -> (the asked duration is
-taken off) ended by it -> stored by the API; and from due to stored."""
+taken off) ended by it -> stored by the API, where reports are in the path; and from due to the last of them."""
 
 
 Instant = Annotated[
@@ -95,7 +97,7 @@ class Figures(_Part):
     """One arm's figures in one repetition.
 
     Attributes:
-        throughput: ended jobs a second, from the first due to the last stored.
+        throughput: ended jobs a second, from the first due to the last end (`experiments.figures.end_us`).
         spreads: by metric.
         usage: by part: "workers", "api", "broker", "publisher".
         per_job: "bytes" and "frames" between the method's clients and the broker, a job, both ways; empty where
@@ -208,7 +210,7 @@ class Experiment(_Part):
     Attributes:
         status: PENDING (its turn has not come), IN_PROGRESS, DONE, FAILED, CANCELLED.
         environment: names and values: versions, system, processor, cores, memory, load at the begin, times.
-        progress: 0 to 1; step: what it is doing, such as "turn 2 of 5, Celery (safe)".
+        progress: 0 to 1; step: what it is doing, such as "turn 2 of 5, Celery, safe".
     """
 
     id: str
@@ -236,16 +238,24 @@ class Experiment(_Part):
         return self.status not in ("PENDING", "IN_PROGRESS")
 
 
-_LABELS: Final = {"celery": "Celery", "rabbitmq": "RabbitMQ", "sync": "Sync"}
-
-
-def label(plan: Plan, place: int) -> str:
-    """What the arm at `place` is called: "Celery (safe)", "Sync", and a number where it stands there twice."""
+def label(plan: Plan, place: int, _: Callable[[str], str] = str) -> str:
+    """What the arm at `place` is called in the language of `_`: "Celery, safe", "Sync", and a number where it
+    stands there twice."""
     arm = plan.arms[place]
-    twins = [i for i, other in enumerate(plan.arms) if _name(other) == _name(arm)]
-    return _name(arm) + (f" {twins.index(place) + 1}" if len(twins) > 1 else "")
+    return _(label_of(arm.method, arm.delivery)) + _number(plan, place)
 
 
-def _name(arm: Arm) -> str:
-    name = _LABELS[arm.method]
-    return name if arm.method == "sync" else f"{name} ({arm.delivery.value})"
+def arm_key(plan: Plan, place: int) -> str:
+    """The arm at `place` as a key in JSON: "celery:safe", "sync", with a number as `label` has it."""
+    return arm_name(plan.arms[place]) + _number(plan, place)
+
+
+def arm_name(arm: Arm) -> str:
+    """The arm as plans on the command line and forms name it: "celery:safe", "sync"."""
+    return arm.method if arm.method == "sync" else f"{arm.method}:{arm.delivery.value}"
+
+
+def _number(plan: Plan, place: int) -> str:
+    names = [arm_name(arm) for arm in plan.arms]
+    name = names[place]
+    return f" {names[: place + 1].count(name)}" if names.count(name) > 1 else ""

@@ -38,6 +38,17 @@ class Work(StrEnum):
     FAILING = "failing"
 
 
+class Reports(StrEnum):
+    """When a job's begin and end are told to the API.
+
+    BESIDE: they are stamped where the job runs and sent in the background; nothing waits for them.
+    IN_PATH: as of jobs sent from the page: asked before the job begins, told before its message is acknowledged.
+    """
+
+    BESIDE = "beside"
+    IN_PATH = "in_path"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -114,6 +125,7 @@ class Plan(_Part):
         jobs: how many, for each arm and repetition; None where `seconds` of an open loop are asked for.
         p: the share of jobs that fail, where `work` is FAILING; they are not tried again.
         payload_bytes: how much each message carries beside its job.
+        reports: whether anything waits for the reports of begin and end.
         deadline: seconds after the last job was due, after which a repetition's jobs that have not ended count
             as lost.
         equalise: sets what can be set alike before it begins, and back when it has ended.
@@ -127,6 +139,7 @@ class Plan(_Part):
     p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
     duration: Duration = Fixed()
     arrival: Arrival = Burst()
+    reports: Reports = Reports.BESIDE
     payload_bytes: Annotated[int, Field(ge=0, le=MAX_PAYLOAD)] = 0
     repetitions: Annotated[int, Field(ge=1, le=MAX_REPETITIONS)] = 5
     warm_up: bool = True

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Final, NamedTuple
 
 from experiments.model import label
-from experiments.plan import Burst, Exponential, Fixed, Plan, Uniform, Values, Work
+from experiments.plan import Burst, Exponential, Fixed, Plan, Reports, Uniform, Values, Work
 from experiments.words import N_, Translate, decimal
 
 
@@ -23,6 +23,10 @@ WORKS: Final = {
     Work.NOOP: N_("nothing"),
     Work.FAILING: N_("waits, and some fail"),
 }
+REPORTS: Final = {
+    Reports.BESIDE: N_("beside the path"),
+    Reports.IN_PATH: N_("in the path"),
+}
 _NAMES: Final = (
     N_("Contenders"),
     N_("Jobs a contender and repetition"),
@@ -30,6 +34,7 @@ _NAMES: Final = (
     N_("Share of jobs that fail"),
     N_("How long it takes"),
     N_("How they come"),
+    N_("Reports"),
     N_("Bytes beside the job"),
     N_("Repetitions"),
     N_("Warm-up"),
@@ -42,12 +47,13 @@ _NAMES: Final = (
 def facts_of(plan: Plan, _: Translate) -> Iterator[Fact]:
     """What the plan asks for, part by part; what says nothing, such as the length of no work, is left out."""
     values = (
-        ", ".join(label(plan, arm) for arm in range(len(plan.arms))),
+        "; ".join(label(plan, arm, _) for arm in range(len(plan.arms))),
         str(plan.count),
         _(WORKS[plan.work]),
         _plain(plan.p, _) if plan.work is Work.FAILING else "",
         "" if plan.work is Work.NOOP else duration_text(plan, _),
         arrival_text(plan, _),
+        _(REPORTS[plan.reports]),
         str(plan.payload_bytes),
         str(plan.repetitions),
         _yes(plan.warm_up, _),

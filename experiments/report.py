@@ -78,7 +78,7 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
         Section(_(N_("Plan")), facts=tuple(facts_of(plan, _))),
     ]
     return Content(
-        title=plan.title or " / ".join(label(plan, arm) for arm in range(len(plan.arms))),
+        title=plan.title or " / ".join(label(plan, arm, _) for arm in range(len(plan.arms))),
         made=to_iso(experiment.finished_us or experiment.created_us),
         state=_(_STATUSES[experiment.status]) % {"error": trouble_text(experiment.error or "–", _)}
         if experiment.status in _STATUSES

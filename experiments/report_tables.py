@@ -78,7 +78,7 @@ def outcomes(experiment: Experiment, _: Translate) -> Table:
         head=(_(_CONTENDER), *(_(words) for words in OUTCOME_TITLES.values())),
         rows=tuple(
             (
-                Cell(label(experiment.plan, total.arm)),
+                Cell(label(experiment.plan, total.arm, _)),
                 *(Cell(str(getattr(total, name))) for name in OUTCOME_TITLES),
             )
             for total in experiment.totals
@@ -130,7 +130,7 @@ def differences(experiment: Experiment, _: Translate) -> Iterator[Table]:
     pairs = dict.fromkeys((one.first, one.second) for one in experiment.comparisons)
     head = (N_("Figure"), N_("Difference"), N_("Ratio"), N_("Shown?"))
     for first, second in pairs:
-        names = {"one": label(experiment.plan, second), "other": label(experiment.plan, first)}
+        names = {"one": label(experiment.plan, second, _), "other": label(experiment.plan, first, _)}
         yield Table(
             head=tuple(_(words) for words in head),
             rows=tuple(
@@ -162,13 +162,13 @@ def repetitions(experiment: Experiment, _: Translate) -> Table:
         values = values_of(run.figures)
         if run.turn > 0:
             cells = (Cell(shown(key, values[key], _) if key in values else NOTHING) for key in keys)
-            rows.append((Cell(str(run.turn)), Cell(label(experiment.plan, run.arm)), *cells))
+            rows.append((Cell(str(run.turn)), Cell(label(experiment.plan, run.arm, _)), *cells))
     return Table((_(N_("Repetition")), _(_CONTENDER), *_titles(keys, _)), tuple(rows))
 
 
 def fairness(experiment: Experiment, _: Translate) -> Table:
     """What was alike and what was not, marked."""
-    labels = (label(experiment.plan, arm) for arm in range(len(experiment.plan.arms)))
+    labels = (label(experiment.plan, arm, _) for arm in range(len(experiment.plan.arms)))
     rows = tuple(
         (
             Cell(fairness_title(row.key, _)),
@@ -210,7 +210,7 @@ def _arms(experiment: Experiment) -> tuple[int, ...]:
 
 
 def _figures(experiment: Experiment, total: Total, keys: Iterable[str], _: Translate) -> tuple[Cell, ...]:
-    return (Cell(label(experiment.plan, total.arm)), *(_figure(key, total, _) for key in keys))
+    return (Cell(label(experiment.plan, total.arm, _)), *(_figure(key, total, _) for key in keys))
 
 
 def _figure(key: str, total: Total, _: Translate) -> Cell:

@@ -9,11 +9,13 @@ from typing import Final, Protocol
 
 from experiments.arrivals import WARM_UP, jobs_of
 from experiments.figures import figures_of
-from experiments.model import Run, Sample, Usage, label
-from experiments.plan import Arm, Plan, PlannedJob
+from experiments.model import Run, Sample, Usage, arm_key, label
+from experiments.plan import Arm, Plan, PlannedJob, Reports
 from lab.clock import now_us
 
 LOOK_SECONDS: Final = 0.1
+BESIDE_LOOK_SECONDS: Final = 0.5
+AGAIN_SECONDS: Final = 0.5
 LONGEST_NAP: Final = 0.002
 MOST_AT_ONCE: Final = 1_000
 BYTES_AT_ONCE: Final = 8_000_000
@@ -31,8 +33,12 @@ class Stopped(Exception):
 class Trial(Protocol):
     """One arm in one repetition, on its stand. `send` is called from a thread of its own."""
 
-    def send(self, jobs: Sequence[PlannedJob]) -> None:
-        """Hands over jobs that are due, in the order of the plan."""
+    def prepare(self, jobs: Sequence[PlannedJob]) -> None:
+        """Does what can be done for all `jobs` of the repetition before the first is due."""
+
+    def send(self, jobs: Sequence[PlannedJob]) -> int:
+        """Hands over jobs that are due, in the order of the plan; returns how many of them, the first ones, were
+        taken. The others come again."""
 
     def ended(self) -> int:
         """How many of those that were sent have come to their end by now."""
@@ -41,7 +47,7 @@ class Trial(Protocol):
         """What is known of each of `jobs`, all that the repetition has."""
 
     def usage(self) -> Mapping[str, Usage]:
-        """What each part of the stand has used since the trial was opened."""
+        """What each part of the stand has used since the trial was prepared."""
 
     def outages(self) -> int:
         """How often the broker has been away since the trial was opened."""
@@ -71,7 +77,7 @@ class Runner:
     """Runs `plan` on `stand`.
 
     Args:
-        on_progress: told ten times a second.
+        on_progress: told ten times a second; twice where reports travel beside the path.
         on_run: told of each repetition that has ended, with its samples.
         stop: set from outside to end it.
     """
@@ -89,6 +95,9 @@ class Runner:
         self._on_progress = on_progress
         self._on_run = on_run
         self._stop = stop
+        # A look costs the store time that the jobs may need, and ends are heard of a second late where they are
+        # stamped beside the path.
+        self._look_seconds = LOOK_SECONDS if plan.reports is Reports.IN_PATH else BESIDE_LOOK_SECONDS
         self._before = 0
         self._race: dict[str, Curve] = {}
 
@@ -111,16 +120,18 @@ class Runner:
 
     def _repeat(self, turn: int, place: int, jobs: Sequence[PlannedJob]) -> tuple[Run, list[Sample]]:
         trial = self._stand.open(self._plan.arms[place])
-        begun_us = now_us() + LEAD_US
-        sender = Sender(trial, jobs, begun_us, at_once(self._plan.payload_bytes))
         try:
-            sender.start()
-            self._watch(trial, sender, turn, place, len(jobs), begun_us)
-            sender.stop()
+            trial.prepare(jobs)
+            begun_us = now_us() + LEAD_US
+            sender = Sender(trial, jobs, begun_us, at_once(self._plan.payload_bytes))
+            try:
+                sender.start()
+                self._watch(trial, sender, turn, place, len(jobs), begun_us)
+            finally:
+                sender.stop()
             usage, outages = trial.usage(), trial.outages()
             samples = trial.samples(jobs, begun_us)
         finally:
-            sender.stop()
             trial.close()
         figures = figures_of(samples, self._plan, begun_us, usage, outages)
         return Run(turn=turn, arm=place, begun_us=begun_us, figures=figures), samples
@@ -129,7 +140,7 @@ class Runner:
         self, trial: Trial, sender: "Sender", turn: int, place: int, count: int, begun_us: int
     ) -> None:
         """Returns when all jobs have ended, or those that have not count as lost."""
-        curve = self._race.setdefault(label(self._plan, place), [(0.0, 0.0)])
+        curve = self._race.setdefault(arm_key(self._plan, place), [(0.0, 0.0)])
         while True:
             seconds = (now_us() - begun_us) / 1_000_000
             ended = trial.ended()
@@ -142,7 +153,7 @@ class Runner:
             self._on_progress(Progress(share, self._step(turn, place), self._race))
             if ended >= count or seconds > sender.last_at + self._plan.deadline:
                 return
-            if self._stop.wait(LOOK_SECONDS):
+            if self._stop.wait(self._look_seconds):
                 raise Stopped
 
     def _step(self, turn: int, place: int) -> str:
@@ -159,7 +170,8 @@ class Sender:
     """The load: hands over each job when it is due, and never waits for an earlier one to be done.
 
     It falls behind where handing over takes longer than the jobs' distance; what is due by then goes out
-    together, up to `most` jobs at a time, and its latency counts from when it was due.
+    together, up to `most` jobs at a time, and its latency counts from when it was due. What was not taken is
+    handed over again half a second later.
     """
 
     def __init__(
@@ -206,7 +218,9 @@ class Sender:
             now = (now_us() - self._begun_us) / 1_000_000
             due = min(bisect_right(self._times, now, lo=sent), sent + self._most)
             if due > sent:
-                self._trial.send(self._jobs[sent:due])
-                sent = due
+                taken = self._trial.send(self._jobs[sent:due])
+                sent += taken
+                if not taken:
+                    self._ending.wait(AGAIN_SECONDS)
             else:
                 time.sleep(min(self._times[sent] - now, LONGEST_NAP))

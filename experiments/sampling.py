@@ -20,6 +20,7 @@ def samples_of(
     nums: Sequence[int],
     tasks: Iterable[Row],
     events: Iterable[Row],
+    begins: Mapping[int, int],
     *,
     in_request: bool,
 ) -> list[Sample]:
@@ -28,13 +29,12 @@ def samples_of(
     Args:
         nums: the numbers of their tasks, as far as they were sent.
         tasks: rows of the store: num, status, attempt, worker, created_us, published_us, started_us, finished_us.
-        events: entries of their histories: num, status, recorded_us; those of begun attempts only where a task
-            has come to a second one.
+        events: entries of their histories, of ends and retries: num, status, recorded_us.
+        begins: how often a task was begun, by its number, where that was more than once.
         in_request: whether no broker was between them and their worker.
     """
     rows = {task["num"]: task for task in tasks}
     recorded: dict[int, int] = {}
-    begun: Counter[int] = Counter()
     retries: Counter[int] = Counter()
     for event in events:
         status = TaskStatus(event["status"])
@@ -42,8 +42,6 @@ def samples_of(
             recorded[event["num"]] = event["recorded_us"]
         elif status is TaskStatus.RETRYING:
             retries[event["num"]] += 1
-        elif status is TaskStatus.IN_PROGRESS:
-            begun[event["num"]] += 1
     return [
         _sample(
             index,
@@ -51,7 +49,7 @@ def samples_of(
             begun_us,
             rows.get(nums[index]) if index < len(nums) else None,
             recorded,
-            begun,
+            begins,
             retries,
             in_request,
         )
@@ -65,7 +63,7 @@ def _sample(
     begun_us: int,
     row: Row | None,
     recorded: Mapping[int, int],
-    begun: Mapping[int, int],
+    begins: Mapping[int, int],
     retries: Mapping[int, int],
     in_request: bool,
 ) -> Sample:
@@ -85,7 +83,7 @@ def _sample(
         status=row["status"],
         worker=row["worker"],
         # An attempt counts deliveries: a message that was only held when its worker died was not begun.
-        attempts=row["attempt"] if row["attempt"] < 2 else max(1, begun.get(row["num"], 0)),
+        attempts=begins.get(row["num"], min(row["attempt"], 1)),
         retries=retries.get(row["num"], 0),
     )
 

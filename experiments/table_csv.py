@@ -7,6 +7,7 @@ from typing import Final
 
 from experiments.figures import has_ended, spans_of
 from experiments.model import METRICS, Experiment, Run, Sample, label
+from experiments.plan import Reports
 from lab.clock import to_iso
 
 MOMENTS: Final = ("due", "published", "started", "finished", "recorded")
@@ -26,13 +27,16 @@ def to_csv(experiment: Experiment, samples_of: Callable[[int, int], Sequence[Sam
         samples_of: the samples of a turn (from 1) and an arm (its place in the plan).
 
     Times are ISO 8601 in UTC with microseconds, spans milliseconds; what did not happen is empty. Jobs that did
-    not end have no spans, as they have none in the figures.
+    not end have no spans, as they have none in the figures, and `report_ms` is empty where nothing waited for it.
     """
     yield _lines([HEAD])
     for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
         if run.turn > 0:
             name = label(experiment.plan, run.arm)
-            yield _lines([_row(run, name, sample) for sample in samples_of(run.turn, run.arm)])
+            rows = (
+                _row(run, name, sample, experiment.plan.reports) for sample in samples_of(run.turn, run.arm)
+            )
+            yield _lines(list(rows))
 
 
 def defused(text: str) -> str:
@@ -40,8 +44,8 @@ def defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _row(run: Run, name: str, sample: Sample) -> list[Cell]:
-    spans = spans_of(sample) if has_ended(sample) else {}
+def _row(run: Run, name: str, sample: Sample, reports: Reports) -> list[Cell]:
+    spans = spans_of(sample, reports) if has_ended(sample, reports) else {}
     moments = (getattr(sample, f"{moment}_us") for moment in MOMENTS)
     return [
         run.turn,

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from experiments.words import N_, Translate, untranslated
+from experiments.words import N_, Translate, in_language, untranslated
 
 TROUBLES: Final = (
     N_("interrupted: the process that ran it has ended; what it had found until then is kept"),
@@ -31,5 +31,6 @@ def trouble_text(error: str, _: Translate = untranslated) -> str:
     for template in TROUBLES:
         pattern = _NAME.sub(lambda found: f"(?P<{found[1]}>.+)", re.escape(template))
         if found := re.fullmatch(pattern, error, re.DOTALL):
-            return _(template) % found.groupdict()
+            told = found.groupdict()
+            return _(template) % (told | {"arm": in_language(told["arm"], _)} if "arm" in told else told)
     return error

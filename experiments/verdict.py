@@ -6,13 +6,14 @@ from typing import Final
 
 from experiments.fairness_values import state_of
 from experiments.intervals import MINIMUM
-from experiments.model import Comparison, Experiment, label
+from experiments.model import Comparison, Experiment
 from experiments.plan import Plan, Work
 from experiments.totals import headline
 from experiments.words import (
     N_,
     Translate,
     fairness_title,
+    named,
     number,
     shown,
     signed,
@@ -109,8 +110,8 @@ def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
     if not found.shown:
         return _(_NONE_SHOWN) % {
             **said,
-            "one": label(experiment.plan, found.first),
-            "other": label(experiment.plan, found.second),
+            "one": named(experiment.plan, found.first, _),
+            "other": named(experiment.plan, found.second, _),
             "first": shown(key, first, _),
             "second": shown(key, second, _),
             "low": signed(key, low, _),
@@ -122,8 +123,8 @@ def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
     smaller, larger = sorted((first, second))
     return _(_MORE if key in HIGHER_IS_BETTER else _SHORTER) % {
         **said,
-        "better": label(experiment.plan, better),
-        "worse": label(experiment.plan, worse),
+        "better": named(experiment.plan, better, _),
+        "worse": named(experiment.plan, worse, _),
         "best": shown(key, values[better], _),
         "rest": shown(key, values[worse], _),
         "size": shown(key, abs(difference.value), _),
@@ -148,8 +149,8 @@ def _unsound(experiment: Experiment, found: Comparison, _: Translate) -> str:
     if is_sound(experiment, found):
         return ""
     counts = {total.arm: total.unsound for total in experiment.totals}
-    one, other = (label(experiment.plan, arm) for arm in (found.first, found.second))
-    said = f"{one} {counts[found.first]}, {other} {counts[found.second]}"
+    one, other = (named(experiment.plan, arm, _) for arm in (found.first, found.second))
+    said = f"{one}: {counts[found.first]}, {other}: {counts[found.second]}"
     return _(_UNSOUND) % {"figure": title_of(found.figure, _), "one": one, "other": other, "counts": said}
 
 
@@ -158,19 +159,22 @@ def _warnings(experiment: Experiment, _: Translate) -> Iterable[str]:
         yield _(_STOPPED)
     for name, sentence in (("lost", _LOST), ("duplicates", _DUPLICATES), ("failed", _FAILED)):
         if _is_said(experiment, name):
-            counts = ", ".join(
-                f"{label(experiment.plan, total.arm)} {getattr(total, name)}" for total in experiment.totals
-            )
-            yield _(sentence) % {"counts": counts}
+            yield _(sentence) % {"counts": _counts(experiment, name, _)}
     if any(total.disturbed for total in experiment.totals):
-        counts = ", ".join(f"{label(experiment.plan, one.arm)} {one.disturbed}" for one in experiment.totals)
-        yield _(_AWAY) % {"counts": counts}
+        yield _(_AWAY) % {"counts": _counts(experiment, "disturbed", _)}
     rows = experiment.fairness
     changed = [row.key for row in rows if row.changed]
     unequal = [row.key for row in rows if not row.changed and state_of(row, experiment.plan) == "differs"]
     for sentence, keys in ((_CHANGED, changed), (_UNEQUAL, unequal)):
         if keys:
             yield _(sentence) % {"rows": ", ".join(fairness_title(key, _) for key in keys)}
+
+
+def _counts(experiment: Experiment, name: str, _: Translate) -> str:
+    """The count `name` of each arm."""
+    return ", ".join(
+        f"{named(experiment.plan, one.arm, _)}: {getattr(one, name)}" for one in experiment.totals
+    )
 
 
 def _is_said(experiment: Experiment, name: str) -> bool:

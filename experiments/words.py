@@ -3,17 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.model import Interval
+from experiments.model import Interval, label
+from experiments.plan import Plan
+from transports.methods import N_ as N_
 
 Translate = Callable[[str], str]
 """Puts an English text into the reader's language; what is to be filled in stays to be filled in."""
 
 MIB: Final = 1 << 20
-
-
-def N_(text: str) -> str:  # noqa: N802 - the name by which Babel finds it
-    """Marks `text` for translation; it is translated when it is shown."""
-    return text
 
 
 def untranslated(text: str) -> str:
@@ -43,18 +40,29 @@ PART_TITLES: Final = {
 }
 FAIRNESS_TITLES: Final = {
     "workers": N_("Workers"),
+    "hosts": N_("Where they run"),
     "concurrency": N_("Concurrency in all"),
     "pool": N_("Kind of pool"),
+    "pool_class": N_("Pool, as loaded"),
+    "consumer_class": N_("Consumer, as loaded"),
+    "code_lines": N_("Lines of the worker’s own code"),
     "prefetch": N_("Prefetch"),
+    "connections": N_("Connections to the broker"),
     "acknowledgement": N_("Acknowledgement"),
     "confirms": N_("Publisher confirms"),
     "durability": N_("Durability"),
     "queue_type": N_("Queue type"),
-    "redelivery": N_("Redelivery"),
+    "redelivery": N_("Delivery limit"),
+    "consumer_timeout": N_("Acknowledged within (consumer_timeout)"),
+    "broker_version": N_("Broker"),
     "retries": N_("Retries"),
     "time_limits": N_("Time limits"),
     "rate_limits": N_("Rate limit"),
     "reports": N_("Status reports"),
+    "results": N_("Results are written to"),
+    "events": N_("Events, gossip, mingle"),
+    "heartbeat": N_("Heartbeat"),
+    "log_level": N_("Log level"),
     "serialisation": N_("Serialisation"),
     "message_size": N_("Size of a message"),
     "versions": N_("Versions"),
@@ -102,6 +110,17 @@ _UNITS: Final = {
     "ms": N_("ms"),
     "memory": N_("MiB"),
 }
+
+
+def named(plan: Plan, place: int, _: Translate = untranslated) -> str:
+    """The label of the arm at `place` as a sentence has it: its comma would read as the sentence's."""
+    return _(N_("“%(name)s”")) % {"name": label(plan, place, _)}
+
+
+def in_language(name: str, _: Translate) -> str:
+    """An arm's label that was stored in English, as it is called in the language of `_`."""
+    called, space, number = name.rpartition(" ")
+    return f"{_(called)}{space}{number}" if number.isdecimal() else _(name)
 
 
 def title_of(key: str, _: Translate = untranslated) -> str:

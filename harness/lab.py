@@ -114,7 +114,8 @@ class Lab:
     def start_consumer(
         self, concurrency: int = 3, name: str = "consumer", grace: float = 25.0
     ) -> ManagedProcess:
-        """Starts a hand-written worker `name`@host and waits until it consumes."""
+        """Starts a hand-written worker `name`@host and waits until it consumes; with DELIVERY=naive those by the
+        tutorial, of which the first is waited for."""
         worker = self.process(
             name,
             "-m",

@@ -22,6 +22,7 @@ def experiment_job(
     work: str = "wait",
     fails: bool = False,
     payload: str = "",  # noqa: ARG001 - carried, for its size
+    serial: int = 0,  # noqa: ARG001 - carried, so that no two messages of an experiment are alike
 ) -> None:
     """Works for `seconds`, and fails then where `fails`.
 

@@ -28,7 +28,7 @@ SAMPLE: Final = Job(
     task_id="00000000-0000-4000-8000-000000000000",
     num=1,
     kind="experiment_job",
-    params={"seconds": 0.01},
+    params={"seconds": 0.01, "work": "wait", "serial": 1},
     token="0" * 64,
     time_limit=MAX_TIMEOUT,
 )

@@ -1,6 +1,8 @@
 """What differs between the arms of a plan, before anything runs."""
 
+import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -8,13 +10,16 @@ from pydantic import BaseModel
 from api.experiments.routes import experiments
 from api.experiments.workers import answering, missing
 from api.services import services
+from experiments.broker import Broker, broker_of
 from experiments.fairness import fairness_of
 from experiments.model import FairnessRow
 from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
+from lab.settings import Settings
 from transports.control import WorkerPicture
 
 FIRST_SECONDS: Final = 3.0
+BROKER_SECONDS: Final = 60.0
 
 
 class DifferencesOut(BaseModel):
@@ -32,7 +37,8 @@ def differences(body: Plan) -> dict[str, object]:
     known, settings = pictures_now(), services().settings
     if _unseen(body, known):
         known = answering(body, settings)  # who has just started is in no picture yet
-    return DifferencesOut(fairness=fairness_of(body, known, settings)).model_dump(mode="json")
+    rows = fairness_of(body, known, settings, broker=_broker(settings))
+    return DifferencesOut(fairness=rows).model_dump(mode="json")
 
 
 def differences_of(plan: Plan) -> list[FairnessRow]:
@@ -43,7 +49,17 @@ def differences_of(plan: Plan) -> list[FairnessRow]:
     if any(workers_at(consumers, arm) for arm in _unseen(plan, known)):
         services().control.look_soon()
         known = answering(plan, settings)
-    return fairness_of(plan, known, settings)
+    return fairness_of(plan, known, settings, broker=_broker(settings))
+
+
+def _broker(settings: Settings) -> Broker:
+    """The broker as it was within the last minute: a page shall not wait for the management API each time."""
+    return _broker_in(settings, int(time.monotonic() / BROKER_SECONDS))
+
+
+@lru_cache(maxsize=2)
+def _broker_in(settings: Settings, _minute: int) -> Broker:
+    return broker_of(settings)
 
 
 def workers_at(health: Mapping[str, Any], arm: Arm) -> int | None:

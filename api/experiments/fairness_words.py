@@ -17,6 +17,22 @@ def remark(key: str) -> str:
     remarks = {
         "concurrency": gettext("Whoever runs more at once is faster for that reason alone."),
         "workers": gettext("More processes share the work, and the memory counts for each."),
+        "hosts": gettext("Another machine has a processor of its own, and a network on the way."),
+        "pool_class": gettext("What runs the jobs; named by module and class."),
+        "consumer_class": gettext(
+            "What fetches and settles messages. What stock Celery cannot do and the lab adds is named."
+        ),
+        "code_lines": gettext(
+            "Counted from the files, without blank lines, comments and docstrings; the libraries are not in it."
+        ),
+        "connections": gettext("Each is a socket and a heartbeat for worker and broker."),
+        "consumer_timeout": gettext("A job that takes longer is delivered again while it runs."),
+        "broker_version": gettext("Contenders on different brokers are not compared, the brokers are."),
+        "results": gettext("A result that is written costs a worker time for each job."),
+        "events": gettext("What workers tell each other and monitors goes through the same broker."),
+        "heartbeat": gettext("The shorter, the sooner a worker that is gone is noticed."),
+        "log_level": gettext("Lines that are logged for each job cost time."),
+        "redelivery": gettext("How often a message comes again before it is given up."),
         "prefetch": gettext("Fetching ahead saves waiting for the broker, and spreads jobs less evenly."),
         "acknowledgement": gettext("Acknowledging early is cheaper, and loses what a killed worker held."),
         "confirms": gettext("Not asking is faster, and loses what the broker did not take."),
@@ -61,7 +77,9 @@ def _switch(plan: Plan | None, ran: bool) -> str:
     """What the switch to equalise does, or did, to a row that it can change."""
     if plan is None or not plan.equalise:
         return gettext("It was left as it is.") if ran else gettext("“Equalise” sets it alike.")
-    return gettext("It could not be set alike.") if ran else gettext("It is set alike before the run begins.")
+    if ran:
+        return gettext("It could not be set alike: workers are made smaller only, and no tutorial worker is.")
+    return gettext("It is set alike before the run begins, as far as workers can be made smaller.")
 
 
 def _said(states: Sequence[str]) -> str:

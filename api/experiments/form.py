@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from api.experiments import wording
 from api.schemas import faults
+from experiments.model import arm_name
 from experiments.plan import (
     MAX_ARMS,
     MAX_VALUES,
@@ -24,11 +25,14 @@ from experiments.plan import (
 from lab.delivery import Delivery
 
 ARMS: Final = {
-    "celery:safe": Arm(method="celery"),
-    "rabbitmq:safe": Arm(method="rabbitmq"),
-    "sync": Arm(method="sync"),
-    "celery:naive": Arm(method="celery", delivery=Delivery.NAIVE),
-    "rabbitmq:naive": Arm(method="rabbitmq", delivery=Delivery.NAIVE),
+    arm_name(arm): arm
+    for arm in (
+        Arm(method="celery", delivery=Delivery.NAIVE),
+        Arm(method="celery"),
+        Arm(method="rabbitmq", delivery=Delivery.NAIVE),
+        Arm(method="rabbitmq"),
+        Arm(method="sync"),
+    )
 }
 LONGEST_VALUE: Final = 500_000
 
@@ -47,6 +51,7 @@ DEFAULTS: Final = {
     "arrival": "burst",
     "rate": "50",
     "spacing": "poisson",
+    "reports": "beside",
     "payload_bytes": "0",
     "repetitions": "5",
     "seed": "1",
@@ -84,7 +89,7 @@ class ExperimentForm:
 
     def has_more(self) -> bool:
         """Whether there is something to see in the part of the form that is folded away."""
-        folded = ("payload_bytes", "deadline", "title")
+        folded = ("reports", "payload_bytes", "deadline", "title")
         return any(name in self.errors or self.value(name) != DEFAULTS[name] for name in folded)
 
     def arms(self) -> list[str]:
@@ -105,6 +110,7 @@ class ExperimentForm:
             "work": self.value("work"),
             "duration": self._duration(),
             "arrival": self._arrival(),
+            "reports": self.value("reports"),
             **{
                 name: self.value(name).strip()
                 for name in ("payload_bytes", "repetitions", "seed", "deadline")
@@ -167,8 +173,7 @@ class ExperimentForm:
 
 def typed_of(plan: Plan) -> MultiDict[str, str]:
     """`plan` as the form that makes it, to run it again."""
-    names = {arm: name for name, arm in ARMS.items()}
-    chosen = [names[_plain(arm)] for arm in plan.arms]
+    chosen = [arm_name(arm) for arm in plan.arms]
     typed: MultiDict[str, str] = MultiDict(DEFAULTS)
     typed.setlist("arm", list(dict.fromkeys(chosen)))
     if len(chosen) == 2 * len(set(chosen)):
@@ -178,7 +183,8 @@ def typed_of(plan: Plan) -> MultiDict[str, str]:
             typed[switch] = "on"
     for name in ("title", "payload_bytes", "repetitions", "seed"):
         typed[name] = str(getattr(plan, name))
-    typed["work"], typed["p"], typed["deadline"] = plan.work.value, _text(plan.p), _text(plan.deadline)
+    typed["work"], typed["reports"] = plan.work.value, plan.reports.value
+    typed["p"], typed["deadline"] = _text(plan.p), _text(plan.deadline)
     typed["amount"] = "jobs" if plan.jobs is not None else "seconds"
     typed[typed["amount"]] = _text(plan.jobs if plan.jobs is not None else plan.seconds or 0)
     _type_duration(typed, plan)
@@ -205,10 +211,6 @@ def _type_arrival(typed: MultiDict[str, str], plan: Plan) -> None:
             typed["arrival"], typed["rate"], typed["spacing"] = "open", _text(rate), spacing
         case Burst():
             typed["arrival"] = "burst"
-
-
-def _plain(arm: Arm) -> Arm:
-    return Arm(method="sync") if arm.method == "sync" else arm
 
 
 def _text(value: float) -> str:

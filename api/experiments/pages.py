@@ -20,6 +20,8 @@ from api.store import KeyReused
 from api.wording import gettext
 from experiments.model import Experiment
 from experiments.verdict import remark_on_differences
+from transports.control import CONTROLS
+from transports.methods import label_of
 
 experiments = Blueprint("experiments", __name__)
 
@@ -211,17 +213,16 @@ def _contenders() -> list[dict[str, Any]]:
     words = wording.contenders()
     cards = []
     for name, arm in ARMS.items():
-        delivery = None if arm.method == "sync" else arm.delivery.value
         cards.append(
             {
                 "name": name,
                 "id": name.replace(":", "-"),
                 "method": arm.method,
-                "delivery": delivery,
+                "label": gettext(label_of(arm.method, arm.delivery)),
                 "text": words[name],
                 "workers": workers_at(health, arm),
                 "nobody": wording.nobody(arm),
-                "command": start_of(arm)[0] if delivery else "",
+                "command": start_of(arm)[0] if arm.method in CONTROLS else "",
             }
         )
     return cards

@@ -20,6 +20,10 @@ _SAMPLED: Final = (
 _LISTED: Final = [column for column in experiments.c if column.name not in ("race", "key")]
 
 
+# Plans that were stored before there was a choice: their reports were in the path.
+_BEFORE: Final = {"reports": "in_path"}
+
+
 class ExperimentQueries:
     """Reads the tables of experiments behind `engine`."""
 
@@ -64,7 +68,7 @@ class ExperimentQueries:
             return connection.execute(query).first() is not None
 
     def race(self, experiment_id: str) -> dict[str, list[tuple[float, float]]]:
-        """The running turn's curves by the labels of its arms: (seconds, share of jobs that have ended)."""
+        """The running turn's curves, (seconds, share of jobs that have ended), by `experiments.model.arm_key`."""
         query = sa.select(experiments.c.race).where(experiments.c.id == experiment_id)
         with self.engine.connect() as connection:
             curves = connection.execute(query).scalar() or {}
@@ -130,21 +134,33 @@ class ExperimentQueries:
             ).all()
         return (rows[-1].id if rows else event_id), [row.num for row in rows if row.status in _FINAL]
 
-    def sampled(self, experiment_id: str, first: int, last: int) -> tuple[list[Row], list[Row]]:
-        """Its tasks numbered `first` to `last` with the times that samples hold, and of their histories what
-        samples need: ends, retries, and the begins of those that have come to a second attempt."""
+    def sampled(
+        self, experiment_id: str, first: int, last: int
+    ) -> tuple[list[Row], list[Row], dict[int, int]]:
+        """Its tasks numbered `first` to `last` with the times that samples hold, the entries of their histories
+        about ends and retries, and how often those were begun that were begun more than once: at different times,
+        since the same begin may be reported twice."""
         this = sa.and_(tasks.c.experiment_id == experiment_id, tasks.c.num.between(first, last))
-        again = sa.and_(task_events.c.status == TaskStatus.IN_PROGRESS.value, tasks.c.attempt > 1)
+        with_task = task_events.join(tasks, tasks.c.num == task_events.c.num)
         ends = task_events.c.status.in_([*_FINAL, TaskStatus.RETRYING.value])
         events = (
             sa.select(task_events.c.num, task_events.c.status, task_events.c.recorded_us)
-            .join(tasks, tasks.c.num == task_events.c.num)
-            .where(this, sa.or_(ends, again))
+            .select_from(with_task)
+            .where(this, ends)
+        )
+        times = sa.func.count(sa.distinct(task_events.c.at_us))
+        begins = (
+            sa.select(task_events.c.num, times.label("times"))
+            .select_from(with_task)
+            .where(this, task_events.c.status == TaskStatus.IN_PROGRESS.value)
+            .group_by(task_events.c.num)
+            .having(times > 1)
         )
         with self.engine.connect() as connection:
             rows = connection.execute(sa.select(*(tasks.c[name] for name in _SAMPLED)).where(this))
             found = [dict(row) for row in rows.mappings()]
-            return found, [dict(row) for row in connection.execute(events).mappings()]
+            told = [dict(row) for row in connection.execute(events).mappings()]
+            return found, told, {row.num: row.times for row in connection.execute(begins)}
 
 
 def _experiment(row: sa.Row[Any], runs: Collection[Row]) -> Experiment:
@@ -155,7 +171,7 @@ def _experiment(row: sa.Row[Any], runs: Collection[Row]) -> Experiment:
             "started_us": row.started_us,
             "finished_us": row.finished_us,
             "status": row.status,
-            "plan": row.plan,
+            "plan": {**_BEFORE, **row.plan},
             "progress": row.progress,
             "step": row.step,
             "error": row.error,

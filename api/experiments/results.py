@@ -18,7 +18,7 @@ Table = dict[str, Any]
 
 def names(plan: Plan) -> list[dict[str, str]]:
     """The arms, each with its label and its method, for badges and heads of columns."""
-    return [{"label": label(plan, i), "method": arm.method} for i, arm in enumerate(plan.arms)]
+    return [{"label": label(plan, i, gettext), "method": arm.method} for i, arm in enumerate(plan.arms)]
 
 
 def listed(experiment: Experiment, said: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class ExperimentsOut(BaseModel):
 
 class ExperimentOut(Experiment):
     """All of an experiment; `race` holds, for each arm that has begun in the running turn, (seconds since then,
-    share of its jobs that have ended), by the arm's label."""
+    share of its jobs that have ended), by `method:delivery`."""
 
     race: dict[str, list[tuple[float, float]]] = Field(default_factory=dict)
 

@@ -9,6 +9,7 @@ from api.wording import gettext
 from experiments.model import Experiment
 from experiments.totals import counted
 from experiments.troubles import trouble_text
+from experiments.words import in_language
 from lab.clock import to_iso
 
 _STEP: Final = re.compile(r"(?:warm-up|turn (?P<turn>[0-9]+) of (?P<all>[0-9]+)), (?P<arm>.+)")
@@ -43,11 +44,10 @@ def step(experiment: Experiment) -> str:
     known = _STEP.fullmatch(experiment.step)
     if known is None:
         return experiment.step or gettext("It begins.")
+    arm = in_language(known["arm"], gettext)
     if known["turn"] is None:
-        return gettext("Warming up: %(arm)s", arm=known["arm"])
-    return gettext(
-        "Turn %(turn)s of %(all)s: %(arm)s", turn=known["turn"], all=known["all"], arm=known["arm"]
-    )
+        return gettext("Warming up: %(arm)s", arm=arm)
+    return gettext("Turn %(turn)s of %(all)s: %(arm)s", turn=known["turn"], all=known["all"], arm=arm)
 
 
 def share(progress: float) -> str:

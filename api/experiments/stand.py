@@ -9,7 +9,8 @@ from typing import Final
 from kombu import Connection
 
 from api.control.queues import METHODS, ready
-from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, queue_of
+from api.experiments.sync_trial import SyncTrial
+from api.experiments.trials import BrokeredTrial, Desk, queue_of
 from api.experiments.workers import check, missing
 from experiments.environment import environment_of
 from experiments.model import label
@@ -112,6 +113,7 @@ class LabStand:
             trial.ended()
             waiting = self._waiting(own)
             if waiting == {} and not trial.left_behind:
+                self._stop.wait(trial.lingers)
                 return
             if time.monotonic() > until:
                 raise NotFree(_BROKER_AWAY) if waiting is None else NotDrained(self._desk.plan, trial.arm)

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api.database import writing
+from api import bulk
+from api.database import take_turn, writing
 from api.experiments.queries import OPEN, ExperimentQueries
 from api.models import counters, experiment_runs, experiments, outbox, tasks
 from api.store import KeyReused
@@ -109,7 +110,7 @@ class ExperimentRows(ExperimentQueries):
             connection.execute(query.values(lease_until_us=0))
 
     def tell(self, experiment_id: str, progress: float, step: str, race: Mapping[str, Any]) -> None:
-        """Notes how far it has come; `race` holds a curve for each arm by its label."""
+        """Notes how far it has come; `race` holds a curve for each arm by its key."""
         self._change(experiment_id, progress=progress, step=step, race=dict(race))
 
     def keep_setting(
@@ -118,6 +119,12 @@ class ExperimentRows(ExperimentQueries):
         """Keeps what it is run on."""
         rows = [row.model_dump(mode="json") for row in fairness]
         self._change(experiment_id, setting={"fairness": rows, "environment": dict(environment)})
+
+    def note_published(self, times: Mapping[int, int]) -> None:
+        """Notes when the messages of tasks were written to the broker (microseconds since the epoch), by number."""
+        with writing(self.engine) as connection:
+            take_turn(connection)
+            bulk.update(connection, tasks, ("published_us",), [(at, num) for num, at in times.items()])
 
     def keep_run(self, experiment_id: str, run: Run, samples: bytes) -> None:
         """Keeps a repetition that has ended, with its packed samples."""

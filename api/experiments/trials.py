@@ -1,44 +1,67 @@
-"""One arm of an experiment in one repetition, on the lab itself: its jobs go the way that all tasks go."""
+"""One arm of an experiment in one repetition, on the lab itself.
 
-import queue
+With reports in the path its jobs go the way that all tasks go: stored when they are due, published by a relay. With
+reports beside it they are stored before the repetition begins, and published one by one as they are due.
+"""
+
+import itertools
+import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from api.control.queues import METHODS
 from api.experiments.outages import BrokerWatch
-from api.experiments.queries import ExperimentQueries
+from api.experiments.store import ExperimentRows
 from api.moves import NewTask
 from api.relay import Relay, job_of
 from api.store import Row, Store
-from api.submit import store_reports
+from experiments.equalise import is_fixed
 from experiments.model import Sample, Usage
-from experiments.plan import KIND, Arm, Plan, PlannedJob, Work
+from experiments.plan import KIND, Arm, Plan, PlannedJob, Reports, Work
+from experiments.runner import at_once
 from experiments.sampling import samples_of
 from experiments.usage import UsageMeter
-from lab.context import Report
 from lab.job import Job
+from lab.reporter import Reporter
 from lab.settings import Settings
-from lab.status import TaskStatus, Verdict
-from transports import ReportFor, create_transport
+from lab.status import TaskStatus
+from transports import Transport
+from transports.base import SendError
 
 # A task may have ended before the relay has noted when its message was written.
 NOTED_SECONDS: Final = 3.0
 CANCELLED_AT_ONCE: Final = 1_000
+# Published one by one, after which it is looked whether the repetition is over.
+SENT_AT_ONCE: Final = 100
+# Until workers have heard of a cancellation.
+CANCEL_SECONDS: Final = 1.0
 # Beyond a plan's deadline, which begins when its last job is due.
 _LEASE_SECONDS: Final = 3_600.0
 
 
+logger = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True)
 class Desk:
-    """What trials work with; `threads` run the jobs of `sync`, `stop` is set when the experiment is to end."""
+    """What trials work with.
+
+    Attributes:
+        threads: run the jobs of `sync`.
+        stop: set when the experiment is to end.
+        senders: by method, publish jobs whose reports travel beside their path. Used by one trial at a time.
+        reporter: sends the stamps of the jobs of `sync`.
+        serials: numbers the jobs, so that no two of the experiment have the same parameters.
+    """
 
     settings: Settings
     secret: bytes
     store: Store
-    rows: ExperimentQueries
+    rows: ExperimentRows
     relay: Relay
     meter: UsageMeter
     experiment_id: str
@@ -46,6 +69,9 @@ class Desk:
     threads: int
     watch: BrokerWatch
     stop: threading.Event
+    senders: Mapping[str, Transport]
+    reporter: Reporter
+    serials: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
 
 class BrokeredTrial:
@@ -64,17 +90,52 @@ class BrokeredTrial:
         self._own: set[int] = set()
         self._others: set[int] = set()
         self._ended = 0
-        self._seen = desk.rows.last_event()
+        self._seen = 0
+        self.beside = desk.plan.reports is Reports.BESIDE
+        self._ready: deque[Job] = deque()
+        self._published: dict[int, int] = {}
         self.longest = 0.0
         self._payload = "x" * desk.plan.payload_bytes
         # What waits for longer than usual is this process's all the same: another relay would publish it unseen.
         self._lease_us = round((desk.plan.deadline + _LEASE_SECONDS) * 1_000_000)
         self._losses = desk.watch.losses - desk.watch.away
-        desk.meter.begin(arm)
 
-    def send(self, jobs: Sequence[PlannedJob]) -> None:
-        """Stores the jobs' tasks, and has them go on from there."""
-        relay = None if self.in_request else self._desk.relay.name
+    def prepare(self, jobs: Sequence[PlannedJob]) -> None:
+        """Stores the tasks of jobs whose reports travel beside their path, and begins to measure."""
+        if self.beside:
+            most = at_once(self._desk.plan.payload_bytes)
+            for start in range(0, len(jobs), most):
+                if self._desk.stop.is_set():
+                    break
+                for row in self._store(jobs[start : start + most], None):
+                    job = job_of(row, self._desk.secret)
+                    self._ready.append(job.model_copy(update={"beside": True}))
+        self._seen = self._desk.rows.last_event()
+        self._desk.meter.begin(self.arm)
+
+    def send(self, jobs: Sequence[PlannedJob]) -> int:
+        """Publishes prepared jobs; in the path, stores the jobs' tasks and has them go on from there."""
+        if self.beside:
+            return self._publish(min(len(jobs), SENT_AT_ONCE, len(self._ready)))
+        self._go_on(self._store(jobs, None if self.in_request else self._desk.relay.name))
+        return len(jobs)
+
+    def _publish(self, count: int) -> int:
+        """Hands over the next `count` of the prepared jobs; returns how many were taken."""
+        for done in range(count):
+            try:
+                self._published[self._ready[0].num] = self._hand_over(self._ready[0])
+            except SendError as error:
+                logger.warning("%s does not take jobs: %s", self.arm.method, error)
+                return done
+            self._ready.popleft()
+        return count
+
+    def _hand_over(self, job: Job) -> int:
+        """Publishes one job; returns when its message was written. Raises SendError."""
+        return self._desk.senders[self.arm.method].send(job, self.arm.delivery)
+
+    def _store(self, jobs: Sequence[PlannedJob], relay: str | None) -> list[Row]:
         news = [self._task(job) for job in jobs]
         self.longest = max(self.longest, *(job.seconds for job in jobs))
         rows = self._desk.store.add(
@@ -83,7 +144,7 @@ class BrokeredTrial:
         nums = [row["num"] for row in rows]
         self._nums += nums
         self._own.update(nums)
-        self._go_on(rows)
+        return rows
 
     def ended(self) -> int:
         """How many of its tasks have ended."""
@@ -97,11 +158,13 @@ class BrokeredTrial:
 
     def samples(self, jobs: Sequence[PlannedJob], begun_us: int) -> list[Sample]:
         """What the store knows of each of `jobs`."""
-        tasks, events = self._sampled()
-        return samples_of(jobs, begun_us, self._nums, tasks, events, in_request=self.in_request)
+        if self.beside:
+            self._desk.rows.note_published(self._published)
+        in_request = self.in_request and not self.beside
+        return samples_of(jobs, begun_us, self._nums, *self._sampled(), in_request=in_request)
 
     def usage(self) -> Mapping[str, Usage]:
-        """What the stand has used since this trial was made."""
+        """What the stand has used since this trial was prepared."""
         return self._desk.meter.end()
 
     def outages(self) -> int:
@@ -122,20 +185,31 @@ class BrokeredTrial:
         """Whether some of its tasks had not ended when that was last looked at."""
         return self._ended < len(self._nums)
 
-    def _sampled(self) -> tuple[list[Row], list[Row]]:
+    @property
+    def lingers(self) -> float:
+        """For how many seconds workers may still be at jobs that were cancelled: of those whose reports travel
+        beside their path the store does not know, and the tutorial's worker cannot be told to stop."""
+        deaf = is_fixed(self.arm.method, self.arm.delivery)
+        return (self.longest if deaf else CANCEL_SECONDS) if self.beside else 0.0
+
+    def _sampled(self) -> tuple[list[Row], list[Row], dict[int, int]]:
         if not self._nums:
-            return [], []
+            return [], [], {}
         until = time.monotonic() + NOTED_SECONDS
         while True:
-            tasks, events = self._desk.rows.sampled(self._desk.experiment_id, self._nums[0], self._nums[-1])
-            begun = [task for task in tasks if task["started_us"] is not None]
+            found = self._desk.rows.sampled(self._desk.experiment_id, self._nums[0], self._nums[-1])
+            begun = [task for task in found[0] if task["started_us"] is not None]
             noted = self.in_request or all(task["published_us"] is not None for task in begun)
-            if noted or time.monotonic() > until:
-                return tasks, events
+            if noted or self.beside or time.monotonic() > until:
+                return found
             time.sleep(0.05)
 
     def _task(self, job: PlannedJob) -> NewTask:
-        params: dict[str, Any] = {"seconds": job.seconds, "work": self._work()}
+        params: dict[str, Any] = {
+            "seconds": job.seconds,
+            "work": self._work(),
+            "serial": next(self._desk.serials),
+        }
         if job.fails:
             params["fails"] = True
         if self._payload:
@@ -149,71 +223,6 @@ class BrokeredTrial:
         self._desk.relay.wake(self.arm.method)
 
 
-class SyncTrial(BrokeredTrial):
-    """A trial whose jobs run in threads of this process, as a server runs them in its requests' threads."""
-
-    in_request = True
-
-    def __init__(self, desk: Desk, arm: Arm) -> None:
-        super().__init__(desk, arm)
-        self._error: Exception | None = None
-        self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._closed = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(f"sync-{i + 1}",), name=f"sync {i + 1}", daemon=True)
-            for i in range(desk.threads)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def ended(self) -> int:
-        """How many of its tasks have ended; raises what the store has raised in one of its threads."""
-        if self._error is not None:
-            raise self._error
-        return super().ended()
-
-    def close(self) -> None:
-        """Ends the threads; one that runs a job ends it first, or is cancelled with it."""
-        self._closed.set()
-        for _ in self._threads:
-            self._waiting.put(None)
-        super().close()
-        if not self._desk.stop.is_set():
-            self.leave()
-
-    def leave(self) -> None:
-        """Waits for the threads."""
-        for thread in self._threads:
-            thread.join(1.0)
-
-    def _go_on(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            self._waiting.put(job_of(row, self._desk.secret))
-
-    def _run(self, name: str) -> None:
-        transport = create_transport("sync", self._desk.settings, self._noting(name))
-        while (job := self._waiting.get()) is not None and not self._closed.is_set():
-            transport.submit([job])
-
-    def _noting(self, name: str) -> ReportFor:
-        """Reports to the store, and notes what that raises: the transport takes it for the job's own failure."""
-        reports = store_reports(self._desk.store, name)
-
-        def report_for(job: Job, attempt: int) -> Report:
-            inner = reports(job, attempt)
-
-            def report(status: TaskStatus, **more: Any) -> Verdict:
-                try:
-                    return inner(status, **more)
-                except Exception as error:
-                    self._error = error
-                    raise
-
-            return report
-
-        return report_for
-
-
 def queue_of(settings: Settings, arm: Arm) -> str | None:
     """The queue on the lab's RabbitMQ that the arm's jobs go through; None where they go another way."""
     if arm.method == "celery" and settings.celery_broker_url != settings.rmq_url:
@@ -225,8 +234,11 @@ def cancel_all(desk: Desk, first: int = 0) -> None:
     """Cancels the experiment's tasks numbered `first` and above that have not ended: at once where no worker
     has begun them, by their workers where one has."""
     left = desk.rows.unfinished_tasks(desk.experiment_id, first)
+    beside = desk.plan.reports is Reports.BESIDE
     for start in range(0, len(left), CANCELLED_AT_ONCE):
         asked = desk.store.request_cancel(left[start : start + CANCELLED_AT_ONCE])
         for task_id, answer in asked.items():
-            if answer.before is TaskStatus.IN_PROGRESS and answer.row["method"] != "sync":
+            # One whose reports travel beside its path may run without the store's knowing.
+            runs = not answer.before.final if beside else answer.before is TaskStatus.IN_PROGRESS
+            if runs and answer.row["method"] != "sync":
                 desk.relay.cancel(answer.row["method"], task_id)

@@ -95,9 +95,9 @@ def nobody(arm: Arm) -> str:
     """That no worker answers that would take the jobs of `arm`; what starts one comes after it."""
     words = {
         ("celery", Delivery.SAFE): gettext("No Celery worker answers. Start one:"),
-        ("celery", Delivery.NAIVE): gettext("No naive Celery worker answers. Start one:"),
+        ("celery", Delivery.NAIVE): gettext("No Celery worker as it comes answers. Start one:"),
         ("rabbitmq", Delivery.SAFE): gettext("No consumer answers. Start one:"),
-        ("rabbitmq", Delivery.NAIVE): gettext("No naive consumer answers. Start one:"),
+        ("rabbitmq", Delivery.NAIVE): gettext("No worker by the tutorial is there. Start some:"),
     }
     return words.get((arm.method, arm.delivery), "")
 
@@ -110,11 +110,11 @@ def no_worker(arm: Arm) -> str:
 def contenders() -> dict[str, str]:
     """What sets each contender apart, in a few words."""
     return {
-        "celery:safe": gettext("confirmed, acknowledged at the end, on a quorum queue"),
+        "celery:safe": gettext("its documented settings: acknowledged late, confirmed, a quorum queue"),
         "rabbitmq:safe": gettext("the same promises, by hand"),
         "sync": gettext("inside the request's process, no broker: the yardstick"),
-        "celery:naive": gettext("as tutorials have it: acknowledged on arrival"),
-        "rabbitmq:naive": gettext("as tutorials have it: acknowledged on arrival"),
+        "celery:naive": gettext("nothing set but the queue: acknowledged early, not confirmed"),
+        "rabbitmq:naive": gettext("one job at a time in each process, no confirms, no reconnecting"),
     }
 
 

@@ -26,6 +26,7 @@ from api.relay import BATCH, Relay
 from api.store import Store
 from api.submit import store_reports
 from api.workflows.queries import WorkflowRows
+from experiments.broker import broker_of
 from experiments.equalise import EqualiseError, Equaliser
 from experiments.fairness import changed, fairness_of, sync_threads
 from experiments.model import Run, Sample
@@ -33,6 +34,7 @@ from experiments.plan import Plan
 from experiments.runner import Progress, Runner, Stopped, at_once
 from experiments.sampling import pack
 from experiments.usage import UsageMeter
+from lab.reporter import Reporter
 from lab.settings import Settings
 from transports import create_transport
 from transports.control import CONTROLS, Control, create_control
@@ -90,7 +92,8 @@ class Work:
     ) -> None:
         self._rows.tell(self._id, 0.0, "preparing", {})
         pictures = pictures_of(plan, controls, equaliser.apply() if plan.equalise else ())
-        fairness = fairness_of(plan, pictures, self._settings, equalised=plan.equalise)
+        broker = broker_of(self._settings)
+        fairness = fairness_of(plan, pictures, self._settings, broker=broker, equalised=plan.equalise)
         surroundings = environment(self._settings, self._rows.database())
         self._rows.keep_setting(self._id, fairness, surroundings)
         reports = store_reports(self._store, "experiment")
@@ -98,6 +101,10 @@ class Work:
         secret = self._settings.secret()
         batch = min(BATCH, at_once(plan.payload_bytes))
         relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine), batch)
+        # The relay's belong to its threads.
+        senders = {method: create_transport(method, self._settings, reports) for method in controls}
+        for sender in senders.values():
+            ending.callback(sender.close)
         meter = UsageMeter(controls, self._settings)
         threads = sync_threads(plan, pictures)
         watch = BrokerWatch(self._settings.rmq_url)
@@ -114,6 +121,8 @@ class Work:
             threads,
             watch,
             stop,
+            senders,
+            Reporter(self._settings.api_url),
         )
         relay.start()
         ending.callback(relay.stop)
@@ -124,7 +133,8 @@ class Work:
         ending.callback(stand.leave)
         ending.callback(cancel_all, desk)
         Runner(stand, plan, self._on_progress, self._on_run, stop).run()
-        after = fairness_of(plan, pictures_again(controls, pictures), self._settings, threads=threads)
+        pictures = pictures_again(controls, pictures)
+        after = fairness_of(plan, pictures, self._settings, broker=broker, threads=threads)
         self._rows.keep_setting(self._id, changed(fairness, after), surroundings)
 
     def _on_progress(self, progress: Progress) -> None:

@@ -15,12 +15,12 @@ _START: Final[Mapping[tuple[str, Delivery], tuple[str, str]]] = {
         "docker compose up -d celery_worker",
     ),
     ("celery", Delivery.NAIVE): (
-        "DELIVERY=naive celery -A celery_app worker -n naive@%h",
+        "DELIVERY=naive celery -A celery_app worker --concurrency=3 -n naive@%h",
         "docker compose --profile naive up -d",
     ),
     ("rabbitmq", Delivery.SAFE): ("python -m consumer", "docker compose up -d consumer"),
     ("rabbitmq", Delivery.NAIVE): (
-        "DELIVERY=naive python -m consumer -n naive@%h",
+        "DELIVERY=naive python -m consumer --concurrency 3",
         "docker compose --profile naive up -d",
     ),
 }

@@ -27,7 +27,7 @@ _FAR: Final = 50
 def svg_of(plan: Plan, runs: Sequence[Run], look: Look = WIDE, _: Translate = untranslated) -> str:
     """The chart, the mean of the repetitions with a band around it; "" where nothing ended."""
     curves = {arm: _curves(runs, arm) for arm in range(len(plan.arms))}
-    series = [_series(plan, arm, mine) for arm, mine in curves.items() if mine]
+    series = [_series(plan, arm, mine, _) for arm, mine in curves.items() if mine]
     if not any(one.points for one in series):
         return ""
     room = room_for(look, [one.style for one in series])
@@ -55,7 +55,7 @@ def table_of(plan: Plan, runs: Sequence[Run], _: Translate = untranslated) -> Ta
                 number(fmean(getattr(spread, point) for spread in spreads), _) if spreads else NOTHING
                 for point in points
             )
-            rows.append((style_of(plan, arm).label, *cells))
+            rows.append((style_of(plan, arm, _).label, *cells))
     head = (_(N_("Contender")), *(f"{_(title)}, {_(N_('ms'))}" for title in POINT_TITLES.values()))
     return Table(head, tuple(rows))
 
@@ -68,11 +68,11 @@ def _curves(runs: Sequence[Run], arm: int) -> list[dict[float, float]]:
     return [dict(run.figures.latency_curve) for run in counted(runs, arm) if run.figures.latency_curve]
 
 
-def _series(plan: Plan, arm: int, curves: list[dict[float, float]]) -> Series:
+def _series(plan: Plan, arm: int, curves: list[dict[float, float]], _: Translate) -> Series:
     # Repetitions that lost jobs end at a lower percentile; only where all of them are is there a mean.
     shared = sorted(set.intersection(*(set(curve) for curve in curves)))
     points: Curve = [(at, fmean(curve[at] for curve in curves)) for at in shared]
     low: Curve = [(at, min(curve[at] for curve in curves)) for at in shared]
     high: Curve = [(at, max(curve[at] for curve in curves)) for at in shared]
     banded = len(curves) > 1
-    return Series(style_of(plan, arm), points, low if banded else (), high if banded else ())
+    return Series(style_of(plan, arm, _), points, low if banded else (), high if banded else ())

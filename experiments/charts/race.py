@@ -6,7 +6,7 @@ from experiments.charts.svg import WIDE, Look, style_of
 from experiments.charts.table import NOTHING, TYPICAL, Table, typical
 from experiments.charts.timed import timed
 from experiments.curves import Curve
-from experiments.model import Run, label
+from experiments.model import Run, arm_key
 from experiments.plan import Plan
 from experiments.words import N_, Translate, decimal, untranslated
 
@@ -26,9 +26,9 @@ def live(
     look: Look = WIDE,
     _: Translate = untranslated,
 ) -> str:
-    """The chart of a running turn, from each arm's curve by its label; the axes alone before anyone has begun."""
+    """The chart of a running turn, from each arm's curve by its key; the axes alone before anyone has begun."""
     by_arm: dict[int, Curve] = {
-        arm: list(curves.get(label(plan, arm), ())) or [(0.0, 0.0)] for arm in range(len(plan.arms))
+        arm: list(curves.get(arm_key(plan, arm), ())) or [(0.0, 0.0)] for arm in range(len(plan.arms))
     }
     return _drawn(plan, by_arm, look, _(_ABOUT), _)
 
@@ -37,7 +37,7 @@ def table_of(plan: Plan, runs: Sequence[Run], _: Translate = untranslated) -> Ta
     """The seconds after which each had done a share of its jobs."""
     head = (_(N_("Contender")), *(f"{share * 100:.0f} %, {_(N_('s'))}" for share in _SHARES))
     rows = tuple(
-        (style_of(plan, arm).label, *(_reached(curve, share, _) for share in _SHARES))
+        (style_of(plan, arm, _).label, *(_reached(curve, share, _) for share in _SHARES))
         for arm, curve in _curves(plan, runs).items()
     )
     return Table(head, rows)

@@ -7,6 +7,7 @@ from typing import Final
 
 from experiments.model import label
 from experiments.plan import Plan
+from experiments.words import Translate, untranslated
 
 FONT: Final = "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, Liberation Sans, sans-serif"
 INK: Final = "var(--ink, #1c1e22)"
@@ -57,10 +58,10 @@ SLIM: Final = Look(width=360, height=280, prefix="slim")
 """For a screen as narrow as a phone's."""
 
 
-def style_of(plan: Plan, arm: int) -> Style:
-    """The style of the arm at that place of the plan."""
+def style_of(plan: Plan, arm: int, _: Translate = untranslated) -> Style:
+    """The style of the arm at that place of the plan, with its label in the language of `_`."""
     return Style(
-        label=label(plan, arm),
+        label=label(plan, arm, _),
         colour=COLOURS[plan.arms[arm].method],
         dash=DASHES[arm % len(DASHES)],
         hatch=HATCHES[arm % len(HATCHES)],

@@ -36,7 +36,7 @@ def typical(plan: Plan, runs: Sequence[Run]) -> dict[int, Run]:
 def over_time(plan: Plan, curves: dict[int, Curve], unit: str, _: Translate, moments: int = 10) -> Table:
     """What each arm's curve said at `moments` times of equal distance."""
     end = max((curve[-1][0] for curve in curves.values() if curve), default=0.0)
-    head = (_(N_("Seconds")), *(f"{style_of(plan, arm).label}, {unit}" for arm in curves))
+    head = (_(N_("Seconds")), *(f"{style_of(plan, arm, _).label}, {unit}" for arm in curves))
     rows = []
     for place in range(moments + 1 if end else 0):
         at = end * place / moments

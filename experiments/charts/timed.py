@@ -28,7 +28,7 @@ def timed(
         unit: of the values, written above their axis.
         share: whether values are shares, from 0 to 1, shown in percent.
     """
-    series = [Series(style_of(plan, arm), curve) for arm, curve in curves.items() if curve]
+    series = [Series(style_of(plan, arm, _), curve) for arm, curve in curves.items() if curve]
     if not series:
         return ""
     room = room_for(look, [one.style for one in series])

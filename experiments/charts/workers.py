@@ -38,7 +38,7 @@ def svg_of(plan: Plan, runs: Sequence[Run], look: Look = WIDE, _: Translate = un
     )
     parts, below = [], 4.0
     for arm, found in jobs.items():
-        style, hatch = style_of(plan, arm), f"{look.prefix}-hatch-{arm}"
+        style, hatch = style_of(plan, arm, _), f"{look.prefix}-hatch-{arm}"
         parts += [_hatch(style, hatch), text(style.label, 0, below + 16, fill=style.colour, font_weight=600)]
         below += _HEAD
         for worker, count in found.most_common(_MOST):
@@ -59,7 +59,12 @@ def table_of(plan: Plan, runs: Sequence[Run], _: Translate = untranslated) -> Ta
     for arm in range(len(plan.arms)):
         found = _jobs(runs, arm)
         rows += [
-            (style_of(plan, arm).label, worker, str(count), decimal(f"{count / found.total() * 100:.1f}", _))
+            (
+                style_of(plan, arm, _).label,
+                worker,
+                str(count),
+                decimal(f"{count / found.total() * 100:.1f}", _),
+            )
             for worker, count in found.most_common()
         ]
     head = (N_("Contender"), N_("Worker"), N_("Jobs"), N_("Share, %"))

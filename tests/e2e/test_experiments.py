@@ -65,7 +65,7 @@ def test_two_thousand_jobs_over_three_methods_from_the_page_to_the_report(
     expect(page.locator("#experiment")).to_have_attribute("data-status", "DONE")
     expect(page.locator("#title-verdict")).to_be_visible()
     expect(page.locator(".ex-chart")).to_have_count(5)
-    for name in ("Celery (safe)", "RabbitMQ (safe)", "Sync"):
+    for name in ("Celery, safe", "RabbitMQ, safe", "Sync"):
         expect(page.locator("#title-figures ~ table").get_by_role("columnheader", name=name)).to_be_visible()
     for lost in page.locator('[data-count="lost"] td').all_inner_texts():
         assert lost == "0"

@@ -226,7 +226,7 @@ def test_a_broker_that_was_away_meanwhile_is_in_the_verdict(tmp_path: Path, node
     assert (ended.status, ended.error) == ("DONE", None)
     assert [(total.lost, total.disturbed) for total in ended.totals] == [(0, 1), (0, 0)]
     (warning,) = [text for text in verdict_of(ended).warnings if "away" in text]
-    assert "RabbitMQ (safe) 1, Sync 0" in warning
+    assert "“RabbitMQ, safe”: 1, “Sync”: 0" in warning
 
 
 def test_a_cancelled_experiment_ends_within_two_seconds_and_leaves_nothing_running(running: Lab) -> None:

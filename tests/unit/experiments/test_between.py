@@ -4,7 +4,7 @@ from tests.experiment_samples import ARMS, a_plan, an_experiment, runs_of
 
 def test_arms_of_the_same_name_are_compared_and_the_others_named() -> None:
     found = between(an_experiment(), an_experiment(a_plan(arms=ARMS[:2], seed=2)))
-    assert {change.arm for change in found.changes} == {"Celery (safe)", "RabbitMQ (safe)"}
+    assert {change.arm for change in found.changes} == {"Celery, safe", "RabbitMQ, safe"}
     assert found.unmatched == ("Sync",)
     assert {change.figure for change in found.changes} >= {"throughput", "end_to_end.p99", "per_job.bytes"}
 

@@ -49,7 +49,7 @@ def test_ids_are_unlike_each_other_on_one_page() -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_each_arm_is_named_in_the_picture_and_told_apart_without_colour(key: str) -> None:
     chart = next(chart for chart in charts_of(PLAN, RUNS) if chart.key == key)
-    assert {"Celery (safe)", "RabbitMQ (safe)", "Sync", "Celery (naive)"} <= set(texts(chart.svg))
+    assert {"Celery, safe", "RabbitMQ, safe", "Sync", "Celery, as it comes"} <= set(texts(chart.svg))
     if key == "workers":
         assert len({p.find("path").get("d") for p in drawn(chart.svg).iter("pattern")}) == 4  # type: ignore[union-attr]
     else:

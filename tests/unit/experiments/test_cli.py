@@ -125,7 +125,7 @@ def test_a_run_prints_its_verdict_and_figures(lab: FakeLab) -> None:
     status, out, err = run(lab, "--title", "Mine")
     assert status == 0
     assert [plan.title for plan in lab.plans] == ["Mine"]
-    assert "Celery (safe)" in out
+    assert "Celery, safe" in out
     assert "Throughput" in out
     assert err.index("Kind of pool") < err.index(f"{lab.url}/experiments/new") < err.index("turn 1")
     assert "Alike: Concurrency in all." in err

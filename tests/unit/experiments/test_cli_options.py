@@ -12,7 +12,7 @@ from experiments.cli_options import (
     plan_of,
     report_files,
 )
-from experiments.plan import Arm, Burst, Exponential, Fixed, OpenLoop, Plan, Uniform, Values, Work
+from experiments.plan import Arm, Burst, Exponential, Fixed, OpenLoop, Plan, Reports, Uniform, Values, Work
 from lab.delivery import Delivery
 
 
@@ -36,7 +36,7 @@ def test_without_options_it_compares_all_three_methods() -> None:
 def test_all_of_a_plan_has_an_option() -> None:
     found = plan(
         "--title", "A day", "--arm", "celery:naive", "--arm", "sync", "--seconds", "30", "--rate", "50",
-        "--spacing", "even", "--work", "failing", "--p", "0.2", "--duration", "exponential:0.02", "--payload", "100",
+        "--spacing", "even", "--reports", "in_path", "--work", "failing", "--p", "0.2", "--duration", "exponential:0.02", "--payload", "100",
         "--repetitions", "7", "--seed", "3", "--deadline", "60", "--no-equalise", "--no-warm-up",
     )  # fmt: skip
     assert found == Plan(
@@ -46,6 +46,7 @@ def test_all_of_a_plan_has_an_option() -> None:
         arrival=OpenLoop(law="open", rate=50, spacing="even"),
         work=Work.FAILING,
         p=0.2,
+        reports=Reports.IN_PATH,
         duration=Exponential(law="exponential", mean=0.02),
         payload_bytes=100,
         repetitions=7,

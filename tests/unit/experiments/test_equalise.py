@@ -6,6 +6,7 @@ import pytest
 
 from experiments.equalise import EqualiseError, Equaliser, wanted_sizes
 from experiments.plan import Arm, Plan
+from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import Configuration
 from transports.control import Answer, Control, ControlError, WorkerPicture, WorkerUsage
@@ -66,6 +67,16 @@ class Crew(Control):
         raise NotImplementedError
 
 
+class Pair(Crew):
+    """Workers of which the one called `tutorial` works by it."""
+
+    def pictures(self, timeout: float = 1.0) -> list[WorkerPicture]:
+        return [
+            one.model_copy(update={"delivery": "naive"}) if one.name == "tutorial" else one
+            for one in super().pictures(timeout)
+        ]
+
+
 PLAN = Plan(arms=[Arm(method="celery"), Arm(method="rabbitmq"), Arm(method="sync")], jobs=1)
 
 
@@ -80,11 +91,20 @@ def test_all_are_set_to_the_smallest_and_back() -> None:
     assert (celery.sizes, rabbitmq.sizes) == ({"a": 3, "b": 4}, {"c": 5})
 
 
-def test_an_arm_with_more_workers_than_that_sets_the_number() -> None:
+def test_no_worker_runs_fewer_than_one_job_and_nobody_is_made_larger() -> None:
     celery, rabbitmq = Crew("celery", a=1, b=1, c=1, d=2), Crew("rabbitmq", e=2)
     pictures = equaliser(celery, rabbitmq).apply()
-    assert (celery.sizes, rabbitmq.sizes) == ({"a": 1, "b": 1, "c": 1, "d": 1}, {"e": 4})
+    assert (celery.sizes, rabbitmq.sizes) == ({"a": 1, "b": 1, "c": 1, "d": 1}, {"e": 2})
     assert {one.name: one.concurrency for one in pictures} == {**celery.sizes, **rabbitmq.sizes}
+
+
+def test_workers_by_the_tutorial_have_one_size_and_the_others_are_made_no_larger_than_they() -> None:
+    arms = [Arm(method="celery"), Arm(method="rabbitmq", delivery=Delivery.NAIVE)]
+    few, many = {"tutorial-1": 1, "tutorial-2": 1}, {f"tutorial-{n}": 1 for n in range(1, 8)}
+    for tutorial, wanted in ((few, 2), (many, 5)):
+        celery, naive = Crew("celery", a=5), Crew("rabbitmq", delivery="naive", **tutorial)
+        equaliser(celery, naive, plan=Plan(arms=arms, jobs=1)).apply()
+        assert (celery.sizes, naive.sizes, naive.orders) == ({"a": wanted}, tutorial, 0)
 
 
 def test_it_is_set_back_after_an_error_too() -> None:
@@ -133,13 +153,14 @@ def test_setting_back_tells_whether_it_could_and_tries_again(caplog: pytest.LogC
 
 
 def test_one_method_that_is_away_does_not_keep_the_other_from_being_set_back() -> None:
-    celery, rabbitmq = Crew("celery", a=1, b=1, c=5), Crew("rabbitmq", d=2)
-    both = equaliser(celery, rabbitmq)
+    arms = [Arm(method="celery"), Arm(method="rabbitmq"), Arm(method="rabbitmq", delivery=Delivery.NAIVE)]
+    celery, rabbitmq = Crew("celery", a=5), Pair("rabbitmq", b=4, tutorial=1)
+    both = equaliser(celery, rabbitmq, plan=Plan(arms=arms, jobs=1))
     both.apply()
-    assert (celery.sizes["c"], rabbitmq.sizes) == (1, {"d": 3})
+    assert (celery.sizes, rabbitmq.sizes) == ({"a": 1}, {"b": 1, "tutorial": 1})
     celery.away = True
     assert not both.restore()
-    assert (celery.sizes["c"], rabbitmq.sizes) == (1, {"d": 2})
+    assert (celery.sizes, rabbitmq.sizes) == ({"a": 1}, {"b": 4, "tutorial": 1})
 
 
 def test_what_was_not_resized_is_nobodys_business() -> None:

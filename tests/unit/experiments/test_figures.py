@@ -6,11 +6,14 @@ from experiments import curves
 from experiments.figures import KEYS, TITLES, figures_of, spans_of, values_of
 from experiments.histogram import DAY_US, Histogram
 from experiments.model import METRICS, Sample, Usage
+from experiments.plan import Reports
 from tests.experiment_samples import BEGUN, a_plan, a_sample, samples_of, usage_of
+
+IN_PATH = Reports.IN_PATH
 
 
 def test_the_spans_of_a_job_are_what_lies_between_its_moments() -> None:
-    assert spans_of(a_sample()) == {
+    assert spans_of(a_sample(), IN_PATH) == {
         "publish": 1_000,
         "queue": 2_000,
         "overhead": 1_000,
@@ -19,22 +22,28 @@ def test_the_spans_of_a_job_are_what_lies_between_its_moments() -> None:
     }
 
 
+def test_where_nothing_waits_for_the_report_a_job_ends_by_its_workers_stamp() -> None:
+    spans = spans_of(a_sample(recorded_us=BEGUN + 900_000), Reports.BESIDE)
+    assert spans == {"publish": 1_000, "queue": 2_000, "overhead": 1_000, "end_to_end": 14_000}
+
+
 def test_latency_counts_from_the_time_a_job_was_due() -> None:
     late = a_sample(published_us=BEGUN + 5_000_000, recorded_us=BEGUN + 5_020_000)
-    assert spans_of(late)["publish"] == 5_000_000
-    assert spans_of(late)["end_to_end"] == 5_020_000
+    assert spans_of(late, IN_PATH)["publish"] == 5_000_000
+    assert spans_of(late, IN_PATH)["end_to_end"] == 5_020_000
 
 
 def test_clocks_that_differ_make_no_negative_span() -> None:
     spans = spans_of(
-        a_sample(published_us=BEGUN + 4_000, finished_us=BEGUN + 12_000, recorded_us=BEGUN + 11_000)
+        a_sample(published_us=BEGUN + 4_000, finished_us=BEGUN + 12_000, recorded_us=BEGUN + 11_000),
+        IN_PATH,
     )
     assert (spans["queue"], spans["overhead"], spans["report"]) == (0, 0, 0)
 
 
 def test_what_a_job_did_not_come_to_has_no_span() -> None:
     waiting = a_sample(started_us=None, finished_us=None, recorded_us=None, status="PENDING", worker=None)
-    assert spans_of(waiting) == {"publish": 1_000}
+    assert spans_of(waiting, IN_PATH) == {"publish": 1_000}
 
 
 @pytest.mark.parametrize("count", [1, 7, 99, 1_000, 12_345])
@@ -62,7 +71,7 @@ def test_the_percentile_curve_rises_and_ends_where_the_jobs_do() -> None:
 
 def test_figures_of_a_repetition_with_known_jobs() -> None:
     samples = [a_sample(index, due=index * 10_000, worker=f"w{index % 2}") for index in range(100)]
-    figures = figures_of(samples, a_plan(), BEGUN, {})
+    figures = figures_of(samples, a_plan(reports=IN_PATH), BEGUN, {})
     assert figures.jobs == 100
     assert figures.seconds == pytest.approx(0.99 + 0.015)
     assert figures.throughput == pytest.approx(100 / 1.005)
@@ -71,6 +80,16 @@ def test_figures_of_a_repetition_with_known_jobs() -> None:
     assert figures.spreads["end_to_end"].max == 15.0
     assert figures.per_worker == {"w0": 50, "w1": 50}
     assert (figures.failed, figures.retries, figures.duplicates, figures.lost) == (0, 0, 0, 0)
+
+
+def test_the_figures_do_not_depend_on_when_stamps_came() -> None:
+    soon = [a_sample(index, due=index * 10_000) for index in range(100)]
+    late = [sample.model_copy(update={"recorded_us": BEGUN + 9_000_000}) for sample in soon]
+    figures = figures_of(late, a_plan(), BEGUN, {})
+    assert figures == figures_of(soon, a_plan(), BEGUN, {})
+    assert figures.throughput == pytest.approx(100 / (0.99 + 0.014))
+    assert "report" not in figures.spreads
+    assert figures.done_curve[-1] == (pytest.approx(1.004), 1.0)
 
 
 def test_what_went_wrong_is_counted_and_what_was_lost_has_no_latency() -> None:
@@ -83,7 +102,7 @@ def test_what_went_wrong_is_counted_and_what_was_lost_has_no_latency() -> None:
             4, status="PENDING", started_us=None, finished_us=None, recorded_us=None, attempts=0, worker=None
         ),
     ]
-    figures = figures_of(samples, a_plan(), BEGUN, {})
+    figures = figures_of(samples, a_plan(reports=IN_PATH), BEGUN, {})
     assert (figures.failed, figures.retries, figures.duplicates, figures.lost) == (1, 2, 1, 2)
     assert figures.spreads["end_to_end"].count == 3
     assert figures.spreads["end_to_end"].max == 15.0
@@ -109,7 +128,7 @@ def test_a_stall_stands_in_the_p99_of_what_was_due_meanwhile() -> None:
         due = index * 10_000
         end = max(due, 7_000_000) if 2_000_000 <= due < 7_000_000 else due
         samples.append(a_sample(index, due, recorded_us=BEGUN + end + 15_000))
-    assert figures_of(samples, a_plan(), BEGUN, {}).spreads["end_to_end"].p99 > 4_800
+    assert figures_of(samples, a_plan(reports=IN_PATH), BEGUN, {}).spreads["end_to_end"].p99 > 4_800
 
 
 def test_bytes_and_frames_a_job_are_of_the_methods_clients_in_both_directions() -> None:
@@ -139,7 +158,7 @@ def test_values_are_by_key_and_cpu_time_is_a_jobs() -> None:
 
 def test_curves_of_many_jobs_have_at_most_two_hundred_points_and_lose_nothing() -> None:
     samples = [a_sample(index, due=index * 1_000) for index in range(5_000)]
-    figures = figures_of(samples, a_plan(), BEGUN, {})
+    figures = figures_of(samples, a_plan(reports=IN_PATH), BEGUN, {})
     for curve in (figures.done_curve, figures.throughput_curve, figures.depth_curve, figures.latency_curve):
         assert 2 <= len(curve) <= curves.POINTS
         assert curve == sorted(curve, key=lambda point: point[0])

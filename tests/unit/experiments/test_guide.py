@@ -115,7 +115,7 @@ def test_the_readers_own_runs_count_instead_of_what_is_so_in_general() -> None:
     assert {reason.experiment_id for reason in advice.reasons} == {run.id}
     (celery,) = (reason for reason in advice.reasons if "celery" in reason.weights)
     assert celery.text == (
-        "Your run of Celery (safe), 200 jobs at once, kept it: 2940 to 3060 jobs/s by its interval, where 2000"
+        "Your run of “Celery, safe”, 200 jobs at once, kept it: 2940 to 3060 jobs/s by its interval, where 2000"
         " were asked for."
     )
     assert advice.unmeasured == ()

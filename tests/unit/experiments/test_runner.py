@@ -20,12 +20,19 @@ class Trial:
         self.batches: list[int] = []
         self.closed = 0
         self._lag, self._lost, self._on_send = lag, lost, on_send
+        self.prepared: tuple[int, int] = (0, 0)
+        self.takes = 1_000_000
 
-    def send(self, jobs: Sequence[PlannedJob]) -> None:
+    def prepare(self, jobs: Sequence[PlannedJob]) -> None:
+        self.prepared = len(jobs), now_us()
+
+    def send(self, jobs: Sequence[PlannedJob]) -> int:
         if self._on_send:
             self._on_send()
+        jobs = jobs[: self.takes]
         self.batches.append(len(jobs))
         self.sent += [(job, now_us()) for job in jobs]
+        return len(jobs)
 
     def ended(self) -> int:
         late = now_us() - self._lag * 1_000_000
@@ -104,11 +111,48 @@ def test_the_arms_take_turns_after_a_warm_up() -> None:
     assert [arm.method for arm, _ in stand.opened] == ["celery", "rabbitmq"] * 3
     assert told.progress[-1].share == 1.0
     assert {one.figures.outages for one, _ in told.runs} == {2}
-    assert {p.step for p in told.progress} >= {"warm-up, Celery (safe)", "turn 2 of 2, RabbitMQ (safe)"}
+    assert {p.step for p in told.progress} >= {"warm-up, Celery, safe", "turn 2 of 2, RabbitMQ, safe"}
 
 
 def test_without_a_warm_up_the_first_turn_counts() -> None:
     assert [one.turn for one, _ in run(plan(warm_up=False), Stand()).runs] == [1, 1, 2, 2]
+
+
+def test_a_trial_is_prepared_for_all_its_jobs_before_the_repetition_begins() -> None:
+    stand = Stand()
+    told = run(plan(), stand)
+    assert [trial.prepared[0] for _, trial in stand.opened] == [20] * 6
+    for (_, trial), (one, _samples) in zip(stand.opened, told.runs, strict=True):
+        assert trial.prepared[1] < one.begun_us
+
+
+def test_what_a_trial_does_not_take_is_handed_over_again() -> None:
+    trial = Trial()
+    trial.takes = 0
+    jobs = [PlannedJob(at=0.0, seconds=0.0) for _ in range(7)]
+    sender = Sender(trial, jobs, now_us())
+    sender.start()
+    deadline = time.monotonic() + 10
+    while not trial.batches:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    trial.takes = 3
+    while len(trial.sent) < 7:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    sender.stop()
+    assert trial.batches == [0, 3, 3, 1]
+    assert [job for job, _ in trial.sent] == jobs
+
+
+def test_a_sender_whose_jobs_nobody_takes_can_be_stopped() -> None:
+    trial = Trial()
+    trial.takes = 0
+    sender = Sender(trial, [PlannedJob(at=0.0, seconds=0.0)], now_us())
+    sender.start()
+    begin = time.monotonic()
+    sender.stop()
+    assert time.monotonic() - begin < 5
 
 
 def test_both_arms_of_a_turn_get_the_same_jobs() -> None:
@@ -167,7 +211,7 @@ def test_jobs_that_have_not_ended_by_the_deadline_are_lost() -> None:
 def test_the_race_holds_the_curves_of_the_arms_of_the_running_turn() -> None:
     told = run(plan(jobs=4, repetitions=1), Stand(lambda: Trial(lag=0.2)))
     last = told.progress[-1].race
-    assert list(last) == ["Celery (safe)", "RabbitMQ (safe)"]
+    assert list(last) == ["celery:safe", "rabbitmq:safe"]
     for curve in last.values():
         assert curve[0] == (0.0, 0.0)
         assert curve[-1][1] == 1.0

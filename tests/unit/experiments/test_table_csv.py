@@ -27,7 +27,7 @@ def test_there_is_a_row_for_each_job_of_the_counted_repetitions() -> None:
     assert tuple(rows[0]) == HEAD
     assert len(rows) == 5 * 3 * 200
     assert {row["turn"] for row in rows} == {"1", "2", "3", "4", "5"}
-    assert [row["label"] for row in rows[::200]][:3] == ["Celery (safe)", "RabbitMQ (safe)", "Sync"]
+    assert [row["label"] for row in rows[::200]][:3] == ["Celery, safe", "RabbitMQ, safe", "Sync"]
 
 
 def test_the_tables_figures_can_be_worked_out_again_from_the_rows() -> None:
@@ -48,12 +48,18 @@ def test_the_tables_figures_can_be_worked_out_again_from_the_rows() -> None:
 
 
 def test_a_row_has_times_in_utc_with_microseconds_and_spans_in_milliseconds() -> None:
-    plan = a_plan(arms=EXPERIMENT.plan.arms[:1], repetitions=1)
+    plan = a_plan(arms=EXPERIMENT.plan.arms[:1], repetitions=1, reports="in_path")
     (row, *_) = read("".join(to_csv(an_experiment(plan), lambda turn, arm: [a_sample(7)])))
     assert row["due"] == "2026-05-28T20:26:40.000000Z"
     assert row["finished"] == "2026-05-28T20:26:40.014000Z"
     assert (row["index"], row["seconds"], row["attempts"], row["retries"]) == ("7", "0.01", "1", "0")
     assert [row[f"{metric}_ms"] for metric in METRICS] == ["1.000", "2.000", "1.000", "1.000", "15.000"]
+
+
+def test_a_row_has_no_report_delay_where_nothing_waited_for_it() -> None:
+    plan = a_plan(arms=EXPERIMENT.plan.arms[:1], repetitions=1)
+    (row, *_) = read("".join(to_csv(an_experiment(plan), lambda turn, arm: [a_sample(7)])))
+    assert [row[f"{metric}_ms"] for metric in METRICS] == ["1.000", "2.000", "1.000", "", "14.000"]
 
 
 def test_a_lost_job_has_a_row_and_no_spans() -> None:

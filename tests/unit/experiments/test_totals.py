@@ -129,7 +129,7 @@ def test_jobs_that_fail_as_asked_leave_a_repetition_sound(work: str, unsound: in
 
 
 def test_a_worker_slowed_by_twenty_ms_shows_in_the_overhead_and_the_interval_holds_it() -> None:
-    plan = an_open_plan(arms=[ARMS[1], ARMS[1]])
+    plan = an_open_plan(arms=[ARMS[1], ARMS[1]], reports="in_path")
     comparisons = comparisons_of(plan, runs_of(plan, slower_us=(0, 20_000)))
     by_key = {one.figure: one for one in comparisons}
     found = by_key["overhead.p50"]

@@ -33,7 +33,7 @@ def test_a_burst_is_judged_by_throughput_who_by_how_much_and_how_surely() -> Non
     verdict = verdict_of(judged(a_plan(arms=ARMS[:2]), (200, 10, 20), (400, 10, 20)))
     (sentence,) = verdict.sentences
     assert sentence.startswith(
-        "RabbitMQ (safe) ended 2.00 times as many jobs a second as Celery (safe): 400 against 200; 200 jobs a second"
+        "“RabbitMQ, safe” ended 2.00 times as many jobs a second as “Celery, safe”: 400 against 200; 200 jobs a second"
         " more, by its interval "
     )
     assert verdict.line == sentence
@@ -43,7 +43,7 @@ def test_a_burst_is_judged_by_throughput_who_by_how_much_and_how_surely() -> Non
 def test_the_first_arm_may_be_the_faster_one() -> None:
     (sentence,) = verdict_of(judged(a_plan(arms=ARMS[:2]), (400, 10, 20), (200, 10, 20))).sentences
     assert sentence.startswith(
-        "Celery (safe) ended 2.00 times as many jobs a second as RabbitMQ (safe): 400 against"
+        "“Celery, safe” ended 2.00 times as many jobs a second as RabbitMQ, safe: 400 against"
     )
     low, high = (float(part) for part in sentence.rsplit("interval ", 1)[1].rstrip(".").split(" to "))
     assert 0 < low < 200 < high
@@ -52,10 +52,10 @@ def test_the_first_arm_may_be_the_faster_one() -> None:
 def test_an_open_loop_is_judged_by_median_and_p99() -> None:
     median, p99 = verdict_of(judged(an_open_plan(arms=ARMS[:2]), (100, 10, 80), (100, 30, 81))).sentences
     assert median.startswith(
-        "End to end, median: Celery (safe) is faster than RabbitMQ (safe), 10.0 against 30.0 ms;"
+        "End to end, median: “Celery, safe” is faster than “RabbitMQ, safe”, 10.0 against 30.0 ms;"
     )
     assert "takes 3.00 times as long" in median
-    assert p99.startswith("End to end, p99: no difference shown between Celery (safe) (80.0 ms)")
+    assert p99.startswith("End to end, p99: no difference shown between “Celery, safe” (80.0 ms)")
 
 
 def test_each_pair_is_judged() -> None:
@@ -66,7 +66,7 @@ def test_each_pair_is_judged() -> None:
 def test_two_equal_arms_show_no_difference_and_the_sentence_says_how_large_it_may_be() -> None:
     (sentence,) = verdict_of(judged(a_plan(arms=[ARMS[0], ARMS[0]]), (200, 1, 1), (200, 1, 1))).sentences
     assert (
-        "no difference shown between Celery (safe) 1 (200 jobs/s) and Celery (safe) 2 (200 jobs/s)"
+        "no difference shown between “Celery, safe 1” (200 jobs/s) and “Celery, safe 2” (200 jobs/s)"
         in sentence
     )
     assert "anywhere from −" in sentence
@@ -104,11 +104,11 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
     warnings = verdict_of(whole.model_copy(update={"totals": totals, "status": "CANCELLED"})).warnings
     assert warnings == (
         "It did not run to its end; this is of the turns that did.",
-        "Jobs that had not ended in time: Celery (safe) 0, RabbitMQ (safe) 3, Sync 0. They are in no latency and in"
+        "Jobs that had not ended in time: “Celery, safe”: 0, “RabbitMQ, safe”: 3, “Sync”: 0. They are in no latency and in"
         " no throughput, which look better for it.",
-        "Jobs begun once more without being asked to: Celery (safe) 0, RabbitMQ (safe) 1, Sync 2.",
-        "Jobs that failed: Celery (safe) 5, RabbitMQ (safe) 5, Sync 5. They count as ended.",
-        "The broker was away while repetitions ran: Celery (safe) 0, RabbitMQ (safe) 1, Sync 2. What they waited for it"
+        "Jobs begun once more without being asked to: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2.",
+        "Jobs that failed: “Celery, safe”: 5, “RabbitMQ, safe”: 5, “Sync”: 5. They count as ended.",
+        "The broker was away while repetitions ran: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2. What they waited for it"
         " is in their figures.",
         "Not alike for all: Kind of pool. What differs there is in the figures too.",
     )
@@ -131,7 +131,7 @@ def test_after_a_cancellation_all_numbers_of_a_sentence_are_of_the_same_turns() 
     found = {"runs": runs, "totals": totals_of(plan, runs), "comparisons": comparisons_of(plan, runs)}
     (sentence,) = verdict_of(whole.model_copy(update=found)).sentences
     assert sentence.startswith(
-        "RabbitMQ (safe) ended 1.98 times as many jobs a second as Celery (safe): 202 against 102; 100 jobs"
+        "“RabbitMQ, safe” ended 1.98 times as many jobs a second as “Celery, safe”: 202 against 102; 100 jobs"
     )
 
 
@@ -148,8 +148,8 @@ def test_an_arm_that_lost_or_failed_more_than_one_job_in_a_hundred_wins_nothing(
     sentences = verdict_of(experiment).sentences
     assert len(sentences) == 2
     for sentence in sentences:
-        assert "Celery (safe) and RabbitMQ (safe) cannot be compared." in sentence
-        assert "lost or failed: Celery (safe) 0, RabbitMQ (safe) 5" in sentence
+        assert "“Celery, safe” and “RabbitMQ, safe” cannot be compared." in sentence
+        assert "lost or failed: “Celery, safe”: 0, “RabbitMQ, safe”: 5" in sentence
     (table,) = differences(experiment, untranslated)
     assert {row[-1].value for row in table.rows} == {"cannot be compared"}
 

@@ -139,8 +139,8 @@ def test_what_differs_is_shown_before_anything_runs(client: FlaskClient, parts: 
     assert 'data-key="acknowledgement"' in text
     answer = send(client, "/experiments/differences", arm=["celery:naive", "rabbitmq:naive"], title="Kept")
     assert answer.status_code == 200
-    assert "Celery (naive)" in answer.text
-    assert "Celery (safe)" not in answer.text
+    assert "Celery, as it comes" in answer.text
+    assert "Celery, safe" not in answer.text
     assert 'value="Kept"' in answer.text
     assert parts.experiments.rows.page(10)[0] == []
 
@@ -156,8 +156,8 @@ def test_each_row_that_differs_has_a_sign_and_a_word(client: FlaskClient, parts:
 
 def test_a_script_asks_for_what_differs_by_its_fields(client: FlaskClient) -> None:
     text = page(client, "/experiments/differences?typed=1&arm=rabbitmq:safe&arm=rabbitmq:naive")
-    assert "RabbitMQ (naive)" in text
-    assert "Celery (safe)" not in text.partition("data-differences-table")[2]
+    assert "RabbitMQ, by the tutorial" in text
+    assert "Celery, safe" not in text.partition("data-differences-table")[2]
 
 
 def test_no_contender_has_nothing_to_differ_in(client: FlaskClient) -> None:
@@ -225,7 +225,7 @@ def test_a_running_one_shows_the_race_and_can_be_cancelled(client: FlaskClient, 
     found = rows.add(a_plan())
     assert "Its turn has not come" in page(client, f"/experiments/{found}")
     rows.claim()
-    rows.tell(found, 0.25, "turn 2 of 5, Sync", {"Celery (safe)": [(0.0, 0.0), (1.0, 0.5)]})
+    rows.tell(found, 0.25, "turn 2 of 5, Sync", {"Celery, safe": [(0.0, 0.0), (1.0, 0.5)]})
     part = client.get(f"/experiments/{found}/now").text
     assert "Turn 2 of 5: Sync" in part
     assert "25 % of all jobs" in part
@@ -373,7 +373,9 @@ def test_in_russian_names_and_numbers_are_russian(client: FlaskClient, parts: Se
 
 
 def test_what_went_wrong_is_said_in_russian(client: FlaskClient, parts: Services) -> None:
-    error = "no worker answers that takes the jobs of Celery (safe): start one with `a`, or in containers with `b`"
+    error = (
+        "no worker answers that takes the jobs of Celery, safe: start one with `a`, or in containers with `b`"
+    )
     failed = an_experiment(status="FAILED", error=error, runs=[], totals=[], comparisons=[])
     text = page(client, f"/experiments/{run(parts, failed)}", headers=RUSSIAN)
-    assert "не отвечает ни один worker, который берёт задачи участника Celery (safe)" in text
+    assert "не отвечает ни один worker, который берёт задачи участника Celery, safe" in text

@@ -248,7 +248,7 @@ def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end
     apply(desk, running, TaskStatus.IN_PROGRESS)
     trial.close()
     assert trial.longest == 0.02
-    with pytest.raises(NotDrained, match=r"RabbitMQ \(naive\)"):
+    with pytest.raises(NotDrained, match=r"RabbitMQ, by the tutorial"):
         stand.open(CONSUMER)
 
 
