@@ -77,7 +77,7 @@ def inside(
     with a_lab(stand, DELIVERY=delivery.value) as lab:
         lab.start_api()
         if method == "celery":
-            lab.start_celery(AT_ONCE, loglevel="warning")
+            lab.start_celery(AT_ONCE)
         else:
             lab.start_consumer(AT_ONCE)
         return {
