@@ -71,6 +71,8 @@ class CeleryTransport(Transport):
                     try:
                         confirmed |= self._send_some(producer, group_id, some, delivery)
                     except UNSENDABLE as error:
+                        if not producer.connection.connected:  # a socket that is gone raises some of them too
+                            raise OperationalError(_text(error)) from error
                         unsendable |= dict.fromkeys((job.task_id for job in some), _text(error))
                     except BackendAway as error:
                         trouble = f"the result backend does not keep group {group_id}: {error}"

@@ -147,6 +147,8 @@ class Publisher:
     def close(self) -> None:
         """Ends the connection and the thread. A broker that says nothing is waited for no longer than five
         seconds: the thread then ends when heartbeats are missing."""
+        with self._lock:
+            self._error = self._error or NoAnswer("the connection was closed")
         self._call(self._close)
         self._thread.join(CLOSE_SECONDS)
 
@@ -165,7 +167,7 @@ class Publisher:
             self._connection.ioloop.close()
         finally:
             with self._lock:
-                error = self._error = self._reason or NoAnswer("the connection has ended")
+                error = self._error = self._reason or self._error or NoAnswer("the connection has ended")
             for batch in self._batches:
                 if not batch.ended.is_set():
                     batch.error = batch.error or f"{type(error).__name__}: {error}"
@@ -180,9 +182,8 @@ class Publisher:
 
     def _on_channel(self, channel: pika.channel.Channel) -> None:
         channel.add_on_return_callback(self._on_return)
-        amqp.declare_topology(
-            channel
-        )  # without callbacks nothing waits: a channel's methods are handled in order
+        # Without a callback nothing waits for the answer: the broker handles a channel's methods in order.
+        amqp.declare_topology(channel)
         channel.confirm_delivery(self._on_confirm, lambda _: self._ready.set())
 
     def _on_channel_closed(self, _channel: pika.channel.Channel, reason: BaseException) -> None:

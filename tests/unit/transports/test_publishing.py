@@ -18,7 +18,7 @@ from transports.rabbitmq_transport import IDLE_SECONDS
 
 QUEUES = {"celery": "celery", "rabbitmq": "tasks"}
 METHODS = list(QUEUES)
-MANY = 2_500
+MANY = {"celery": 200, "rabbitmq": 2_500}  # more than is under way at once
 
 Make = Callable[[Settings, str], Transport]
 
@@ -65,14 +65,14 @@ def taken(channel: BlockingChannel, queue: str) -> list[str]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_more_than_a_window_arrives_in_order_and_each_knows_when(
+def test_many_jobs_arrive_in_order_and_each_knows_when(
     brokered: Settings, channel: BlockingChannel, make: Make, method: str
 ) -> None:
     before = now_us()
-    submission = make(brokered, method).submit(jobs(MANY))
+    submission = make(brokered, method).submit(jobs(MANY[method]))
     after = now_us()
     assert submission.error is None
-    ids = [job.task_id for job in jobs(MANY)]
+    ids = [job.task_id for job in jobs(MANY[method])]
     assert submission.confirmed.keys() == set(ids)
     times = [submission.confirmed[task_id] for task_id in ids]
     assert times == sorted(times)

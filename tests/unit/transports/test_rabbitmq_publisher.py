@@ -174,6 +174,16 @@ def test_a_broker_that_is_away_is_an_error_at_once() -> None:
     assert threads() == []
 
 
+@pytest.mark.slow
+def test_a_broker_that_takes_a_connection_and_says_nothing_is_an_error(url: str, proxy: TcpProxy) -> None:
+    proxy.blackhole()
+    begun = time.monotonic()
+    with pytest.raises(amqp.ERRORS):
+        Publisher(proxy.url(url))
+    assert time.monotonic() - begun < 25
+    assert threads() == []
+
+
 def test_closing_leaves_no_thread_and_may_be_done_twice(url: str, make: Make) -> None:
     publisher = make(url)
     assert threads()
@@ -194,6 +204,7 @@ def test_a_broker_that_says_nothing_is_an_error_after_ten_seconds(
     assert batch.confirmed == {}
     assert "nothing for 10 seconds" in (batch.error or "")
     assert time.monotonic() - begun < 20
+    assert not publisher.is_open
     deadline = time.monotonic() + 30
     while threads():
         assert time.monotonic() < deadline
