@@ -47,7 +47,7 @@ def excerpts(places: Iterable[str]) -> list[Excerpt]:
 
     A place is `path:name`. The name is that of a function, class or setting, with dots for what is in it: a
     method, a key of a dictionary, an argument of a call, what is assigned to, the exception that is handled or
-    the class that is matched, or a call itself (`Consumer._listen.queue_bind()`, `if is_delayed()`,
+    the text that is matched, or a call itself (`Consumer._listen.queue_bind()`, `if is_delayed()`,
     `if waits`).
 
     Raises:
@@ -130,7 +130,9 @@ def _named(place: ast.AST, part: str) -> Iterator[tuple[ast.AST, tuple[int, int]
                         yield value, _lines(key, value)
             case ast.ExceptHandler(type=ast.Name(id=name)) if name == part:
                 yield node, _lines(node)
-            case ast.match_case(pattern=ast.MatchClass(cls=ast.Name(id=name)) as pattern) if name == part:
+            case ast.match_case(pattern=ast.MatchValue(value=ast.Constant(value=name)) as pattern) if (
+                name == part
+            ):
                 yield node, _lines(pattern, *node.body)
             case ast.Assign() | ast.AnnAssign() if part in _targets(node):
                 yield node, _lines(node)

@@ -8,7 +8,7 @@ from api.side.feature import N_, Feature, Side
 CANVAS: Final = "transports/celery_workflow.py:canvas"
 OPTIONS: Final = "transports/celery_options.py"
 TASKS: Final = "celery_tasks.py"
-HANDLER: Final = "consumer/handler.py"
+JOBS: Final = "consumer/jobs.py:Jobs"
 SLIP: Final = "transports/rabbitmq_workflow.py:with_slip"
 SENDING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
 STORE: Final = "api/workflows/store.py:Workflows"
@@ -46,10 +46,9 @@ ROWS: Final = (
                 "lab/job.py:Job.with_input",
                 "lab/job.py:Job.after_success",
                 "lab/job.py:Job.after_failure",
-                f"{HANDLER}:Handler.run.Skipped",
-                f"{HANDLER}:Handler.run.Exception",
-                f"{HANDLER}:_and_then",
-                "consumer/connection.py:Consumer._settle_all",
+                "lab/job.py:Outcome.following",
+                f"{JOBS}._run",
+                "consumer/worker.py:Session._settle_all",
             ),
             _BY_HAND,
             N_(
@@ -102,7 +101,7 @@ ROWS: Final = (
                 "lab/job.py:Job.then",
                 "lab/job.py:Job.with_input",
                 "lab/job.py:Job.after_success",
-                f"{HANDLER}:_and_then",
+                "lab/job.py:Outcome.following",
             ),
             _BY_HAND,
             N_(
@@ -172,7 +171,7 @@ ROWS: Final = (
         N_("What runs by the clock: every minute, every day at eight, on Mondays."),
         N_("The health check, as if its minute had come."),
         Side(
-            ("celery_app.py:create_celery.beat_schedule", "celery_app.py:_beat_entry", f"{TASKS}:beat_due"),
+            ("celery_app.py:_safe.beat_schedule", "celery_app.py:_beat_entry", f"{TASKS}:beat_due"),
             _CELERY,
             N_(
                 "Beat, a process of its own, sends each entry when it is due. Two beats send everything twice; the"

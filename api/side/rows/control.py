@@ -9,8 +9,8 @@ ASKING: Final = "transports/celery_control.py:CeleryControl"
 ASKING_BY_HAND: Final = "transports/rabbitmq_control.py"
 WORKER: Final = "celery_control.py"
 CONTROL: Final = "consumer/control.py"
-CONNECTION: Final = "consumer/connection.py:Consumer"
-RUNNER: Final = "consumer/runner.py:Runner"
+LISTENING: Final = (f"{CONTROL}:Control.listen", f"{CONTROL}:Control._on_order", f"{CONTROL}:Control.obey")
+JOBS: Final = "consumer/jobs.py:Jobs"
 
 _MAILBOX: Final = ("exchange celery.pidbox", "exchange reply.celery.pidbox")
 _BROADCAST: Final = ("exchange lab.control", "queue amq.gen-…")
@@ -23,31 +23,31 @@ ROWS: Final = (
         N_("Six jobs of one second with the priority 0, and behind them one with the priority 9."),
         Side(
             (
-                "celery_app.py:_priority_queue",
+                "celery_app.py:_queue",
+                "lab/amqp.py:priority_arguments",
                 "transports/celery_options.py:_priority",
-                "celery_priority.py:Priorities",
-                f"{WORKER}:lab_look",
+                "celery_tasks.py:_pass_on",
             ),
             ("exchange celery.priority", "queue celery.priority"),
             N_(
-                "Celery passes a priority on to the broker, and that is all: its workers fetch ahead and run first"
-                " what they hold. Asking the queue only when a process is free had to be written. A classic queue:"
-                " on one node's disk, without a delivery limit."
+                "Celery passes a priority on to the broker, and that is all: what a worker has fetched it runs first,"
+                " however urgent what comes after. A classic queue: on one node's disk, without a delivery limit, so"
+                " what comes back goes on through the ordinary queue, which counts."
             ),
         ),
         Side(
             (
                 "lab/amqp.py:priority_arguments",
                 "lab/amqp_job.py:addressed",
-                f"{CONNECTION}.look",
-                f"{CONNECTION}._feed",
-                f"{CONNECTION}._fetch",
+                "consumer/worker.py:Session.consume",
+                f"{JOBS}._put_in_line",
                 "lab/job.py:Job.without_priority",
             ),
             ("queue tasks.priority",),
             N_(
-                "The queue is not consumed but asked, by whichever thread is free, so that nothing less urgent is"
-                " held here. The same classic queue; what comes back from it goes on through tasks, which counts."
+                "A second consumer with a prefetch of its own. What came from the priority queue begins before what"
+                " is held of the ordinary one. The same classic queue; what comes back from it goes on through tasks,"
+                " which counts."
             ),
         ),
         acts.tasks({"timeout": 1, "count": 6, "priority": 0}, {"timeout": 1, "priority": 9}),
@@ -62,20 +62,19 @@ ROWS: Final = (
             _MAILBOX,
             N_(
                 "One order to all workers, or rate_limit in the task's decorator. It counts in each worker by itself,"
-                " and what waits for its turn the worker holds."
+                " and what waits for its turn the worker holds. Where more than ten tasks are due at once it reaches"
+                " about half of a tight limit."
             ),
         ),
         Side(
             (
                 f"{ASKING_BY_HAND}:RabbitMQControl.rate_limit",
-                f"{CONTROL}:RateLimit",
-                f"{CONTROL}:Control._do.RateLimit",
-                "consumer/limits.py:interval",
-                "consumer/limits.py:_Line",
-                "consumer/limits.py:Limits",
-                f"{RUNNER}.rate_limit",
-                "consumer/held.py:Held.take",
-                "consumer/held.py:Held._release",
+                f"{CONTROL}:Control._do.rate_limit",
+                "consumer/hold.py:interval",
+                "consumer/hold.py:_Limit",
+                "consumer/hold.py:Hold._limit",
+                "consumer/hold.py:Hold.rate_limit",
+                "consumer/hold.py:Hold.release",
             ),
             _BROADCAST,
             N_(
@@ -106,12 +105,9 @@ ROWS: Final = (
             (
                 "transports/rabbitmq_transport.py:RabbitMQTransport.cancel",
                 "transports/rabbitmq_publisher.py:Publisher.tell",
-                f"{CONNECTION}._listen",
-                f"{CONNECTION}._on_control",
-                f"{CONTROL}:Cancel",
-                f"{CONTROL}:Control.obey",
-                f"{CONTROL}:Control._do.Cancel",
-                f"{RUNNER}.give_up_overdue",
+                *LISTENING,
+                f"{CONTROL}:Control._do.cancel",
+                "consumer/overdue.py:watch",
             ),
             _BROADCAST,
             N_(
@@ -190,12 +186,8 @@ ROWS: Final = (
                 f"{ASKING_BY_HAND}:RabbitMQControl.pictures",
                 f"{ASKING_BY_HAND}:RabbitMQControl._ask",
                 f"{ASKING_BY_HAND}:_collect",
-                f"{CONTROL}:Picture",
-                f"{CONTROL}:Control.obey",
+                *LISTENING,
                 f"{CONTROL}:Control._picture",
-                f"{RUNNER}.picture",
-                f"{CONNECTION}._listen",
-                f"{CONNECTION}._on_control",
             ),
             _BROADCAST,
             N_(
@@ -211,24 +203,23 @@ ROWS: Final = (
         N_("A worker runs more or fewer jobs at once, without being started anew."),
         N_("One worker of each method grows by one and shrinks by one."),
         Side(
-            (f"{ASKING}.grow", f"{ASKING}.shrink", f"{WORKER}:lab_pool", f"{WORKER}:_consume_anew"),
+            (f"{ASKING}.grow", f"{ASKING}.shrink"),
             _MAILBOX,
             N_(
-                "pool_grow and pool_shrink come with Celery, but on a quorum queue the prefetch stays as it was, and"
-                " shrinking goes down to nothing. The lab's command sees to both."
+                "pool_grow and pool_shrink come with Celery. On a quorum queue the prefetch stays as it was when the"
+                " worker began to consume, so that a pool that grows gets no more work at once. Shrinking would go down"
+                " to nothing; the lab does not ask for that."
             ),
         ),
         Side(
             (
                 f"{ASKING_BY_HAND}:RabbitMQControl.grow",
                 f"{ASKING_BY_HAND}:RabbitMQControl.shrink",
-                f"{CONTROL}:Grow",
-                f"{CONTROL}:Shrink",
-                f"{CONTROL}:Control._do.Grow",
-                f"{CONTROL}:Control._do.Shrink",
-                f"{RUNNER}.grow",
-                f"{RUNNER}.shrink",
-                f"{CONNECTION}._consume",
+                f"{CONTROL}:Control._do.grow",
+                f"{CONTROL}:Control._do.shrink",
+                f"{JOBS}.grow",
+                f"{JOBS}.shrink",
+                "consumer/worker.py:Session.consume",
             ),
             _BROADCAST,
             N_("Threads come and go; those that are to go finish their jobs first. Never fewer than one."),

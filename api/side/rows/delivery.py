@@ -9,7 +9,8 @@ APP: Final = "celery_app.py"
 SENDING: Final = "transports/celery_transport.py"
 PUBLISHING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
 PUBLISHER: Final = "transports/rabbitmq_publisher.py:Publisher"
-CONNECTION: Final = "consumer/connection.py:Consumer"
+SESSION: Final = "consumer/worker.py:Session"
+JOBS: Final = "consumer/jobs.py"
 
 ROWS: Final = (
     Feature(
@@ -36,10 +37,10 @@ ROWS: Final = (
                 "lab/amqp_job.py:addressed",
                 f"{PUBLISHING}.send",
                 f"{PUBLISHING}._channel",
-                f"{CONNECTION}._on_message",
-                f"{CONNECTION}._begin",
-                "consumer/handler.py:Handler.read",
-                "consumer/handler.py:Handler.run",
+                f"{SESSION}._on_message",
+                f"{JOBS}:Jobs.take",
+                f"{JOBS}:Jobs._run_jobs",
+                f"{JOBS}:Jobs._run",
             ),
             ("queue tasks",),
             N_(
@@ -78,7 +79,7 @@ ROWS: Final = (
         Side(
             (
                 f"{APP}:CONFIRMED",
-                f"{APP}:create_celery.broker_transport_options",
+                f"{APP}:_safe.broker_transport_options",
                 f"{SENDING}:_message.mandatory",
             ),
             ("exchange celery", "queue celery"),
@@ -124,10 +125,9 @@ ROWS: Final = (
         ),
         Side(
             (
-                "consumer/handler.py:Action",
-                "consumer/handler.py:Settlement",
-                f"{CONNECTION}._consume.tag",
-                f"{CONNECTION}._settle_all",
+                f"{JOBS}:Action",
+                f"{SESSION}._settle",
+                f"{SESSION}._settle_all",
             ),
             ("queue tasks",),
             N_(
@@ -144,19 +144,19 @@ ROWS: Final = (
         N_("How many messages a worker holds at once: no more than it can run, so that others get the rest."),
         N_("Five jobs of one second: with three at once, two of them wait."),
         Side(
-            (f"{APP}:SAFE.worker_prefetch_multiplier", "celery_control.py:_consume_anew"),
+            (f"{APP}:SAFE.worker_prefetch_multiplier",),
             ("queue celery",),
             N_(
                 "One setting: as many messages as the pool has processes, by default four times as many. On a quorum"
-                " queue a pool that grows has to consume anew before it gets more."
+                " queue it stays as it was when the worker began to consume, also where the pool grows."
             ),
         ),
         Side(
-            (f"{CONNECTION}._consume", f"{CONNECTION}._feed", "consumer/runner.py:Runner.begin_next"),
+            (f"{SESSION}.consume", "consumer/worker.py:Worker.prefetch"),
             ("queue tasks",),
             N_(
-                "basic.qos with the number of threads. RabbitMQ applies it to consumers that come after it, so the"
-                " worker consumes anew whenever that number changes."
+                "basic.qos with the number of threads. RabbitMQ applies it to later consumers only, so the worker"
+                " consumes again whenever that number changes."
             ),
         ),
         acts.tasks({"timeout": 1, "count": 5}),
@@ -172,7 +172,7 @@ ROWS: Final = (
             " it kills. No real worker is harmed; the letter is kept with the others."
         ),
         Side(
-            (f"{APP}:create_celery.task_queues", "lab/amqp.py:queue_arguments"),
+            (f"{APP}:_safe.task_queues", f"{APP}:_queue", "lab/amqp.py:queue_arguments"),
             ("queue celery", "exchange lab.dead", "queue celery.dead"),
             N_(
                 "The broker counts and gives up at the sixth return. Celery only has to declare its queue with"
@@ -197,18 +197,18 @@ ROWS: Final = (
         N_("A message that is no job goes into each queue, and turns up among the dead letters."),
         Side(
             (
-                "celery_consumer.py:DeadLetteringConsumer",
-                "celery_consumer.py:fault",
+                "celery_dead_letters.py:DeadLetteringConsumer",
+                "celery_dead_letters.py:check",
                 f"{APP}:SAFE.worker_consumer",
             ),
             ("queue celery", "exchange lab.dead", "queue celery.dead"),
             N_(
-                "As it comes, Celery acknowledges what it cannot decode, and it is gone; some messages end the"
-                " whole worker. The lab gives the worker a consumer of its own that rejects them."
+                "Celery cannot; the lab adds. As it comes, Celery acknowledges what it cannot decode, and it is gone;"
+                " some messages end the whole worker. Two methods of its consumer are extended to reject them."
             ),
         ),
         Side(
-            ("consumer/handler.py:Handler.read", f"{CONNECTION}._settle_all"),
+            (f"{JOBS}:Jobs.take.ValidationError", f"{SESSION}._settle_all"),
             ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
             N_(
                 "pydantic checks the body; what does not fit is rejected without coming back, and the queue hands"

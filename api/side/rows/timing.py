@@ -9,15 +9,15 @@ from transports.topology import CELERY_DELAYS, DELAYS
 SENDING: Final = "transports/celery_transport.py"
 OPTIONS: Final = "transports/celery_options.py"
 TASKS: Final = "celery_tasks.py"
-CONNECTION: Final = "consumer/connection.py:Consumer"
-RUNNER: Final = "consumer/runner.py:Runner"
+SESSION: Final = "consumer/worker.py:Session"
+JOBS: Final = "consumer/jobs.py:Jobs"
 
 _CELERY_DELAYS: Final = ("exchange celery_delayed_delivery", f"queues {CELERY_DELAYS}", "queue celery")
 _DELAYS: Final = (f"queues {DELAYS}", "queue tasks")
 _RETRY_BY_HAND: Final = (
-    "consumer/handler.py:Handler.run.Retry",
+    f"{JOBS}._run",
     "lab/job.py:Job.again",
-    f"{CONNECTION}._settle_all",
+    f"{SESSION}._settle_all",
     "lab/amqp_job.py:publish",
     "lab/amqp.py:delay_seconds",
     "lab/amqp.py:declare_delay_queue",
@@ -32,7 +32,7 @@ ROWS: Final = (
             "A job that fails twice and succeeds at its third attempt; the waits are up to one and two seconds."
         ),
         Side(
-            (f"{TASKS}:_run.Retry", f"{TASKS}:_own"),
+            (f"{TASKS}:_ended", f"{TASKS}:_own"),
             _CELERY_DELAYS,
             N_(
                 "task.retry sends the task once more and acknowledges the old message afterwards. On quorum queues"
@@ -63,7 +63,7 @@ ROWS: Final = (
         N_("A job that failed is tried again after so many seconds, always the same."),
         N_("A job that fails once and is tried again after one and a half seconds."),
         Side(
-            (f"{TASKS}:_run.Retry", f"{TASKS}:_own"),
+            (f"{TASKS}:_ended", f"{TASKS}:_own"),
             _CELERY_DELAYS,
             N_(
                 "task.retry with a countdown. The delay is never shorter than asked for: what a whole second leaves"
@@ -101,11 +101,9 @@ ROWS: Final = (
                 "lab/amqp_job.py:addressed",
                 "lab/amqp.py:delay_seconds",
                 "lab/amqp.py:declare_delay_queue",
-                "consumer/handler.py:Handler.read.waits",
-                f"{CONNECTION}._begin.if waits",
-                "consumer/delays.py:Delays",
-                "consumer/held.py:Held.take",
-                "consumer/held.py:Held._release",
+                f"{JOBS}.take.if delay_seconds()",
+                "consumer/hold.py:Hold.take",
+                "consumer/hold.py:Hold.release",
             ),
             _DELAYS,
             N_(
@@ -132,7 +130,7 @@ ROWS: Final = (
             (
                 "lab/amqp_job.py:addressed",
                 "lab/options.py:Options.expired",
-                "consumer/handler.py:Handler.run.if expired()",
+                f"{JOBS}._run.if expired()",
             ),
             ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
             N_(
@@ -157,10 +155,9 @@ ROWS: Final = (
         ),
         Side(
             (
-                f"{RUNNER}.give_up_overdue",
-                f"{RUNNER}._give_up",
-                f"{RUNNER}._run_jobs",
-                "consumer/work.py:Work",
+                "consumer/overdue.py:watch",
+                "consumer/overdue.py:_give_up",
+                f"{JOBS}.end",
             ),
             ("queue tasks",),
             N_(
