@@ -75,13 +75,6 @@ def discard(letter_id: int) -> AnyResponse:
     return redirect(url_for("pages.letters.index"), 303)
 
 
-@letters.get("/dead-letters/<int:letter_id>/requeue")
-@letters.get("/dead-letters/<int:letter_id>/discard")
-def back(letter_id: int) -> AnyResponse:
-    """Somebody opens the address of a form: back to what it is about."""
-    return redirect(url_for("pages.letters.letter", letter_id=letter_id))
-
-
 def count() -> int:
     """How many dead letters there are; as last seen where the store does not answer."""
     try:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.action_pages import wants_json
+from api.answers import say, wants_json
 from api.control import wording
 from api.control.actions import Outcome, Refused, act, confirmed_purge
 from api.control.look import NO_PICTURE, can_be_purged
@@ -77,26 +77,14 @@ def purge(name: str) -> AnyResponse:
     return _answer(lambda: confirmed_purge(name, request.values))
 
 
-@control.get("/control/<any(ping, grow, shrink):action>")
-@control.get("/control/rate-limit")
-def back(action: str = "") -> AnyResponse:  # noqa: ARG001
-    """Somebody opens the address of a form: back to the page."""
-    return redirect(url_for("pages.control.index"))
-
-
 def _answer(do: Any) -> AnyResponse:
     """Does it and says what became of it: to a script as `{"message", "ok", "answers"}`."""
     try:
         outcome: Outcome = do()
     except Refused as refusal:
         outcome = Outcome(str(refusal), refusal.status)
-    ok = outcome.status < 400
-    if wants_json():
-        answer = jsonify(message=outcome.message, ok=ok, **outcome.more)
-        answer.status_code = outcome.status
-        return answer
-    flash(outcome.message, "control" if ok else "control error")
-    return redirect(url_for("pages.control.index"), 303)
+    target = url_for("pages.control.index")
+    return say(outcome.message, "control", target, outcome.status, **outcome.more)
 
 
 def _age(at: str | None) -> float | None:

@@ -5,11 +5,10 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from api.answers import json_answer
 from api.keys import idempotency_key
-from api.problems import invalid, problem
+from api.problems import problem
 from api.schemas import Problem
 from api.services import services
 from api.store import KeyReused
-from api.workflows.patterns import Unbuildable
 from api.workflows.present import workflow_json, workflow_with_nodes
 from api.workflows.schemas import (
     WorkflowPath,
@@ -39,8 +38,6 @@ def send(body: WorkflowRequest) -> Response:
     key = idempotency_key(request.headers.get("Idempotency-Key"))
     try:
         workflow_id = services().workflows.send(body, key)
-    except Unbuildable as error:
-        return invalid([{"field": error.field, "message": str(error), "code": "unbuildable"}])
     except NoChords as error:
         return problem(
             409,

@@ -1,12 +1,12 @@
 """What the pages of workflows say from Python, and what their scripts say: in the reader's language."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from api.forms import sentences
 from api.i18n import number
 from api.wording import gettext
-from lab.plan import MOST_NODES
+from api.workflows.schemas import Source, WorkflowRequest
 from lab.status import TaskStatus
 
 # Each pattern in Celery's own words, as transports/celery_workflow.py and celery_tasks.py build it.
@@ -120,25 +120,18 @@ def cancelled(ok: bool) -> str:
     return gettext("The workflow had ended before.")
 
 
-def fault(field: str, message: str) -> tuple[str, str]:
-    """The field of the form that a fault of the request belongs to, and what it says there."""
-    name = field.partition(".")[0]
-    if name == "count":
-        return "count", gettext("A whole number from 1 to %(most)s.", most=number(MOST_NODES))
-    if name == "source":
-        says = {
-            "source": known_before(),
-            "source.bucket": gettext("An address such as s3://bucket/prefix."),
-            "source.paths": gettext(
-                "Paths, each in a line of its own, that begin with %(schemes)s.", schemes=SCHEMES
-            ),
-        }
-        return "source", says.get(re.sub(r"\.\d+$", "", field), message)
-    if name == "fail_at":
-        return "fail", gettext("This pattern has no such step.")
-    if name in ("pattern", "method"):
-        return "form", gettext("Choose a pattern and a method.")
-    return "form", message
+def faults() -> dict[str, str]:
+    """What each field of a request takes."""
+    return {
+        **sentences(WorkflowRequest),
+        **sentences(Source, "source."),
+        "source": known_before(),
+        "source.bucket": gettext("An address such as s3://bucket/prefix."),
+        "source.paths": gettext(
+            "Paths, each in a line of its own, that begin with %(schemes)s.", schemes=SCHEMES
+        ),
+        "fail_at": gettext("This pattern has no such step."),
+    }
 
 
 def known_before() -> str:

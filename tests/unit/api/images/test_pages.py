@@ -121,12 +121,12 @@ def test_fields_of_other_operations_do_not_count(client: FlaskClient, parts: Ser
 @pytest.mark.parametrize(
     ("fields", "name", "words"),
     [
-        ({"size": "15"}, "size", "A whole number of pixels from 16 to 2,048."),
-        ({"size": ""}, "size", "A whole number of pixels from 16 to 2,048."),
-        ({"operation": "blur", "radius": "nan"}, "radius", "A number of pixels from 0.5 to 50."),
-        ({"operation": "rotate", "degrees": "45"}, "degrees", "90, 180 or 270 degrees."),
+        ({"size": "15"}, "size", "A whole number from 16 to 2,048."),
+        ({"size": ""}, "size", "A whole number from 16 to 2,048."),
+        ({"operation": "blur", "radius": "nan"}, "radius", "A number from 0.5 to 50."),
+        ({"operation": "rotate", "degrees": "45"}, "degrees", "One of these: 90, 180, 270."),
         ({"operation": "watermark", "text": "  "}, "text", "A line of text, at most 80 characters."),
-        ({"operation": "sharpen"}, "form", "Choose what to do."),
+        ({"operation": "sharpen"}, "form", "One of these: thumbnail, grayscale, blur, rotate, watermark."),
     ],
 )
 def test_a_field_that_is_wrong_is_named_and_the_choice_kept(

@@ -180,9 +180,9 @@ def test_a_step_is_let_fail_by_its_place(
             "source",
             "Group and chord are built before",
         ),
-        ({"pattern": "circle"}, "form", "Choose a pattern and a method."),
-        ({"method": "sync"}, "form", "Choose a pattern and a method."),
-        ({"source": "folder", "folder": "a" * 1001}, "source", "1000"),
+        ({"pattern": "circle"}, "form", "One of these: chain, group,"),
+        ({"method": "sync"}, "form", "One of these: celery, rabbitmq."),
+        ({"source": "folder", "folder": "a" * 1001}, "source", "at most 1,000 characters"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
