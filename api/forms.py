@@ -1,8 +1,7 @@
 """A page's form: as it was typed, as the request that is meant, and what is wrong with it, field by field."""
 
-import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -13,8 +12,7 @@ from api.i18n import number
 from api.job_request import FIELDS, MODELS, PARAMETERS
 from api.schemas import Invalid, TaskRequest, faults
 from api.wording import gettext
-from lab.kinds import PLAIN
-from lab.signatures import MAX_WHOLE, Parameter, parameters
+from lab.signatures import MAX_WHOLE
 
 LONGEST_VALUE: Final = 100_000
 TASK_FIELDS: Final = (
@@ -42,7 +40,7 @@ class Form:
         for problem in error.problems:
             whole = re.sub(r"\.\d+$", "", problem["field"])
             name = whole.partition(".")[0]
-            text = next((says[key] for key in (problem.get("code"), whole, name) if key in says), None)
+            text = says.get(str(problem.get("code"))) or says.get(whole) or says.get(name)
             self.errors.setdefault(places.get(name, name), text or str(problem["message"]))
 
 
@@ -62,7 +60,9 @@ def parse(model: type[_Model], wanted: Mapping[str, Any]) -> _Model:
 def bounds(model: type[BaseModel]) -> dict[str, dict[str, Any]]:
     """The JSON schema of each field of `model`; of several types that a field takes, the first."""
     properties = model.model_json_schema()["properties"]
-    return {name: properties[name].get("anyOf", [properties[name]])[0] for name in model.model_fields}
+    return {
+        name: {**properties[name], **properties[name].get("anyOf", [{}])[0]} for name in model.model_fields
+    }
 
 
 def sentences(model: type[BaseModel], prefix: str = "") -> dict[str, str]:
@@ -80,7 +80,7 @@ def _sentence(about: Mapping[str, Any]) -> str:
         return {"number": gettext("A number."), "integer": gettext("A whole number.")}.get(str(kind), "")
     names = {"least": number(least), "most": number(most)}
     if kind == "integer":
-        return gettext("A whole number from %(least)s to %(most)s.", **names)
+        return whole_number(least, most)
     if kind == "number" and "exclusiveMinimum" in about:
         return gettext("A number above %(least)s, at most %(most)s.", **names)
     if kind == "number":
@@ -88,6 +88,11 @@ def _sentence(about: Mapping[str, Any]) -> str:
     if kind == "string":
         return gettext("A line of text, at most %(most)s characters.", **names)
     return gettext("%(least)s to %(most)s numbers, separated by spaces or commas.", **names)
+
+
+def whole_number(least: int, most: int) -> str:
+    """What a field for a whole number takes."""
+    return gettext("A whole number from %(least)s to %(most)s.", least=number(least), most=number(most))
 
 
 def sent_before() -> str:
@@ -124,57 +129,56 @@ def parse_task(form: Mapping[str, str]) -> TaskRequest:
         Invalid: a field is not what it should be.
     """
     kind = form.get("kind", "").strip() or "process_task"
-    taken = {*TASK_FIELDS} - {*FIELDS} | {*PARAMETERS.get(kind, ())}
+    taken = set(TASK_FIELDS) - set(FIELDS) | set(PARAMETERS.get(kind, ()))
     if kind != "hanging_task":
         taken.remove("time_limit")  # a page has its field for this kind alone
-    wanted = {
-        name: _typed(bounds(TaskRequest)[name]["type"], form[name].strip())
-        for name in taken
-        if form.get(name, "").strip()
-    }
-    if kind in PLAIN:
-        params = {p.name: _parameter(p, form.get(f"{kind}.{p.name}")) for p in parameters(PLAIN[kind])}
-        wanted["params"] = {name: value for name, value in params.items() if value is not None}
+    wanted = _read(form, TaskRequest, taken)
+    if kind in MODELS:
+        wanted["params"] = _read(form, MODELS[kind], MODELS[kind].model_fields, f"{kind}.")
     return parse(TaskRequest, wanted)
 
 
 def functions() -> list[dict[str, Any]]:
     """The kinds whose fields their signature tells, for the page: `kind`, `about` (the first line of its
-    docstring) and `fields`, each with `name`, `type` and `default` as it is typed."""
+    docstring) and `fields`, each with `name`, `type` (JSON schema's) and `default` as it is typed."""
     return [
         {
             "kind": kind,
-            "about": (inspect.getdoc(function) or "").partition("\n")[0].replace("`", ""),
+            "about": (model.__doc__ or "").partition("\n")[0].replace("`", ""),
             "fields": [
-                {"name": p.name, "type": p.type_name, "default": _as_typed(p)} for p in parameters(function)
+                {"name": name, "type": about["type"], "default": _as_typed(about.get("default"))}
+                for name, about in bounds(model).items()
             ],
         }
-        for kind, function in PLAIN.items()
+        for kind, model in MODELS.items()
     ]
 
 
-def _as_typed(parameter: Parameter) -> str | bool:
-    if parameter.required or parameter.default is None:
-        return ""
-    if isinstance(parameter.default, list):
-        return " ".join(f"{number:g}" for number in parameter.default)
-    return parameter.default if parameter.type is bool else str(parameter.default)
+def _as_typed(default: Any) -> str | bool:
+    if isinstance(default, list):
+        return " ".join(f"{number:g}" for number in default)
+    return default if isinstance(default, bool) else "" if default is None else str(default)
 
 
-def _parameter(parameter: Parameter, text: str | None) -> Any:
-    """What was typed for `parameter`; None where it is left out. A box that is not ticked sends nothing."""
-    if parameter.type is bool:
-        return text is not None
-    if parameter.type is str:
-        return text if text or parameter.required else None
-    kind = {int: "integer", float: "number"}.get(parameter.type, "array")
-    return _typed(kind, text.strip()) if text and text.strip() else None
+def _read(
+    form: Mapping[str, str], model: type[BaseModel], names: Iterable[str], prefix: str = ""
+) -> dict[str, Any]:
+    """What was typed into the fields `names` of `model`, by their types. What is empty is left out, but not a
+    text that has to be given; a box that is not ticked sends nothing."""
+    found: dict[str, Any] = {}
+    for name in names:
+        about, text = bounds(model)[name], form.get(prefix + name)
+        if about["type"] == "boolean":
+            found[name] = text is not None
+        elif about["type"] == "string" and text is not None and (text or "default" not in about):
+            found[name] = text
+        elif about["type"] != "string" and text and text.strip():
+            found[name] = _typed(about["type"], text.strip())
+    return found
 
 
 def _typed(kind: str, text: str) -> Any:
-    """`text` as the JSON type `kind`, or as it is where it is none."""
-    if kind == "string":
-        return text
+    """`text` as a value of the JSON type `kind`, or as it is where it is none."""
     if kind == "array":
         return [_typed("number", part) for part in re.split(r"[\s,;]+", text) if part]
     if kind == "integer":

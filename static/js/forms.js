@@ -72,9 +72,9 @@ class TaskForm {
     const found = {};
     for (const input of this.form.querySelectorAll(`[name^="${CSS.escape(kind)}."]`)) {
       const name = input.name.slice(kind.length + 1);
-      if (input.dataset.type === "bool") found[name] = input.checked;
-      else if (input.dataset.type === "str") found[name] = input.value;
-      else if (input.dataset.type === "list") found[name] = list(input.value);
+      if (input.dataset.type === "boolean") found[name] = input.checked;
+      else if (input.dataset.type === "string") found[name] = input.value;
+      else if (input.dataset.type === "array") found[name] = list(input.value);
       else found[name] = typed(input);
     }
     return found;
