@@ -15,10 +15,8 @@ from api.wording import gettext
 from lab.signatures import MAX_WHOLE
 
 LONGEST_VALUE: Final = 100_000
-TASK_FIELDS: Final = (
-    "method", "kind", "delivery", "timeout", "numbers", "times", "count", "max_retries", "time_limit",
-    "countdown", "expires", "priority",
-)  # fmt: skip
+# What a request takes and no page has a field for; the parameters of one's own tasks have fields of their own.
+WITHOUT_FIELD: Final = {"eta", "retry", "keep_result", "callback", "errback", "params"}
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -122,14 +120,14 @@ def task_sentences(most_seconds: float, chosen: str = "") -> dict[str, str]:
 
 
 def parse_task(form: Mapping[str, str]) -> TaskRequest:
-    """The request that a form of tasks holds: TASK_FIELDS, and `kind.parameter` for the parameters of one's own
-    tasks. An empty field counts as left out, and so does one that the kind does not take.
+    """The request that a form of tasks holds: fields named as the request's, and `kind.parameter` for the
+    parameters of one's own tasks. An empty field counts as left out, and so does one that the kind does not take.
 
     Raises:
         Invalid: a field is not what it should be.
     """
     kind = form.get("kind", "").strip() or "process_task"
-    taken = set(TASK_FIELDS) - set(FIELDS) | set(PARAMETERS.get(kind, ()))
+    taken = set(TaskRequest.model_fields) - WITHOUT_FIELD - set(FIELDS) | set(PARAMETERS.get(kind, ()))
     if kind != "hanging_task":
         taken.remove("time_limit")  # a page has its field for this kind alone
     wanted = _read(form, TaskRequest, taken)

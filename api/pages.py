@@ -45,14 +45,8 @@ from lab.status import TaskStatus
 from transports import TRANSPORTS
 
 pages = Blueprint("pages", __name__)
-pages.register_blueprint(letter_pages.letters)
-pages.register_blueprint(images)
-pages.register_blueprint(control)
-pages.register_blueprint(experiments)
-pages.register_blueprint(guide)
-pages.register_blueprint(schedule)
-pages.register_blueprint(side)
-pages.register_blueprint(workflows)
+for _page_of in (letter_pages.letters, images, control, experiments, guide, schedule, side, workflows):
+    pages.register_blueprint(_page_of)
 
 PAGE_SIZE: Final = 25
 LONGEST_SEARCH: Final = 64

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import Conflict, HTTPException, InternalServerError
 
+from api.answers import wants_json
 from api.schemas import Invalid, faults
 from api.store import KeyReused
 
@@ -37,8 +38,7 @@ class Refusal(HTTPException):
 
 def wants_document() -> bool:
     """Whether a program asks: on a JSON route, or a page's script on another one."""
-    accepts_json = request.accept_mimetypes.best == "application/json"
-    return accepts_json or request.path.startswith(JSON_PREFIXES)
+    return wants_json() or request.path.startswith(JSON_PREFIXES)
 
 
 def refuse(error: HTTPException) -> Response:

@@ -75,7 +75,7 @@ def one(workflow_id: str) -> str:
     return render_template(
         "workflow.html",
         workflow=found,
-        title=wording.titles()[found["pattern"]],
+        title=wording.patterns()[found["pattern"]]["title"],
         counted=wording.counted(found["counts"]),
         drawn=wording.drawn(found),
         reason=wording.reason(found["error"]),
@@ -119,23 +119,13 @@ def _page(form: Form) -> str:
     last_change = services().store.last_change()
     recent = rows.recent(RECENT)
     counts = rows.counts([row["id"] for row in recent])
-    titles, purposes, by_hand = wording.titles(), wording.purposes(), wording.by_hand()
+    patterns = wording.patterns()
     return render_template(
         "workflows.html",
         form=form,
         key=secrets.token_urlsafe(16),
         methods=METHODS,
-        patterns=[
-            {
-                "name": name,
-                "title": titles[name],
-                "purpose": purposes[name],
-                "canvas": wording.CANVAS[name],
-                "by_hand": by_hand[name],
-                "shape": shape(name),
-            }
-            for name in PATTERNS
-        ],
+        patterns=[{"name": name, "shape": shape(name), **patterns[name]} for name in PATTERNS],
         table=len(rows.paths()),
         buckets=settings.s3_buckets,
         hosts=settings.download_hosts,
@@ -143,7 +133,7 @@ def _page(form: Form) -> str:
         known_before=wording.known_before(),
         schemes=wording.SCHEMES,
         workflows=[
-            {**told, "title": titles[told["pattern"]], "counted": wording.counted(told["counts"])}
+            {**told, "title": patterns[told["pattern"]]["title"], "counted": wording.counted(told["counts"])}
             for told in (workflow_json(row, counts[row["id"]]) for row in recent)
         ],
         config=page_config(last_change, {}),

@@ -325,12 +325,6 @@ def test_a_script_that_cancels_is_answered_with_json(client: FlaskClient, parts:
     assert answer.get_json() == {"message": "All images of this group had ended before.", "ok": True}
 
 
-def test_who_opens_the_address_of_a_form_is_led_back(client: FlaskClient) -> None:
-    group_id = group_of(client, 1)
-    answer = client.get(f"/images/{group_id}/cancel")
-    assert (answer.status_code, answer.location) == (302, f"/images/{group_id}")
-
-
 @pytest.mark.parametrize("group_id", ["nothing", "00000000-0000-4000-8000-000000000000", "a%00b"])
 def test_a_group_that_does_not_exist_is_not_found(client: FlaskClient, group_id: str) -> None:
     answer = client.get(f"/images/{group_id}")
