@@ -1,20 +1,20 @@
 """The token of a task as workers show it: `Authorization: Bearer <token>` (RFC 6750)."""
 
-from flask import Response, request
+from typing import NoReturn
 
-from api.problems import problem
+from flask import abort, request
+
 from api.services import services
 from lab.token import verify
 
 
-def holds_token(task_id: str) -> bool:
-    """Whether this request carries the token of the task `task_id`."""
+def need_token(task_id: str) -> None:
+    """Refuses this request with 403 unless it carries the token of the task `task_id`."""
     given = request.authorization
-    return (
-        given is not None and given.type == "bearer" and verify(services().secret, task_id, given.token or "")
-    )
+    if given is None or given.type != "bearer" or not verify(services().secret, task_id, given.token or ""):
+        forbid()
 
 
-def refuse() -> Response:
-    """The answer to one that does not."""
-    return problem(403, "Forbidden", "the token is wrong for this task")
+def forbid() -> NoReturn:
+    """Refuses this request as one without the right token."""
+    abort(403, "the token is wrong for this task")

@@ -3,12 +3,13 @@
 import re
 from typing import Any, Final
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from pydantic_core import from_json, to_json
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from api import wording
+from api.answers import say
 from api.letter_collector import BODY_BYTES
 from api.present import letter_json
 from api.services import services
@@ -61,25 +62,15 @@ def requeue(letter_id: int) -> AnyResponse:
     try:
         done = services().submitter.requeue(letter_id)
     except BrokerAway:
-        flash(gettext("The broker does not answer. The letter is still here."), "letters error")
-    else:
-        flash(wording.requeued(letter_id, row["queue"], sent_again) if done else _gone(), "letters")
-    return redirect(url_for("pages.letters.index"), 303)
+        return _say(gettext("The broker does not answer. The letter is still here."), 503)
+    return _say(wording.requeued(letter_id, row["queue"], sent_again) if done else _gone())
 
 
 @letters.post("/dead-letters/<int:letter_id>/discard")
 def discard(letter_id: int) -> AnyResponse:
     """Forgets a dead letter, and goes back to the list."""
-    done = services().dead_letters.discard(letter_id) if letter_id <= MOST_ID else False
-    flash(gettext("Letter %(id)s is discarded.", id=letter_id) if done else _gone(), "letters")
-    return redirect(url_for("pages.letters.index"), 303)
-
-
-@letters.get("/dead-letters/<int:letter_id>/requeue")
-@letters.get("/dead-letters/<int:letter_id>/discard")
-def back(letter_id: int) -> AnyResponse:
-    """Somebody opens the address of a form: back to what it is about."""
-    return redirect(url_for("pages.letters.letter", letter_id=letter_id))
+    done = letter_id <= MOST_ID and services().dead_letters.discard(letter_id)
+    return _say(gettext("Letter %(id)s is discarded.", id=letter_id) if done else _gone())
 
 
 def count() -> int:
@@ -91,12 +82,15 @@ def count() -> int:
 
 
 def _get(letter_id: int) -> Row:
-    row = services().dead_letters.get(letter_id) if letter_id <= MOST_ID else None
-    return row if row is not None else abort(404)
+    return (letter_id <= MOST_ID and services().dead_letters.get(letter_id)) or abort(404)
 
 
 def _gone() -> str:
     return gettext("That letter is not here any more.")
+
+
+def _say(text: str, status: int = 200) -> AnyResponse:
+    return say(text, "letters", url_for("pages.letters.index"), status)
 
 
 def _head(row: Row) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The JSON API of dead letters."""
 
-from typing import Any
+from typing import Any, NoReturn
 
-from flask import Response
+from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from api.answers import json_answer
 from api.present import letter_json
-from api.problems import problem
 from api.schemas import Problem
 from api.services import services
 from api.submit import BrokerAway
@@ -75,7 +74,7 @@ def requeue(path: LetterPath) -> Response:
     try:
         done = services().submitter.requeue(path.letter_id)
     except BrokerAway as error:
-        return problem(503, "Service Unavailable", f"the broker does not answer: {error}")
+        abort(503, f"the broker does not answer: {error}")
     return json_answer({"requeued": path.letter_id}, 202) if done else _unknown(path)
 
 
@@ -86,5 +85,5 @@ def discard(path: LetterPath) -> Response:
     return json_answer({"discarded": path.letter_id}) if done else _unknown(path)
 
 
-def _unknown(path: LetterPath) -> Response:
-    return problem(404, "Not Found", f"there is no dead letter {path.letter_id}")
+def _unknown(path: LetterPath) -> NoReturn:
+    abort(404, f"there is no dead letter {path.letter_id}")

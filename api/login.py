@@ -21,8 +21,8 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from api import problems
+from api.answers import own_path
 from api.limiter import Limiter
-from api.paths import own_path
 from api.problems import Refusal
 from api.services import services
 from api.wording import gettext

@@ -5,7 +5,6 @@ from typing import Any
 from flask import url_for
 
 from api import i18n, wording
-from api.services import services
 
 
 def page_config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
@@ -20,15 +19,10 @@ def page_config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
         "groupUrl": url_for("pages.images.group", group_id="ID"),
         "workflowUrl": url_for("pages.workflows.one", workflow_id="ID"),
         "receiveUrl": url_for("pages.receive"),
-        "cancelUrl": url_for("pages.actions.cancel", task_id="ID"),
-        "retryUrl": url_for("pages.actions.retry", task_id="ID"),
+        "cancelUrl": url_for("pages.cancel", task_id="ID"),
+        "retryUrl": url_for("pages.retry", task_id="ID"),
         "labels": wording.LABELS,
         "meanings": wording.meanings(),
-        "strings": wording.for_scripts(most_seconds()),
+        "strings": wording.for_scripts(),
         **more,
     }
-
-
-def most_seconds() -> float:
-    """How many seconds one request may run jobs for."""
-    return services().settings.sync_max_seconds

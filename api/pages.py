@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import (
@@ -11,7 +11,6 @@ from flask import (
     Response,
     abort,
     flash,
-    jsonify,
     make_response,
     redirect,
     render_template,
@@ -21,45 +20,33 @@ from flask import (
 from flask.blueprints import BlueprintSetupState
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
-from api import i18n, letter_pages, security, wording
-from api.action_pages import actions, wants_json
+from api import forms, i18n, letter_pages, problems, security, wording
+from api.answers import own_path, say, wants_json
 from api.control.pages import control
 from api.experiments.guide_pages import guide
 from api.experiments.pages import experiments
 from api.images.pages import images
 from api.images.routes import kept_files
-from api.job_request import MAX_TIMES
 from api.keys import form_key
-from api.page_config import most_seconds, page_config
-from api.paths import own_path
+from api.page_config import page_config
 from api.present import event_json, task_json
 from api.schedule.pages import schedule
-from api.schemas import MAX_COUNT, Invalid
+from api.schemas import Invalid, TaskRequest
 from api.services import services
 from api.side.pages import side
-from api.store import KeyReused, Query
+from api.store import KeyReused, Query, Row
 from api.submit import BrokerAway, ReceiveRefused
-from api.task_form import functions, parse_form
 from api.wording import gettext
 from api.workflows.pages import workflows
-from lab.context import MAX_TIME_LIMIT
-from lab.job import MAX_NUMBERS, MAX_TIMEOUT
-from lab.options import MAX_COUNTDOWN
 from lab.status import TaskStatus
 from transports import TRANSPORTS
 
 pages = Blueprint("pages", __name__)
-pages.register_blueprint(actions)
-pages.register_blueprint(letter_pages.letters)
-pages.register_blueprint(images)
-pages.register_blueprint(control)
-pages.register_blueprint(experiments)
-pages.register_blueprint(guide)
-pages.register_blueprint(schedule)
-pages.register_blueprint(side)
-pages.register_blueprint(workflows)
+for _page_of in (letter_pages.letters, images, control, experiments, guide, schedule, side, workflows):
+    pages.register_blueprint(_page_of)
 
 PAGE_SIZE: Final = 25
 LONGEST_SEARCH: Final = 64
@@ -95,17 +82,6 @@ class Filter:
         return Query(self.method or None, status, self.q, self.before, limit)
 
 
-@dataclass
-class Typed:
-    """A form as it was typed, and what is wrong with each of its fields."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-
-    def value(self, name: str, default: str) -> str:
-        return self.values.get(name, default)[:100_000]
-
-
 @pages.record_once
 def serve_bootstrap(state: BlueprintSetupState) -> None:
     """Bootstrap comes from its package, through this application, and from nowhere else."""
@@ -128,7 +104,15 @@ def keep_what_was_typed(error: CSRFError) -> AnyResponse:
     method = request.form.get("method", "")
     if request.endpoint != "pages.submit" or method not in TRANSPORTS:
         return security.on_stale_form(error)
-    return make_response(_page({method: Typed(request.form, {"form": security.stale_form()})}), 400)
+    return make_response(_page(forms.Form(request.form, {"form": security.stale_form()})), 400)
+
+
+@pages.app_errorhandler(MethodNotAllowed)
+def back(error: MethodNotAllowed) -> AnyResponse:
+    """Somebody opens, reloads, or changes the language of the address of a form: back to the page above it."""
+    if request.method not in ("GET", "HEAD") or problems.wants_document():
+        return problems.refuse(error)
+    return redirect(request.path.rpartition("/")[0] or url_for("pages.index"))
 
 
 @pages.get("/favicon.ico")
@@ -140,14 +124,7 @@ def favicon() -> AnyResponse:
 @pages.get("/")
 def index() -> str:
     """The three forms and the table."""
-    return _page({})
-
-
-@pages.get("/submit")
-@pages.get("/receive")
-def back() -> AnyResponse:
-    """Somebody reloads, or changes the language of, the answer to a form."""
-    return redirect(url_for("pages.index"))
+    return _page(forms.Form())
 
 
 @pages.post("/submit")
@@ -156,18 +133,15 @@ def submit() -> AnyResponse:
     method = request.form.get("method", "")
     if method not in TRANSPORTS:
         abort(400)
-    typed, key = Typed(request.form), request.form.get("key", "")
-    once = form_key("form", key)
+    typed, once = forms.Form(request.form), form_key("form", request.form.get("key", ""))
     try:
-        rows = services().submitter.submit(parse_form(_meant(request.form)), once)
+        rows = services().submitter.submit(forms.parse_task(request.form), once)
     except Invalid as error:
-        for problem in error.problems:
-            name = str(problem["field"]).partition(".")[0]
-            typed.errors.setdefault(name, wording.fault(problem, most_seconds()))
-        return make_response(_page({method: typed}), 422)
+        typed.refuse(error, _sentences(typed.value("kind")))
+        return make_response(_page(typed), 422)
     except KeyReused:
-        typed.errors = {"form": gettext("This form was sent before, with other values. Send it again?")}
-        return make_response(_page({method: typed}), 409)
+        typed.errors["form"] = forms.sent_before()
+        return make_response(_page(typed), 409)
     flash(wording.sent(method, [row["num"] for row in rows]), f"form-{method}")
     return redirect(url_for("pages.index", _anchor=f"form-{method}"), 303)
 
@@ -176,7 +150,7 @@ def submit() -> AnyResponse:
 def receive() -> AnyResponse:
     """Takes one message off the raw queue and runs it here. A script that asks for JSON gets
     `{"message", "ok", "task"}`, where `task` is null unless one was run."""
-    row, ok, status = None, True, 200
+    row, status = None, 200
     try:
         row = services().submitter.receive()
         if row is None:
@@ -184,15 +158,11 @@ def receive() -> AnyResponse:
         else:
             text = gettext("Received and run: task #%(num)s.", num=row["num"])
     except BrokerAway:
-        text, ok, status = gettext("The broker does not answer. Nothing was received."), False, 503
+        text, status = gettext("The broker does not answer. Nothing was received."), 503
     except ReceiveRefused as refusal:
-        text, ok, status = gettext("Not received: %(reason)s.", reason=str(refusal)), False, 409
-    if wants_json():
-        answer = jsonify(message=text, ok=ok, task=task_json(row) if row else None)
-        answer.status_code = status
-        return answer
-    flash(text, "receive" if ok else "receive error")
-    return redirect(url_for("pages.index", _anchor="form-receive"), 303)
+        text, status = gettext("Not received: %(reason)s.", reason=str(refusal)), 409
+    target = url_for("pages.index", _anchor="form-receive")
+    return say(text, "receive", target, status, task=task_json(row) if row else None)
 
 
 @pages.get("/tasks/<task_id>")
@@ -202,7 +172,7 @@ def task(task_id: str) -> AnyResponse:
     last_change = store.last_change()
     row = store.get(task_id)
     if row is None:
-        return make_response(render_template("error.html", code=404, name="", task_id=task_id), 404)
+        return _unknown(task_id)
     found = task_json(row)
     history = [event_json(event) for event in store.history(row["num"])]
     this = {"taskId": row["id"], "status": row["status"], "attempt": row["attempt"]}
@@ -219,6 +189,43 @@ def task(task_id: str) -> AnyResponse:
             config=page_config(last_change, {**this, "cancelled": found["cancel_requested_at"] is not None}),
         )
     )
+
+
+@pages.post("/tasks/<task_id>/cancel")
+def cancel(task_id: str) -> AnyResponse:
+    """Has a task cancelled, and goes back to `next`, by default the task's page. A script that asks for
+    JSON gets `{"message", "ok", "task"}`."""
+    answer = services().submitter.cancel(task_id)
+    if answer is None:
+        return _unknown(task_id)
+    row, allowed = answer
+    words = wording.cancelled if allowed else wording.ended
+    return _acted(words(row["num"], row["status"]), row, 202 if allowed else 409)
+
+
+@pages.post("/tasks/<task_id>/retry")
+def retry(task_id: str) -> AnyResponse:
+    """Sends a task that FAILED or was CANCELLED once more, and goes to `next`, by default the new task's
+    page. A script that asks for JSON gets `{"message", "ok", "task"}`."""
+    old = services().store.get(task_id)
+    answer = services().submitter.retry(task_id)
+    if old is None or answer is None:
+        return _unknown(task_id)
+    row, allowed = answer
+    if not allowed:
+        return _acted(wording.not_sent_again(row["num"], row["status"]), row, 409)
+    return _acted(wording.sent_again(old["num"], row["num"]), row, 202)
+
+
+def _acted(text: str, row: Row, status: int) -> AnyResponse:
+    target = own_path(request.form.get("next", ""), url_for("pages.task", task_id=row["id"]))
+    return say(text, "act", target, status, task=task_json(row))
+
+
+def _unknown(task_id: str) -> AnyResponse:
+    if wants_json():
+        return say(gettext("There is no such task"), "", "", 404, task=None)
+    return make_response(render_template("error.html", code=404, name="", task_id=task_id), 404)
 
 
 @pages.get("/lang/<code>")
@@ -246,7 +253,8 @@ def offer() -> dict[str, Any]:
     }
 
 
-def _page(typed: dict[str, Typed]) -> str:
+def _page(typed: forms.Form) -> str:
+    """The front page, with `typed` in the form of its method."""
     store, chosen = services().store, Filter.of(request.args)
     # The position in the stream comes before the rows: what changes in between is sent again.
     last_change = store.last_change()
@@ -261,17 +269,10 @@ def _page(typed: dict[str, Typed]) -> str:
         chosen=chosen,
         counts=counts,
         any_tasks=bool(rows) or any((counts if not chosen.method else store.counts()).values()),
-        typed={name: typed.get(name, Typed()) for name in TRANSPORTS},
+        typed={name: typed if name == typed.value("method") else forms.Form() for name in TRANSPORTS},
         new_key=lambda: secrets.token_urlsafe(16),
-        limits={
-            "timeout": MAX_TIMEOUT,
-            "count": MAX_COUNT,
-            "numbers": MAX_NUMBERS,
-            "times": MAX_TIMES,
-            "time_limit": MAX_TIME_LIMIT,
-            "countdown": MAX_COUNTDOWN,
-        },
-        functions=functions(),
+        limits=forms.bounds(TaskRequest),
+        functions=forms.functions(),
         default_delivery=services().settings.delivery.value,
         config=page_config(
             last_change,
@@ -280,11 +281,11 @@ def _page(typed: dict[str, Typed]) -> str:
                 "newest": chosen.before is None,
                 "newestNum": rows[0]["num"] if rows and chosen.before is None else (chosen.before or 0),
                 "pageSize": PAGE_SIZE,
+                "errors": _sentences(),
             },
         ),
     )
 
 
-def _meant(form: Mapping[str, str]) -> dict[str, str]:
-    """`form` without the time limit, unless it was there to be seen: only one job of the forms has it."""
-    return {name: form[name] for name in form if name != "time_limit" or form.get("kind") == "hanging_task"}
+def _sentences(kind: str = "") -> dict[str, str]:
+    return forms.task_sentences(services().settings.sync_max_seconds, kind)

@@ -6,9 +6,11 @@ from flask import Flask, Response, current_app, json, render_template, request
 from flask_babel import gettext
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import Conflict, HTTPException, InternalServerError
 
+from api.answers import wants_json
 from api.schemas import Invalid, faults
+from api.store import KeyReused
 
 JSON_PREFIXES = (
     "/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json",
@@ -36,8 +38,7 @@ class Refusal(HTTPException):
 
 def wants_document() -> bool:
     """Whether a program asks: on a JSON route, or a page's script on another one."""
-    accepts_json = request.accept_mimetypes.best == "application/json"
-    return accepts_json or request.path.startswith(JSON_PREFIXES)
+    return wants_json() or request.path.startswith(JSON_PREFIXES)
 
 
 def refuse(error: HTTPException) -> Response:
@@ -84,6 +85,10 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(Invalid)
     def on_invalid(error: Invalid) -> Response:
         return invalid(error.problems)
+
+    @app.errorhandler(KeyReused)
+    def on_reused_key(_: KeyReused) -> Response:
+        return refuse(Conflict("this Idempotency-Key was used before, with another request"))
 
     @app.errorhandler(HTTPException)
     def on_http_error(error: HTTPException) -> Response:

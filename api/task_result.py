@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from flask import Response, current_app, json
+from flask import Response, abort, current_app, json
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from api.problems import problem
 from api.schemas import Problem, TaskPath
 from api.services import services
 from api.store import Row
@@ -50,7 +49,7 @@ def result(path: TaskPath) -> Response:
         found = services().results.look(path.task_id) if row is None else in_celerys_words(row)
     except BackendAway as away:
         current_app.logger.warning("the result backend: %s", away)
-        return problem(503, "Service Unavailable", "the result backend does not answer; try again")
+        abort(503, "the result backend does not answer; try again")
     text = json.dumps({"task_id": path.task_id, **found}, default=str)
     return current_app.response_class(text, 200, content_type="application/json")
 

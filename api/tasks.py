@@ -1,12 +1,13 @@
 """The JSON API of tasks."""
 
-from flask import Response, request
+from typing import NoReturn
+
+from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.answers import json_answer
 from api.keys import idempotency_key
 from api.present import event_json, task_json
-from api.problems import problem
 from api.schemas import (
     OneTaskOut,
     Problem,
@@ -18,7 +19,7 @@ from api.schemas import (
     TaskWithHistory,
 )
 from api.services import services
-from api.store import KeyReused, Query, Row
+from api.store import Query, Row
 from transports import transport_class
 
 tasks = APIBlueprint(
@@ -40,10 +41,7 @@ def submit(body: TaskRequest) -> Response:
     `Idempotency-Key` header makes a repeated request return the first one's tasks.
     """
     key = idempotency_key(request.headers.get("Idempotency-Key"))
-    try:
-        rows = services().submitter.submit(body, key)
-    except KeyReused:
-        return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
+    rows = services().submitter.submit(body, key)
     status = 201 if transport_class(body.method).in_request else 202
     return json_answer({"tasks": [task_json(row) for row in rows]}, status)
 
@@ -70,9 +68,7 @@ def page(query: TaskQuery) -> Response:
 def one(path: TaskPath) -> Response:
     """One task with its whole history"""
     store = services().store
-    row = store.get(path.task_id)
-    if row is None:
-        return _unknown(path)
+    row = store.get(path.task_id) or _unknown(path)
     return json_answer(
         {**task_json(row), "events": [event_json(event) for event in store.history(row["num"])]}
     )
@@ -104,13 +100,11 @@ def retry(path: TaskPath) -> Response:
 
 
 def _changed(path: TaskPath, answer: tuple[Row, bool] | None, why_not: str) -> Response:
-    if answer is None:
-        return _unknown(path)
-    row, allowed = answer
+    row, allowed = answer or _unknown(path)
     if not allowed:
-        return problem(409, "Conflict", f"task {row['num']} is {row['status']}: {why_not}")
+        abort(409, f"task {row['num']} is {row['status']}: {why_not}")
     return json_answer({"task": task_json(row)}, 202)
 
 
-def _unknown(path: TaskPath) -> Response:
-    return problem(404, "Not Found", f"there is no task with the id {path.task_id!r}")
+def _unknown(path: TaskPath) -> NoReturn:
+    abort(404, f"there is no task with the id {path.task_id!r}")

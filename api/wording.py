@@ -7,15 +7,10 @@ from typing import Any, Final
 import flask_babel
 
 from api.i18n import clock, number, plural_forms
-from api.job_request import MAX_TIMES
 from api.options import travelling
-from api.schemas import MAX_COUNT
 from lab.backoff import longest
 from lab.clock import to_iso, to_us
-from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
-from lab.job import MAX_NUMBERS, MAX_TIMEOUT
-from lab.options import MAX_COUNTDOWN
 from lab.status import TaskStatus
 from transports import TRANSPORTS, transport_class
 
@@ -129,15 +124,7 @@ def requeued(letter_id: int, queue: str, as_task: bool) -> str:
     return gettext("Letter %(id)s went back to the queue %(queue)s.", id=letter_id, queue=queue)
 
 
-def fault(problem: Mapping[str, Any], most_seconds: float) -> str:
-    """One entry of `Invalid.problems`; `most_seconds` is what one request may run jobs for."""
-    name, code = str(problem["field"]).partition(".")[0], str(problem.get("code"))
-    known = _bounds(most_seconds)
-    found = known.get("total_seconds" if code == "total_seconds" else name) or known.get(code)
-    return found or str(problem["message"])
-
-
-def for_scripts(most_seconds: float) -> dict[str, Any]:
+def for_scripts() -> dict[str, Any]:
     """The sentences of the page's scripts; {braces} are theirs to fill."""
     return {
         "s": gettext("s"),
@@ -156,7 +143,6 @@ def for_scripts(most_seconds: float) -> dict[str, Any]:
         "ran": plural_forms(lambda n: _ran(n, **_BRACES)),
         "new": plural_forms(lambda n: ngettext("%(n)s new task", "%(n)s new tasks", n, n="{n}")),
         "waiting": plural_forms(lambda n: waiting(n, "{n}")),
-        "errors": _bounds(most_seconds),
         "attempt": gettext("attempt %(n)s", n="{n}"),
         "cancelRequested": gettext("cancellation requested"),
         "act": {
@@ -187,24 +173,3 @@ def _ran(n: int, /, **names: Any) -> str:
         n,
         **names,
     )
-
-
-def _bounds(most_seconds: float) -> dict[str, str]:
-    """What each field of the forms takes."""
-    return {
-        "timeout": gettext("A number of seconds from 0 to %(most)s.", most=number(MAX_TIMEOUT)),
-        "count": gettext("A whole number from 1 to %(most)s.", most=number(MAX_COUNT)),
-        "times": gettext("A whole number from 0 to %(most)s.", most=number(MAX_TIMES)),
-        "time_limit": gettext("A number of seconds above 0, at most %(most)s.", most=number(MAX_TIME_LIMIT)),
-        "countdown": gettext("A number of seconds from 0 to %(most)s.", most=number(MAX_COUNTDOWN)),
-        "expires": gettext(
-            "A number of seconds above the first, at most %(most)s.", most=number(MAX_COUNTDOWN)
-        ),
-        "priority": gettext("A whole number from 0 to 9, and only with safe delivery."),
-        "numbers": gettext("1 to %(most)s numbers, separated by spaces or commas.", most=number(MAX_NUMBERS)),
-        "total_seconds": gettext(
-            "One request may run for %(most)s seconds in all: fewer seconds, or fewer tasks.",
-            most=number(most_seconds),
-        ),
-        "missing": gettext("Fill this in."),
-    }

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from flask import url_for
+from werkzeug.wrappers import Response
+
+from api.answers import say
 from api.control import wording
 from api.control.purge import purge
 from api.control.queues import ready
+from api.forms import whole_number
+from api.problems import Refusal
 from api.services import services
 from lab import amqp
 from transports.control import CONTROLS, Answer, Control, ControlError, create_control
@@ -18,24 +23,11 @@ MOST_AT_ONCE: Final = 100
 Form = Mapping[str, str]
 
 
-class Refused(Exception):
-    """The form cannot be done; `status` is the HTTP status that says so."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
+class Refused(Refusal):
+    """A field is at fault, or the broker is away."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What is said of something done; `more` are a script's own members."""
-
-    message: str
-    status: int = 200
-    more: dict[str, Any] = field(default_factory=dict)
-
-
-def act(action: str, form: Form) -> Outcome:
+def act(action: str, form: Form) -> Response:
     """Does `action`: ping, grow, shrink or rate_limit.
 
     Raises:
@@ -45,7 +37,7 @@ def act(action: str, form: Form) -> Outcome:
     return actions[action](action, form)
 
 
-def confirmed_purge(queue: str, form: Form) -> Outcome:
+def confirmed_purge(queue: str, form: Form) -> Response:
     """Purges `queue` of at most `count` messages; raises Refused where the broker is away."""
     parts = services()
     count = form.get("count", "")
@@ -54,12 +46,12 @@ def confirmed_purge(queue: str, form: Form) -> Outcome:
         gone = purge(parts.settings.rmq_url, queue, most, parts.store)
         left = ready(parts.settings, queue) if gone.messages else 0
     except amqp.ERRORS as error:
-        raise Refused(wording.away(), 503) from error
+        raise Refused(503, wording.away()) from error
     parts.control.look_soon()
-    return Outcome(wording.purged(queue, gone, left), more={"messages": gone.messages, "tasks": gone.tasks})
+    return tell(wording.purged(queue, gone, left), messages=gone.messages, tasks=gone.tasks)
 
 
-def _ping(_: str, form: Form) -> Outcome:
+def _ping(_: str, form: Form) -> Response:
     answers = {name: _ask(name, "ping") for name in _methods(form)}
     picture = services().control.picture() or {"workers": []}
     silent = [
@@ -69,47 +61,52 @@ def _ping(_: str, form: Form) -> Outcome:
         and worker["name"] not in {answer.worker for answer in answers[worker["method"]]}
     ]
     said = [answer for told in answers.values() for answer in told]
-    return Outcome(wording.pinged(said, silent), more={"answers": _told(said), "silent": silent})
+    return tell(wording.pinged(said, silent), answers=_told(said), silent=silent)
 
 
-def _resize(action: str, form: Form) -> Outcome:
+def _resize(action: str, form: Form) -> Response:
     method, worker = form.get("method", ""), form.get("worker", "")
     if method not in CONTROLS or not 0 < len(worker) <= 255:
-        raise Refused(wording.which_worker(), 422)
+        raise Refused(422, wording.which_worker())
     n = _whole(form.get("n", "1"), MOST_AT_ONCE)
     answers = _ask(method, action, worker, n)
     services().control.look_soon()
-    said = {"answers": _told(answers)}
+    said: dict[str, Any] = {"answers": _told(answers)}
     if not answers:
-        return Outcome(wording.no_answer(worker), 504, said)
+        return tell(wording.no_answer(worker), 504, **said)
     errors = [answer.error for answer in answers if answer.error]
     if errors:
-        return Outcome(wording.refused(worker, errors[0]), 409, said)
-    return Outcome(wording.resized(worker, n if action == "grow" else -n), more=said)
+        return tell(wording.refused(worker, errors[0]), 409, **said)
+    return tell(wording.resized(worker, n if action == "grow" else -n), **said)
 
 
-def _rate_limit(_: str, form: Form) -> Outcome:
+def _rate_limit(_: str, form: Form) -> Response:
     kind, rate = form.get("kind", "").strip(), form.get("rate", "").strip()
     match = RATE.fullmatch(rate)
     if match is None or not 0 < len(kind) <= 64:
-        raise Refused(wording.which_rate(), 422)
+        raise Refused(422, wording.which_rate())
     rate = rate if float(match[1]) else "0"
     answers = [answer for name in _methods(form) for answer in _ask(name, "rate_limit", kind, rate)]
     services().control.look_soon()
-    said = {"answers": _told(answers)}
+    said: dict[str, Any] = {"answers": _told(answers)}
     if not answers:
-        return Outcome(wording.nobody(), 504, said)
+        return tell(wording.nobody(), 504, **said)
     errors = [answer for answer in answers if answer.error]
     if errors:
-        return Outcome(wording.refused(errors[0].worker, errors[0].error or ""), 409, said)
-    return Outcome(wording.limited(kind, rate, len(answers)), more=said)
+        return tell(wording.refused(errors[0].worker, errors[0].error or ""), 409, **said)
+    return tell(wording.limited(kind, rate, len(answers)), **said)
+
+
+def tell(text: str, status: int = 200, **more: Any) -> Response:
+    """The answer to a form: `text`, and a script's own members."""
+    return say(text, "control", url_for("pages.control.index"), status, **more)
 
 
 def _methods(form: Form) -> list[str]:
     """The methods that the form means: one, or all where it names none."""
     method = form.get("method", "")
     if method and method not in CONTROLS:
-        raise Refused(wording.which_worker(), 422)
+        raise Refused(422, wording.which_worker())
     return [method] if method else list(CONTROLS)
 
 
@@ -119,7 +116,7 @@ def _ask(method: str, order: str, *arguments: Any) -> list[Answer]:
     try:
         answers: list[Answer] = getattr(asked, order)(*arguments)
     except ControlError as error:
-        raise Refused(wording.away(), 503) from error
+        raise Refused(503, wording.away()) from error
     finally:
         asked.close()
     return answers
@@ -127,7 +124,7 @@ def _ask(method: str, order: str, *arguments: Any) -> list[Answer]:
 
 def _whole(text: str, most: int) -> int:
     if not (re.fullmatch(r"[0-9]{1,8}", text) and 1 <= int(text) <= most):
-        raise Refused(wording.how_many(most), 422)
+        raise Refused(422, whole_number(1, most))
     return int(text)
 
 

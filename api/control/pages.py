@@ -1,14 +1,14 @@
 """The control page: who works, what waits where, and forms to act on it."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.action_pages import wants_json
+from api.answers import wants_json
 from api.control import wording
-from api.control.actions import Outcome, Refused, act, confirmed_purge
+from api.control.actions import Refused, act, confirmed_purge, tell
 from api.control.look import NO_PICTURE, can_be_purged
 from api.control.queues import is_ours, ready
 from api.services import services
@@ -20,6 +20,12 @@ from lab.kinds import KINDS
 control = Blueprint("control", __name__)
 
 FIRST_SECONDS: Final = 3.0
+
+
+@control.errorhandler(Refused)
+def refused(refusal: Refused) -> AnyResponse:
+    """Says on the page why nothing was done."""
+    return tell(str(refusal.description), refusal.code or 500)
 
 
 @control.get("/control")
@@ -47,13 +53,13 @@ def index() -> AnyResponse:
 @control.post("/control/<any(ping, grow, shrink):action>")
 def order(action: str) -> AnyResponse:
     """Pings all workers, or changes the pool of the one that `method` and `worker` name by `n`."""
-    return _answer(lambda: act(action, request.values))
+    return act(action, request.values)
 
 
 @control.post("/control/rate-limit")
 def rate_limit() -> AnyResponse:
     """Sets the `rate` of a `kind` of tasks with the workers of `method`, or with all."""
-    return _answer(lambda: act("rate_limit", request.values))
+    return act("rate_limit", request.values)
 
 
 @control.get("/control/queues/<name>/purge")
@@ -64,8 +70,7 @@ def ask_purge(name: str) -> AnyResponse:
     try:
         count = ready(services().settings, name)
     except amqp.ERRORS:
-        flash(wording.away(), "control error")
-        return redirect(url_for("pages.control.index"), 303)
+        return tell(wording.away(), 503)
     return make_response(render_template("control_purge.html", queue=name, count=count))
 
 
@@ -74,29 +79,7 @@ def purge(name: str) -> AnyResponse:
     """Takes up to `count` messages off a queue, by default what is in it, and cancels their tasks."""
     if not is_ours(name):
         abort(404)
-    return _answer(lambda: confirmed_purge(name, request.values))
-
-
-@control.get("/control/<any(ping, grow, shrink):action>")
-@control.get("/control/rate-limit")
-def back(action: str = "") -> AnyResponse:  # noqa: ARG001
-    """Somebody opens the address of a form: back to the page."""
-    return redirect(url_for("pages.control.index"))
-
-
-def _answer(do: Any) -> AnyResponse:
-    """Does it and says what became of it: to a script as `{"message", "ok", "answers"}`."""
-    try:
-        outcome: Outcome = do()
-    except Refused as refusal:
-        outcome = Outcome(str(refusal), refusal.status)
-    ok = outcome.status < 400
-    if wants_json():
-        answer = jsonify(message=outcome.message, ok=ok, **outcome.more)
-        answer.status_code = outcome.status
-        return answer
-    flash(outcome.message, "control" if ok else "control error")
-    return redirect(url_for("pages.control.index"), 303)
+    return confirmed_purge(name, request.values)
 
 
 def _age(at: str | None) -> float | None:

@@ -42,11 +42,6 @@ def which_rate() -> str:
     )
 
 
-def how_many(most: int) -> str:
-    """What a number in a form has to be."""
-    return gettext("A whole number from 1 to %(most)s.", most=number(most))
-
-
 def pinged(answers: Sequence[Answer], silent: Sequence[str]) -> str:
     """Who answered and how fast, and who did not."""
     parts = [f"{answer.worker}: {duration(answer.seconds)}" for answer in answers]

@@ -13,6 +13,7 @@ from api.experiments.differences import differences_of, pictures_now, workers_at
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.experiments.workers import NoWorker, start_of
+from api.forms import sent_before
 from api.keys import form_key
 from api.page_config import page_config
 from api.services import services
@@ -57,7 +58,7 @@ def start() -> AnyResponse:
         form.errors["arm"] = wording.no_worker(error.arm)
         return _page(form, 409)
     except KeyReused:
-        form.errors["form"] = gettext("This form was sent before, with other values. Send it again?")
+        form.errors["form"] = sent_before()
         return _page(form, 409)
     return redirect(url_for(".one", experiment_id=started), 303)
 
@@ -133,12 +134,6 @@ def cancel(experiment_id: str) -> AnyResponse:
     ok = services().experiments.cancel(experiment_id)
     flash(run_words.cancelled(ok), "experiment" if ok else "experiment error")
     return redirect(url_for(".one", experiment_id=experiment_id), 303)
-
-
-@experiments.get("/experiments/<experiment_id>/cancel")
-def back(experiment_id: str) -> AnyResponse:
-    """Somebody opens the address of a form: back to what it is about."""
-    return redirect(url_for(".one", experiment_id=experiment_id))
 
 
 def _found(experiment_id: str, *, runs: bool = True) -> Experiment:

@@ -1,9 +1,9 @@
 """The JSON API of groups."""
 
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
-from flask import Response, request
+from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,10 +13,9 @@ from api.groups.present import group_json, group_with_tasks
 from api.groups.seed import CancelledOut, GroupPath
 from api.groups.service import UnknownImages
 from api.keys import idempotency_key
-from api.problems import invalid, problem
+from api.problems import invalid
 from api.schemas import Problem, TaskOut
 from api.services import services
-from api.store import KeyReused
 from lab.images import Operation
 
 groups = APIBlueprint(
@@ -99,8 +98,6 @@ def send(body: GroupRequest) -> Response:
     except UnknownImages as error:
         message = f"no uploads, or expired ones: {', '.join(error.ids[:5])}"
         return invalid([{"field": "images", "message": message, "code": "unknown", "images": error.ids}])
-    except KeyReused:
-        return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
     return _one(group_id, 202)
 
 
@@ -121,10 +118,8 @@ def one(path: GroupPath) -> Response:
 @groups.post("/<group_id>/cancel", responses={200: CancelledOut, 404: Problem})
 def cancel(path: GroupPath) -> Response:
     """Cancel what has not ended of a group"""
-    if services().groups.rows.get(path.group_id) is None:
-        return _unknown(path.group_id)
-    cancelled = services().groups.cancel(path.group_id)
-    return _unknown(path.group_id) if cancelled is None else json_answer(asdict(cancelled))
+    known = services().groups.rows.get(path.group_id)
+    return json_answer(asdict((known and services().groups.cancel(path.group_id)) or _unknown(path.group_id)))
 
 
 @groups.get(
@@ -136,15 +131,12 @@ def cancel(path: GroupPath) -> Response:
 )
 def results(path: GroupPath) -> Response:
     """All results that there are so far, as one ZIP"""
-    return archive(path.group_id) or problem(
-        404, "Not Found", "this group has no results, or they have expired"
-    )
+    return archive(path.group_id) or abort(404, "this group has no results, or they have expired")
 
 
 def _one(group_id: str, status: int) -> Response:
-    group = group_with_tasks(group_id)
-    return _unknown(group_id) if group is None else json_answer({"group": group}, status)
+    return json_answer({"group": group_with_tasks(group_id) or _unknown(group_id)}, status)
 
 
-def _unknown(group_id: str) -> Response:
-    return problem(404, "Not Found", f"there is no group with the id {group_id!r}")
+def _unknown(group_id: str) -> NoReturn:
+    abort(404, f"there is no group with the id {group_id!r}")

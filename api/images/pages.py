@@ -4,22 +4,23 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 
-from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.action_pages import wants_json
+from api.answers import say
+from api.forms import Form, bounds, parse
 from api.groups.present import group_json, group_with_tasks
 from api.images import wording
 from api.images.files import DiskFull
-from api.images.form import ImageForm
 from api.images.routes import allow_files
 from api.keys import form_key
 from api.page_config import page_config
+from api.schemas import Invalid
 from api.services import services
 from api.store import KeyReused
 from api.wording import gettext
-from lab.images import MEDIA_TYPES
+from lab.images import MEDIA_TYPES, Operation
 from lab.images.operation import TAKES
 from lab.status import TaskStatus
 from transports import TRANSPORTS, transport_class
@@ -43,27 +44,27 @@ def take_files(endpoint: str | None, _values: dict[str, Any] | None) -> None:
 def too_large(_: RequestEntityTooLarge) -> AnyResponse:
     """More came than an upload may have in all."""
     text = gettext("That is too much at once. Choose fewer or smaller files.")
-    return _refuse(ImageForm(errors={"files": text}), 413)
+    return _refuse(Form(errors={"files": text}), 413)
 
 
 @images.errorhandler(DiskFull)
 def disk_full(_: DiskFull) -> AnyResponse:
     """There is no room for what came."""
     text = gettext("The lab's disk is full. Remove something, or wait until older images expire.")
-    return _refuse(ImageForm(errors={"files": text}), 507)
+    return _refuse(Form(errors={"files": text}), 507)
 
 
 @images.get("/images")
 def index() -> str:
     """The form, and the newest groups."""
-    return _page(ImageForm())
+    return _page(Form())
 
 
 @images.post("/images")
 def send() -> AnyResponse:
     """The form sent without JavaScript: its good files become one group, and its page says which were
     refused."""
-    form, key = ImageForm(request.form), request.form.get("key", "")
+    form, key = Form(request.form), request.form.get("key", "")
     method = form.value("method", "")
     if method not in METHODS:
         abort(400)
@@ -71,23 +72,27 @@ def send() -> AnyResponse:
     if once and (sent := services().groups.rows.sent_under(once)):
         return redirect(url_for(".group", group_id=sent), 303)
     files = [file for file in request.files.getlist("files") if file.filename]
-    operation, settings = form.operation(), services().settings
+    settings = services().settings
+    try:
+        operation = _operation(form)
+    except Invalid as error:
+        form.refuse(error, wording.faults(), name="form")
     if not files:
         form.errors["files"] = wording.faults()["files"]
     elif len(files) > settings.upload_count:
         form.errors["files"] = wording.too_many(settings, str(len(files)))
-    if operation is None or form.errors:
+    if form.errors:
         return _refuse(form, 413 if len(files) > settings.upload_count else 422)
     taken = services().intake.take(files)
-    form.refused = [(bad.name, wording.reason(bad.code, settings)) for bad in taken.refused]
+    refused = [(bad.name, wording.reason(bad.code, settings)) for bad in taken.refused]
     if not taken.images:
         form.errors["files"] = gettext("None of these files was taken. Choose others.")
-        return _refuse(form, 422)
+        return _refuse(form, 422, refused)
     try:
         group_id, _ = services().groups.send(method, [row["id"] for row in taken.images], operation, once)
     except KeyReused:  # pressed twice, and the other one was faster
         return redirect(url_for(".group", group_id=services().groups.rows.sent_under(once or "")), 303)
-    _flash_refused(form.refused)
+    _flash_refused(refused)
     return redirect(url_for(".group", group_id=group_id), 303)
 
 
@@ -133,23 +138,25 @@ def cancel(group_id: str) -> AnyResponse:
         abort(404)
     found = services().groups.cancel(group_id)
     text = gettext("There is no such group") if found is None else wording.cancelled(found)
-    if wants_json():
-        return jsonify(message=text, ok=found is not None)
-    flash(text, "images")
-    return redirect(url_for(".group", group_id=group_id), 303)
+    return say(text, "images", url_for(".group", group_id=group_id), 404 if found is None else 200)
 
 
-@images.get("/images/<group_id>/cancel")
-def back(group_id: str) -> AnyResponse:
-    """Somebody opens the address of a form: back to what it is about."""
-    return redirect(url_for(".group", group_id=group_id))
+def _operation(form: Form) -> Operation:
+    """The operation that is meant. Of the fields only the one that belongs to it counts."""
+    name = form.value("operation")
+    meant = {"name": name}
+    if takes := TAKES.get(name):
+        text = form.value(takes).strip()
+        meant[takes] = text.replace(",", ".") if takes == "radius" else text
+    return parse(Operation, meant)
 
 
-def _refuse(form: ImageForm, status: int) -> AnyResponse:
-    return make_response(_page(form), status)
+def _refuse(form: Form, status: int, refused: Sequence[tuple[str, str]] = ()) -> AnyResponse:
+    return make_response(_page(form, refused), status)
 
 
-def _page(form: ImageForm) -> str:
+def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
+    """The form with the newest groups; `refused` are names of files that were not taken, each with the reason."""
     settings, rows = services().settings, services().groups.rows
     last_change = services().store.last_change()
     recent = rows.recent(RECENT)
@@ -160,7 +167,8 @@ def _page(form: ImageForm) -> str:
         form=form,
         key=secrets.token_urlsafe(16),
         methods=METHODS,
-        bounds=wording.BOUNDS,
+        refused=refused,
+        bounds=bounds(Operation),
         accept=",".join(MEDIA_TYPES.values()),
         settings=settings,
         groups=[

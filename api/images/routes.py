@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Response, request, send_file
+from flask import Response, abort, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from api.answers import json_answer
-from api.bearer import holds_token, refuse
+from api.bearer import need_token
 from api.images.files import DiskFull, Part
 from api.images.intake import fault
 from api.problems import problem
@@ -88,9 +88,7 @@ def upload() -> Response:
     and `images` holds those that were taken all the same.
     """
     if request.mimetype != "multipart/form-data":
-        return problem(
-            415, "Unsupported Media Type", "send the files as multipart/form-data, each as 'files'"
-        )
+        abort(415, "send the files as multipart/form-data, each as 'files'")
     refusal = expect_files()
     if refusal is not None:
         return refusal
@@ -136,13 +134,12 @@ def task_input(path: FilePath) -> Response:
 
     The task's own token opens it: `Authorization: Bearer <token>`.
     """
-    if not holds_token(path.task_id):
-        return refuse()
+    need_token(path.task_id)
     row = services().store.get(path.task_id)
     upload_id = row["params"].get("image_id", "") if row else ""
     found = services().uploads.get([upload_id]).get(upload_id)
     if found is None or not services().image_files.upload(upload_id).exists():
-        return problem(404, "Not Found", "this task has no upload, or it has expired")
+        abort(404, "this task has no upload, or it has expired")
     return send_file(services().image_files.upload(upload_id), MEDIA_TYPES[found["format"]])
 
 
@@ -156,13 +153,10 @@ def task_output(path: PartPath) -> Response:
 
     Delivering it again replaces it, as long as the task has not ended.
     """
-    if not holds_token(path.task_id):
-        return refuse()
-    row = services().store.get(path.task_id)
-    if row is None:
-        return problem(404, "Not Found", "there is no such task")
+    need_token(path.task_id)
+    row = services().store.get(path.task_id) or abort(404, "there is no such task")
     if TaskStatus(row["status"]).final:
-        return problem(409, "Conflict", f"task {row['num']} is {row['status']}")
+        abort(409, f"task {row['num']} is {row['status']}")
     request.max_content_length = MOST_RESULT_BYTES
     files = services().image_files
     try:
@@ -183,7 +177,7 @@ def result(path: FilePath) -> Response:
     told = row["result"] if row and isinstance(row["result"], dict) else {}
     media_type = MEDIA_TYPES.get(str(told.get("format")))
     if row is None or media_type is None or not _has(path.task_id, "result"):
-        return problem(404, "Not Found", "this task made no image, or it has expired")
+        abort(404, "this task made no image, or it has expired")
     upload = services().uploads.get([told["image"]]).get(told["image"])
     name = upload["name"] if upload else f"{row['num']}"
     return _send(path.task_id, "result", media_type, name)
@@ -193,7 +187,7 @@ def result(path: FilePath) -> Response:
 def preview(path: FilePath) -> Response:
     """A small WebP picture of the image that a task made"""
     if not _has(path.task_id, "preview"):
-        return problem(404, "Not Found", "this task made no image, or it has expired")
+        abort(404, "this task made no image, or it has expired")
     return _send(path.task_id, "preview", "image/webp", "preview.webp")
 
 

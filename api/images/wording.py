@@ -1,18 +1,17 @@
 """What the pages of images say from Python, and what their scripts say: in the reader's language."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from babel.numbers import format_percent
 
+from api.forms import sentences
 from api.groups.service import Cancelled
 from api.i18n import language, number, plural_forms
 from api.wording import gettext, ngettext
 from lab.images import Operation
 from lab.settings import Settings
 from lab.status import TaskStatus
-
-BOUNDS: Final[dict[str, dict[str, Any]]] = Operation.model_json_schema()["properties"]
 
 
 def operation(params: Mapping[str, Any] | None) -> str:
@@ -89,22 +88,7 @@ def too_many(settings: Settings, shown: str) -> str:
 
 def faults() -> dict[str, str]:
     """What each field of the form takes."""
-    size, radius, text = BOUNDS["size"], BOUNDS["radius"], BOUNDS["text"]
-    return {
-        "size": gettext(
-            "A whole number of pixels from %(least)s to %(most)s.",
-            least=number(size["minimum"]),
-            most=number(size["maximum"]),
-        ),
-        "radius": gettext(
-            "A number of pixels from %(least)s to %(most)s.",
-            least=number(radius["minimum"]),
-            most=number(radius["maximum"]),
-        ),
-        "degrees": gettext("90, 180 or 270 degrees."),
-        "text": gettext("A line of text, at most %(most)s characters.", most=number(text["maxLength"])),
-        "files": gettext("Choose at least one image first."),
-    }
+    return {**sentences(Operation), "files": gettext("Choose at least one image first.")}
 
 
 def for_scripts(settings: Settings) -> dict[str, Any]:

@@ -1,14 +1,13 @@
 """The JSON API of the schedule and its reports."""
 
-from typing import Any
+from typing import Any, NoReturn
 
-from flask import Response
+from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from api.answers import json_answer
 from api.present import task_json
-from api.problems import problem
 from api.schedule.present import report_json, schedule_json
 from api.schedule.service import entry_named, now
 from api.schemas import OneTaskOut, Problem, TaskOut
@@ -123,9 +122,7 @@ def due(path: EntryPath) -> Response:
     Which due time is meant the API works out itself; the first word of it makes a task, all others nothing.
     So it takes no login.
     """
-    entry = entry_named(path.entry)
-    if entry is None:
-        return _unknown(path)
+    entry = entry_named(path.entry) or _unknown(path)
     row = services().schedule.due(entry, now())
     return json_answer({"run": None if row is None else task_json(row)})
 
@@ -133,9 +130,7 @@ def due(path: EntryPath) -> Response:
 @schedule.post("/api/schedule/<entry>/run", responses={202: OneTaskOut, 404: Problem})
 def run(path: EntryPath) -> Response:
     """Run an entry now, outside of the schedule"""
-    entry = entry_named(path.entry)
-    if entry is None:
-        return _unknown(path)
+    entry = entry_named(path.entry) or _unknown(path)
     return json_answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
 
 
@@ -149,11 +144,11 @@ def reports() -> Response:
 @schedule.get("/api/reports/<int:report_id>", responses={200: WholeReportOut, 404: Problem})
 def report(path: ReportPath) -> Response:
     """One report with its figures"""
-    row = services().schedule.reports.get(path.report_id)
-    if row is None:
-        return problem(404, "Not Found", f"there is no report {path.report_id}")
+    row = services().schedule.reports.get(path.report_id) or abort(
+        404, f"there is no report {path.report_id}"
+    )
     return json_answer({**report_json(row), "figures": row["figures"]})
 
 
-def _unknown(path: EntryPath) -> Response:
-    return problem(404, "Not Found", f"the schedule has no entry {path.entry!r}")
+def _unknown(path: EntryPath) -> NoReturn:
+    abort(404, f"the schedule has no entry {path.entry!r}")

@@ -4,12 +4,12 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 from markupsafe import Markup
 from pydantic_core import to_json
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.action_pages import wants_json
+from api.answers import say
 from api.services import services
 from api.side import highlight
 from api.side.feature import METHODS, Feature
@@ -64,20 +64,9 @@ def run(feature: str) -> AnyResponse:
     return _answer(found, text, begun, 202)
 
 
-@side.get("/side-by-side/<feature>/run")
-def back(feature: str) -> AnyResponse:
-    """Somebody opens the address of a form: back to its feature."""
-    return redirect(url_for(".one", feature=feature))
-
-
 def _answer(feature: Feature, text: str, begun: dict[str, Any] | None, status: int) -> AnyResponse:
-    ok = status < 400
-    if wants_json():
-        answer = jsonify(message=text, ok=ok, run=begun)
-        answer.status_code = status
-        return answer
-    flash(text, f"run-{feature.id}" if ok else f"run-{feature.id} error")
-    return redirect(url_for(".one", feature=feature.id, _anchor=f"run-{feature.id}"), 303)
+    place = f"run-{feature.id}"
+    return say(text, place, url_for(".one", feature=feature.id, _anchor=place), status, run=begun)
 
 
 def _fits(feature: Feature, q: str) -> bool:

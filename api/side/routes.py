@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from api.answers import json_answer
-from api.problems import problem
 from api.schemas import Problem
 from api.side.present import feature_json
 from api.side.rows import FEATURES, ROWS
@@ -55,7 +54,5 @@ def index() -> Response:
 @side.get("/<feature>", responses={200: FeatureOut, 404: Problem})
 def one(path: FeaturePath) -> Response:
     """One feature, and what its last run came to"""
-    found = FEATURES.get(path.feature)
-    if found is None:
-        return problem(404, "Not Found", f"there is no feature {path.feature!r}")
+    found = FEATURES.get(path.feature) or abort(404, f"there is no feature {path.feature!r}")
     return json_answer(feature_json(found))

@@ -4,20 +4,22 @@ import secrets
 from functools import cache
 from typing import Any, Final
 
-from flask import Blueprint, abort, flash, jsonify, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.action_pages import wants_json
+from api.answers import say
+from api.forms import Form, sent_before
 from api.keys import form_key
 from api.page_config import page_config
 from api.queries import Row
+from api.schemas import Invalid
 from api.services import services
 from api.store import KeyReused
 from api.wording import gettext
 from api.workflows import wording
-from api.workflows.form import WorkflowForm
+from api.workflows.form import parse_workflow
 from api.workflows.graph import AWAITED, NARROW, TINY, WIDE, Edge, Node, Picture, draw
-from api.workflows.patterns import DEFAULT_COUNT, Unbuildable, build
+from api.workflows.patterns import DEFAULT_COUNT, build
 from api.workflows.present import workflow_json, workflow_with_nodes
 from api.workflows.schemas import PATTERNS
 from api.workflows.service import NoChords
@@ -37,31 +39,27 @@ _SHAPE_ITEMS: Final = 3
 @workflows.get("/workflows")
 def index() -> str:
     """The patterns, and the newest workflows."""
-    return _page(WorkflowForm())
+    return _page(Form())
 
 
 @workflows.post("/workflows")
 def send() -> AnyResponse:
     """The form: runs a workflow, and goes to its page."""
-    form, key, rows = WorkflowForm(request.form), request.form.get("key", ""), services().workflows.rows
-    wanted = form.request(rows.paths())
-    if wanted is None:
-        return make_response(_page(form), 422)
+    form, key = Form(request.form), form_key("workflows", request.form.get("key", ""))
     try:
-        workflow_id = services().workflows.send(wanted, form_key("workflows", key))
-    except Unbuildable as error:
-        form.errors = dict([wording.fault(error.field, str(error))])
+        wanted = parse_workflow(form, services().workflows.rows.paths())
+        return redirect(url_for(".one", workflow_id=services().workflows.send(wanted, key)), 303)
+    except Invalid as error:
+        form.refuse(error, wording.faults(), pattern="form", method="form", fail_at="fail")
         return make_response(_page(form), 422)
     except NoChords as error:
         form.errors["form"] = gettext(
             "Celery's result backend here, %(backend)s, has no chords. Choose another pattern, or RabbitMQ.",
             backend=str(error),
         )
-        return make_response(_page(form), 409)
     except KeyReused:
-        form.errors["form"] = gettext("This form was sent before, with other values. Send it again?")
-        return make_response(_page(form), 409)
-    return redirect(url_for(".one", workflow_id=workflow_id), 303)
+        form.errors["form"] = sent_before()
+    return make_response(_page(form), 409)
 
 
 @workflows.get("/workflows/<workflow_id>")
@@ -77,7 +75,7 @@ def one(workflow_id: str) -> str:
     return render_template(
         "workflow.html",
         workflow=found,
-        title=wording.titles()[found["pattern"]],
+        title=wording.patterns()[found["pattern"]]["title"],
         counted=wording.counted(found["counts"]),
         drawn=wording.drawn(found),
         reason=wording.reason(found["error"]),
@@ -100,17 +98,8 @@ def cancel(workflow_id: str) -> AnyResponse:
     if services().workflows.rows.get(workflow_id) is None:
         abort(404)
     ok = services().workflows.cancel(workflow_id)
-    text = wording.cancelled(ok)
-    if wants_json():
-        return jsonify(message=text, ok=ok)
-    flash(text, "workflow" if ok else "workflow error")
-    return redirect(url_for(".one", workflow_id=workflow_id), 303)
-
-
-@workflows.get("/workflows/<workflow_id>/cancel")
-def back(workflow_id: str) -> AnyResponse:
-    """Somebody opens the address of a form: back to what it is about."""
-    return redirect(url_for(".one", workflow_id=workflow_id))
+    target = url_for(".one", workflow_id=workflow_id)
+    return say(wording.cancelled(ok), "workflow", target, 200 if ok else 409)
 
 
 @cache
@@ -125,28 +114,18 @@ def shape(pattern: str) -> Picture:
     return draw(nodes + [Node(name, name, kinds[name]) for name in made], plan.edges(made), TINY)
 
 
-def _page(form: WorkflowForm) -> str:
+def _page(form: Form) -> str:
     settings, rows = services().settings, services().workflows.rows
     last_change = services().store.last_change()
     recent = rows.recent(RECENT)
     counts = rows.counts([row["id"] for row in recent])
-    titles, purposes, by_hand = wording.titles(), wording.purposes(), wording.by_hand()
+    patterns = wording.patterns()
     return render_template(
         "workflows.html",
         form=form,
         key=secrets.token_urlsafe(16),
         methods=METHODS,
-        patterns=[
-            {
-                "name": name,
-                "title": titles[name],
-                "purpose": purposes[name],
-                "canvas": wording.CANVAS[name],
-                "by_hand": by_hand[name],
-                "shape": shape(name),
-            }
-            for name in PATTERNS
-        ],
+        patterns=[{"name": name, "shape": shape(name), **patterns[name]} for name in PATTERNS],
         table=len(rows.paths()),
         buckets=settings.s3_buckets,
         hosts=settings.download_hosts,
@@ -154,7 +133,7 @@ def _page(form: WorkflowForm) -> str:
         known_before=wording.known_before(),
         schemes=wording.SCHEMES,
         workflows=[
-            {**told, "title": titles[told["pattern"]], "counted": wording.counted(told["counts"])}
+            {**told, "title": patterns[told["pattern"]]["title"], "counted": wording.counted(told["counts"])}
             for told in (workflow_json(row, counts[row["id"]]) for row in recent)
         ],
         config=page_config(last_change, {}),

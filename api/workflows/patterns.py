@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from api.schemas import Invalid
 from lab.plan import FAILING, Each, Plan, Stage, Step
 
 # These have one node for each path before they begin, so their paths must be known by then.
@@ -16,14 +17,6 @@ BRANCHES: Final = {
     "s3": "download_s3",
     "": "download",
 }
-
-
-class Unbuildable(ValueError):
-    """The `field` of a request does not go with its pattern; the message says why."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 def build(
@@ -42,12 +35,12 @@ def build(
         fail_at: the node that is to fail.
 
     Raises:
-        Unbuildable: there is none of this name, or no path.
+        Invalid: there is none of this name, or no path.
     """
     known = list(paths or ())
     n = count or len(known) or DEFAULT_COUNT
     if pattern in KNOWN_BEFORE and not known:
-        raise Unbuildable("source", f"a {pattern} is built of known paths, and there are none")
+        raise _unbuildable("source", f"a {pattern} is built of known paths, and there are none")
     listing = Step(name="list", kind="list_paths", params=_only(source=source, count=count))
     write = Step(name="write", kind="write_paths")
     numbers = range(1, n + 1)
@@ -92,7 +85,7 @@ def _plan(pattern: str, steps: list[list[list[Step]]], fail_at: str | None) -> t
     made = fail_at is not None and fail_at.startswith("item-") and any(stage.each for stage in stages)
     if fail_at is not None and fail_at not in names and not made:
         has = ", ".join([*names[:20], *(["item-1"] if any(stage.each for stage in stages) else [])])
-        raise Unbuildable("fail_at", f"there is no node {fail_at!r}; this pattern has {has}")
+        raise _unbuildable("fail_at", f"there is no node {fail_at!r}; this pattern has {has}")
     first = {branch[0].name for branch in steps[0]}
     return Plan(stages=stages), [
         Step(name=step.name, kind=FAILING, params={"given": None} if step.name in first else {})
@@ -100,6 +93,10 @@ def _plan(pattern: str, steps: list[list[list[Step]]], fail_at: str | None) -> t
         else step
         for step in all_steps
     ]
+
+
+def _unbuildable(field: str, message: str) -> Invalid:
+    return Invalid([{"field": field, "message": message, "code": "unbuildable"}])
 
 
 def _downloads(known: list[str], n: int) -> list[list[Step]]:

@@ -1,15 +1,14 @@
 """The JSON API of workflows."""
 
-from flask import Response, request, send_file
+from typing import NoReturn
+
+from flask import Response, abort, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.answers import json_answer
 from api.keys import idempotency_key
-from api.problems import invalid, problem
 from api.schemas import Problem
 from api.services import services
-from api.store import KeyReused
-from api.workflows.patterns import Unbuildable
 from api.workflows.present import workflow_json, workflow_with_nodes
 from api.workflows.schemas import (
     WorkflowPath,
@@ -39,17 +38,12 @@ def send(body: WorkflowRequest) -> Response:
     key = idempotency_key(request.headers.get("Idempotency-Key"))
     try:
         workflow_id = services().workflows.send(body, key)
-    except Unbuildable as error:
-        return invalid([{"field": error.field, "message": str(error), "code": "unbuildable"}])
     except NoChords as error:
-        return problem(
+        abort(
             409,
-            "Conflict",
             f"RESULT_BACKEND is {error}, which has no chords: {body.pattern} by Celery takes a result backend"
             " that all workers read, such as redis:// or db+sqlite:///",
         )
-    except KeyReused:
-        return problem(409, "Conflict", "this Idempotency-Key was used before, with another request")
     return _one(workflow_id, 202)
 
 
@@ -73,11 +67,9 @@ def cancel(path: WorkflowPath) -> Response:
 
     What waits of it will never run, what runs is told to stop.
     """
-    row = services().workflows.rows.get(path.workflow_id)
-    if row is None:
-        return _unknown(path.workflow_id)
+    row = services().workflows.rows.get(path.workflow_id) or _unknown(path.workflow_id)
     if not services().workflows.cancel(path.workflow_id):
-        return problem(409, "Conflict", f"the workflow is {row['status']}: it has ended already")
+        abort(409, f"the workflow is {row['status']}: it has ended already")
     return _one(path.workflow_id, 202)
 
 
@@ -98,15 +90,14 @@ def result(path: WorkflowPath) -> Response:
     except ValueError:
         file = None
     if file is None or not file.exists():
-        return problem(404, "Not Found", "this workflow made no file, or it has expired")
+        abort(404, "this workflow made no file, or it has expired")
     name = f"workflow-{path.workflow_id[:8]}.txt"
     return send_file(file, "text/plain", as_attachment=True, download_name=name)
 
 
 def _one(workflow_id: str, status: int) -> Response:
-    workflow = workflow_with_nodes(workflow_id)
-    return _unknown(workflow_id) if workflow is None else json_answer(workflow, status)
+    return json_answer(workflow_with_nodes(workflow_id) or _unknown(workflow_id), status)
 
 
-def _unknown(workflow_id: str) -> Response:
-    return problem(404, "Not Found", f"there is no workflow with the id {workflow_id!r}")
+def _unknown(workflow_id: str) -> NoReturn:
+    abort(404, f"there is no workflow with the id {workflow_id!r}")

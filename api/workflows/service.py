@@ -50,7 +50,7 @@ class WorkflowService(BackgroundThread):
 
         Raises:
             NoChords: RESULT_BACKEND cannot do the pattern.
-            api.workflows.patterns.Unbuildable: a field does not go with the pattern.
+            api.schemas.Invalid: a field does not go with the pattern.
             api.store.KeyReused: `key` came before with another request.
         """
         method, source = request.method, request.source.named()

@@ -1,69 +1,67 @@
 """What the pages of workflows say from Python, and what their scripts say: in the reader's language."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from api.forms import sentences
 from api.i18n import number
 from api.wording import gettext
-from lab.plan import MOST_NODES
+from api.workflows.schemas import Source, WorkflowRequest
 from lab.status import TaskStatus
 
-# Each pattern in Celery's own words, as transports/celery_workflow.py and celery_tasks.py build it.
-CANVAS: Final = {
-    "chain": "chain(list_paths.si(), download.s(), count_words.s(), merge_files.s())",
-    "group": "group(download.si(path) for path in paths)",
-    "task_group": "chain(list_paths.si(), group(download.s(i) for i in range(n)))",
-    "chord": "chord([download.si(path) for path in paths], write_paths.s())",
-    "chain_group_chord": "chain(list_paths.si(), chord([download.s(i) | count_words.s() …], merge_files.s()))",
-    "map": "chain(list_paths.si(), dmap.s())  # self.replace(group(…))",
-    "conditional_map": "chain(list_paths.si(), dmap.s(), write_paths.s())",
-}
 SCHEMES: Final = "file:///, data:, https://, s3://"
 MOST_NAMED: Final = 12
 BY_HAND: Final = "the workflow was cancelled"
 
 
-def titles() -> dict[str, str]:
-    """The name of each pattern."""
+def patterns() -> dict[str, dict[str, str]]:
+    """What each pattern is called, what it is for, how it is built of Celery's canvas (as transports/celery_workflow.py
+    and celery_tasks.py do it), and how it is done by hand."""
     return {
-        "chain": gettext("Chain"),
-        "group": gettext("Group"),
-        "task_group": gettext("A task before a group"),
-        "chord": gettext("Chord"),
-        "chain_group_chord": gettext("Chain, group and chord"),
-        "map": gettext("Map"),
-        "conditional_map": gettext("Conditional map"),
-    }
-
-
-def purposes() -> dict[str, str]:
-    """What each pattern is for."""
-    return {
-        "chain": gettext("One after the other: each gets what the one before returned."),
-        "group": gettext("Many at once; none waits for another."),
-        "task_group": gettext("One first; then many at once, all with its result."),
-        "chord": gettext("Many at once; when all are done, one more gets the list of their results."),
-        "chain_group_chord": gettext(
-            "One first; then many short chains at once; one more puts it all together."
-        ),
-        "map": gettext("A task returns a list, and the list becomes tasks: how many, nobody knew before."),
-        "conditional_map": gettext(
-            "A map whose items go different ways, each by its value; one more collects."
-        ),
-    }
-
-
-def by_hand() -> dict[str, str]:
-    """How each pattern is done without Celery."""
-    return {
-        "chain": gettext("the message carries what follows: a routing slip"),
-        "group": gettext("one message for each"),
-        "task_group": gettext("a routing slip with several next stops"),
-        "chord": gettext("the store joins: the last one done sends the next"),
-        "chain_group_chord": gettext("routing slips, and a join in the store"),
-        "map": gettext("the store makes the tasks when the list arrives"),
-        "conditional_map": gettext("the store makes the tasks, and joins them"),
+        "chain": {
+            "title": gettext("Chain"),
+            "purpose": gettext("One after the other: each gets what the one before returned."),
+            "canvas": "chain(list_paths.si(), download.s(), count_words.s(), merge_files.s())",
+            "by_hand": gettext("the message carries what follows: a routing slip"),
+        },
+        "group": {
+            "title": gettext("Group"),
+            "purpose": gettext("Many at once; none waits for another."),
+            "canvas": "group(download.si(path) for path in paths)",
+            "by_hand": gettext("one message for each"),
+        },
+        "task_group": {
+            "title": gettext("A task before a group"),
+            "purpose": gettext("One first; then many at once, all with its result."),
+            "canvas": "chain(list_paths.si(), group(download.s(i) for i in range(n)))",
+            "by_hand": gettext("a routing slip with several next stops"),
+        },
+        "chord": {
+            "title": gettext("Chord"),
+            "purpose": gettext("Many at once; when all are done, one more gets the list of their results."),
+            "canvas": "chord([download.si(path) for path in paths], write_paths.s())",
+            "by_hand": gettext("the store joins: the last one done sends the next"),
+        },
+        "chain_group_chord": {
+            "title": gettext("Chain, group and chord"),
+            "purpose": gettext("One first; then many short chains at once; one more puts it all together."),
+            "canvas": "chain(list_paths.si(), chord([download.s(i) | count_words.s() …], merge_files.s()))",
+            "by_hand": gettext("routing slips, and a join in the store"),
+        },
+        "map": {
+            "title": gettext("Map"),
+            "purpose": gettext(
+                "A task returns a list, and the list becomes tasks: how many, nobody knew before."
+            ),
+            "canvas": "chain(list_paths.si(), dmap.s())  # self.replace(group(…))",
+            "by_hand": gettext("the store makes the tasks when the list arrives"),
+        },
+        "conditional_map": {
+            "title": gettext("Conditional map"),
+            "purpose": gettext("A map whose items go different ways, each by its value; one more collects."),
+            "canvas": "chain(list_paths.si(), dmap.s(), write_paths.s())",
+            "by_hand": gettext("the store makes the tasks, and joins them"),
+        },
     }
 
 
@@ -120,25 +118,18 @@ def cancelled(ok: bool) -> str:
     return gettext("The workflow had ended before.")
 
 
-def fault(field: str, message: str) -> tuple[str, str]:
-    """The field of the form that a fault of the request belongs to, and what it says there."""
-    name = field.partition(".")[0]
-    if name == "count":
-        return "count", gettext("A whole number from 1 to %(most)s.", most=number(MOST_NODES))
-    if name == "source":
-        says = {
-            "source": known_before(),
-            "source.bucket": gettext("An address such as s3://bucket/prefix."),
-            "source.paths": gettext(
-                "Paths, each in a line of its own, that begin with %(schemes)s.", schemes=SCHEMES
-            ),
-        }
-        return "source", says.get(re.sub(r"\.\d+$", "", field), message)
-    if name == "fail_at":
-        return "fail", gettext("This pattern has no such step.")
-    if name in ("pattern", "method"):
-        return "form", gettext("Choose a pattern and a method.")
-    return "form", message
+def faults() -> dict[str, str]:
+    """What each field of a request takes."""
+    return {
+        **sentences(WorkflowRequest),
+        **sentences(Source, "source."),
+        "source": known_before(),
+        "source.bucket": gettext("An address such as s3://bucket/prefix."),
+        "source.paths": gettext(
+            "Paths, each in a line of its own, that begin with %(schemes)s.", schemes=SCHEMES
+        ),
+        "fail_at": gettext("This pattern has no such step."),
+    }
 
 
 def known_before() -> str:

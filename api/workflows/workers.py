@@ -1,11 +1,11 @@
 """What the steps of workflows ask of the API, each with its task's token: `Authorization: Bearer <token>`."""
 
-from flask import Response, json, send_file
+from flask import Response, abort, json, send_file
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.answers import json_answer
-from api.bearer import holds_token, refuse
-from api.problems import invalid, problem
+from api.bearer import forbid, need_token
+from api.problems import invalid
 from api.relay import job_of
 from api.schemas import Problem
 from api.services import services
@@ -28,21 +28,19 @@ workers = APIBlueprint(
 )
 def file_of(path: EarlierPath) -> Response:
     """For workers: the file that an earlier task of the same workflow made"""
-    if not holds_token(path.task_id) or not services().workflows.rows.is_earlier(
-        path.earlier_id, path.task_id
-    ):
-        return refuse()
+    need_token(path.task_id)
+    if not services().workflows.rows.is_earlier(path.earlier_id, path.task_id):
+        forbid()
     file = services().image_files.made(path.earlier_id, "result")
     if not file.exists():
-        return problem(404, "Not Found", "the task made no file, or it has expired")
+        abort(404, "the task made no file, or it has expired")
     return send_file(file, "application/octet-stream")
 
 
 @workers.post("/paths", responses={200: PathsOut})
 def paths(path: NodePath, body: TableIn) -> Response:  # noqa: ARG001 - the one table that there is
     """For workers: the paths that a table of the store holds"""
-    if not holds_token(path.task_id):
-        return refuse()
+    need_token(path.task_id)
     return json_answer({"paths": services().workflows.rows.paths()})
 
 
@@ -52,11 +50,8 @@ def nodes(path: NodePath, body: ItemsIn) -> Response:
 
     Asked again, it is the same ones, whatever the list. Each comes with its own token.
     """
-    if not holds_token(path.task_id):
-        return refuse()
-    node = services().workflows.map_node(path.task_id)
-    if node is None:
-        return problem(404, "Not Found", "this task is no map of a workflow")
+    need_token(path.task_id)
+    node = services().workflows.map_node(path.task_id) or abort(404, "this task is no map of a workflow")
     try:
         made = services().workflows.following.expand(node, body.items)
     except ValueError as error:

@@ -72,9 +72,9 @@ class TaskForm {
     const found = {};
     for (const input of this.form.querySelectorAll(`[name^="${CSS.escape(kind)}."]`)) {
       const name = input.name.slice(kind.length + 1);
-      if (input.dataset.type === "bool") found[name] = input.checked;
-      else if (input.dataset.type === "str") found[name] = input.value;
-      else if (input.dataset.type === "list") found[name] = list(input.value);
+      if (input.dataset.type === "boolean") found[name] = input.checked;
+      else if (input.dataset.type === "string") found[name] = input.value;
+      else if (input.dataset.type === "array") found[name] = list(input.value);
       else found[name] = typed(input);
     }
     return found;
@@ -93,10 +93,9 @@ class TaskForm {
       const own = `${this.form.elements.kind.value}.${field}`;
       const name = own in this.form.elements ? own : field;
       const place = this.form.querySelector(`[data-error="${CSS.escape(name)}"]`);
-      const key = fault.code === "total_seconds" ? fault.code : name;
       if (!place) strange.push(fault.message);
       else {
-        place.textContent = strings.errors[key] ?? strings.errors[fault.code] ?? fault.message;
+        place.textContent = config.errors[fault.code] ?? config.errors[name] ?? fault.message;
         this.form.elements[name].setAttribute("aria-invalid", "true");
         if (place.closest("details")) place.closest("details").open = true;
       }

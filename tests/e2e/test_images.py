@@ -281,7 +281,7 @@ def test_a_field_out_of_bounds_is_named_before_anything_is_uploaded(visitor: Vis
     choose(page, three())
     page.locator("#images-size").fill("9999")
     page.locator("#form-images button.send").click()
-    expect(page.locator("#images-size-error")).to_have_text("A whole number of pixels from 16 to 2,048.")
+    expect(page.locator("#images-size-error")).to_have_text("A whole number from 16 to 2,048.")
     expect(page.locator("#images-size")).to_be_focused()
     page.locator("#do-watermark").check()
     expect(page.locator("#images-size")).to_be_hidden()

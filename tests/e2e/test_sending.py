@@ -128,9 +128,9 @@ def test_numbers_are_sent_to_process_data_and_its_result_is_on_the_page_of_the_t
 @pytest.mark.parametrize(
     ("field", "text", "message"),
     [
-        ("timeout", "-1", "A number of seconds from 0 to 3,600."),
-        ("timeout", "", "A number of seconds from 0 to 3,600."),
-        ("timeout", "3600.5", "A number of seconds from 0 to 3,600."),
+        ("timeout", "-1", "A number from 0 to 3,600."),
+        ("timeout", "", "A number from 0 to 3,600."),
+        ("timeout", "3600.5", "A number from 0 to 3,600."),
         ("count", "0", "A whole number from 1 to 10,000."),
         ("count", "2.5", "A whole number from 1 to 10,000."),
     ],

@@ -105,7 +105,7 @@ function fail(problem, items) {
     return;
   }
   const name = fault?.field.replace("operation.", "");
-  if (config.images.faults[name]) showFieldFault(form.elements[name]);
+  if (config.images.faults[name] && form.elements[name]) showFieldFault(form.elements[name]);
   else say(fill(strings.failed, { reason: problem.detail ?? problem.title }), "error");
 }
 

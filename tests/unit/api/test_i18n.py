@@ -158,7 +158,7 @@ def test_the_language_is_the_cookies_then_the_browsers_then_english(
 
 def test_the_forms_for_scripts_go_by_the_names_of_plural_rules(app: Flask) -> None:
     with app.test_request_context(headers={"Accept-Language": "ru"}):
-        assert wording.for_scripts(60.0)["new"] == {
+        assert wording.for_scripts()["new"] == {
             "one": "{n} новая задача",
             "few": "{n} новые задачи",
             "many": "{n} новых задач",

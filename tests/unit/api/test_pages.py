@@ -246,12 +246,12 @@ def test_numbers_may_be_separated_in_several_ways(client: FlaskClient, parts: Se
 @pytest.mark.parametrize(
     ("fields", "field", "message"),
     [
-        ({"timeout": "-0.1"}, "timeout", "A number of seconds from 0 to 3,600."),
-        ({"timeout": "3601"}, "timeout", "A number of seconds from 0 to 3,600."),
-        ({"timeout": "nan"}, "timeout", "A number of seconds from 0 to 3,600."),
-        ({"timeout": "inf"}, "timeout", "A number of seconds from 0 to 3,600."),
-        ({"timeout": "soon"}, "timeout", "A number of seconds from 0 to 3,600."),
-        ({"timeout": ""}, "timeout", "A number of seconds from 0 to 3,600."),
+        ({"timeout": "-0.1"}, "timeout", "A number from 0 to 3,600."),
+        ({"timeout": "3601"}, "timeout", "A number from 0 to 3,600."),
+        ({"timeout": "nan"}, "timeout", "A number from 0 to 3,600."),
+        ({"timeout": "inf"}, "timeout", "A number from 0 to 3,600."),
+        ({"timeout": "soon"}, "timeout", "A number from 0 to 3,600."),
+        ({"timeout": ""}, "timeout", "A number from 0 to 3,600."),
         ({"count": "0"}, "count", "A whole number from 1 to 10,000."),
         ({"count": "-1"}, "count", "A whole number from 1 to 10,000."),
         ({"count": "10001"}, "count", "A whole number from 1 to 10,000."),
@@ -522,8 +522,8 @@ def test_a_form_takes_what_its_job_needs_and_leaves_the_rest(
     [
         ({"kind": "flaky_task", "times": "101"}, "times", "A whole number from 0 to 100."),
         ({"kind": "flaky_task", "times": ""}, "times", "A whole number from 0 to 100."),
-        ({"kind": "hanging_task", "time_limit": "0"}, "time_limit", "A number of seconds above 0, at most 7,200."),
-        ({"kind": "hanging_task", "time_limit": "x"}, "time_limit", "A number of seconds above 0, at most 7,200."),
+        ({"kind": "hanging_task", "time_limit": "0"}, "time_limit", "A number above 0, at most 7,200."),
+        ({"kind": "hanging_task", "time_limit": "x"}, "time_limit", "A number above 0, at most 7,200."),
     ],
 )  # fmt: skip
 def test_a_fault_in_the_chooser_is_named_there_and_the_chooser_open(

@@ -266,4 +266,4 @@ def test_a_fault_in_a_functions_field_stands_beside_it(client: FlaskClient) -> N
     answer = client.post("/submit", data=form)
     assert answer.status_code == 422
     place = answer.text.index('id="sync-word_count.shortest-error"')
-    assert "valid integer" in answer.text[place : place + 150]
+    assert "A whole number." in answer.text[place : place + 150]

@@ -13,7 +13,7 @@ from api.services import Services
 from api.store import Row
 from api.workflows.pages import METHODS, PREVIEW_CHARS, SHOWN_RESULTS
 from api.workflows.schemas import PATTERNS, WorkflowRequest
-from api.workflows.wording import CANVAS
+from api.workflows.wording import patterns
 from lab.status import TaskStatus
 from tests.unit.api.test_pages import EVIL, config_of, move, text_of
 
@@ -95,9 +95,11 @@ def test_the_form_offers_every_pattern_with_its_shape_and_its_line(client: Flask
     page = client.get("/workflows").text
     assert tuple(re.findall(r'name="pattern" value="(\w+)"', page)) == PATTERNS
     assert len(re.findall(r'<svg class="shape" role="img" aria-label="[^"]+"', page)) == len(PATTERNS)
-    assert set(CANVAS) == set(PATTERNS)
+    with client.application.test_request_context():
+        told = patterns()
+    assert tuple(told) == PATTERNS
     seen = text_of(page)
-    assert all(" ".join(line.split()) in seen for line in CANVAS.values())
+    assert all(" ".join(one["canvas"].split()) in seen for one in told.values())
     assert re.findall(r'name="method" value="(\w+)"', page) == METHODS == ["celery", "rabbitmq"]
     assert re.findall(r'name="source" value="(\w+)"', page) == ["table", "folder", "paths"]
     for field in ("csrf_token", "key", "folder", "paths", "count", "fail"):
@@ -180,9 +182,9 @@ def test_a_step_is_let_fail_by_its_place(
             "source",
             "Group and chord are built before",
         ),
-        ({"pattern": "circle"}, "form", "Choose a pattern and a method."),
-        ({"method": "sync"}, "form", "Choose a pattern and a method."),
-        ({"source": "folder", "folder": "a" * 1001}, "source", "1000"),
+        ({"pattern": "circle"}, "form", "One of these: chain, group,"),
+        ({"method": "sync"}, "form", "One of these: celery, rabbitmq."),
+        ({"source": "folder", "folder": "a" * 1001}, "source", "at most 1,000 characters"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
