@@ -42,6 +42,8 @@ SQL_ROOMS = {
     "dead_letters.py",
     "migrate.py",
 }
+HOT_PATH = ("worker.py", "jobs.py", "acks.py")
+"""From a message's bytes to its settlement."""
 
 
 def _files(room: str) -> list[Path]:
@@ -86,6 +88,13 @@ def test_no_file_grows_beyond_three_hundred_lines() -> None:
     for room in MAY_IMPORT:
         for path in _files(room):
             assert len(path.read_text().splitlines()) <= 300, path.relative_to(ROOT)
+
+
+def test_the_consumer_can_be_read_in_one_sitting() -> None:
+    lines = {path.name: len(path.read_text().splitlines()) for path in _files("consumer")}
+    assert sum(lines[name] for name in HOT_PATH) <= 450
+    assert sum(lines.values()) <= 1_000
+    assert lines["tutorial.py"] <= 80
 
 
 def test_the_image_holds_every_room_that_runs_in_it() -> None:
