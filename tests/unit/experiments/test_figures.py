@@ -9,7 +9,6 @@ from experiments.model import METRICS, Sample, Usage
 from experiments.plan import Reports
 from tests.experiment_samples import BEGUN, a_plan, a_sample, samples_of, usage_of
 
-
 IN_PATH = Reports.IN_PATH
 
 
