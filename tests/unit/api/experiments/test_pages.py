@@ -379,4 +379,4 @@ def test_what_went_wrong_is_said_in_russian(client: FlaskClient, parts: Services
     )
     failed = an_experiment(status="FAILED", error=error, runs=[], totals=[], comparisons=[])
     text = page(client, f"/experiments/{run(parts, failed)}", headers=RUSSIAN)
-    assert "не отвечает ни один worker, который берёт задачи участника Celery, safe" in text
+    assert "не отвечает ни один worker, который берёт задачи участника Celery, надёжно" in text
