@@ -39,7 +39,7 @@ def broker_of(settings: Settings) -> Broker:
     """
     nodes = read_nodes(settings)
     here = local_nodes(settings, nodes)
-    return Broker(_version(nodes), _timeout(nodes, here) if here else None)
+    return Broker(_version(nodes), timeout_of(nodes, here) if here else None)
 
 
 def _version(nodes: Iterable[Mapping[str, Any]]) -> str | None:
@@ -52,7 +52,7 @@ def _version(nodes: Iterable[Mapping[str, Any]]) -> str | None:
     return ", ".join(sorted(found)) or None
 
 
-def _timeout(nodes: Iterable[Mapping[str, Any]], pids: Iterable[int]) -> int | None:
+def timeout_of(nodes: Iterable[Mapping[str, Any]], pids: Iterable[int]) -> int | None:
     """The timeout that files or command set; None where a file cannot be read or the nodes differ."""
     try:
         files = [str(name) for node in nodes for name in node.get("config_files") or ()]

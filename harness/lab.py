@@ -114,8 +114,8 @@ class Lab:
     def start_consumer(
         self, concurrency: int = 3, name: str = "consumer", grace: float = 25.0
     ) -> ManagedProcess:
-        """Starts a hand-written worker `name`@host and waits until it consumes; with DELIVERY=naive those by the
-        tutorial, of which the first is waited for."""
+        """Starts a hand-written worker `name`@host and waits until it consumes; with DELIVERY=naive as many
+        by the tutorial as `concurrency` says."""
         worker = self.process(
             name,
             "-m",
@@ -129,6 +129,14 @@ class Lab:
         )
         self.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)
+        count = concurrency if self.env.get("DELIVERY") == "naive" else 1
+        deadline = time.monotonic() + 60
+        while worker.log.read_bytes().count(b"waiting for tasks") < count:
+            if time.monotonic() > deadline:
+                raise ProcessError(
+                    f"fewer than {count} workers wait for tasks:\n{worker.log.read_text()[-3000:]}"
+                )
+            time.sleep(0.05)
         return worker
 
     def submit(

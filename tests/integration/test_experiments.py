@@ -88,10 +88,14 @@ def consumer_of(lab: Lab) -> ManagedProcess:
     return next(worker for worker in lab.workers if worker.log.name == "consumer.log")
 
 
-def test_three_methods_take_turns_and_every_job_of_every_repetition_is_accounted_for(running: Lab) -> None:
+@pytest.mark.parametrize("reports", ["beside", "in_path"])
+def test_three_methods_take_turns_and_every_job_of_every_repetition_is_accounted_for(
+    running: Lab, reports: str
+) -> None:
     found = run(
         running,
         arms=SAFE_ARMS,
+        reports=reports,
         jobs=40,
         repetitions=2,
         duration={"law": "uniform", "low": 0.002, "high": 0.01},
@@ -100,7 +104,12 @@ def test_three_methods_take_turns_and_every_job_of_every_repetition_is_accounted
     assert [(one.turn, one.arm) for one in found.runs] == [
         (turn, arm) for turn in range(3) for arm in range(3)
     ]
-    assert {row.key: row.equal for row in found.fairness}["concurrency"]
+    rows_of_differences = {row.key: row for row in found.fairness}
+    assert rows_of_differences["concurrency"].equal
+    assert (
+        rows_of_differences["consumer_timeout"].values[0] == "7200 seconds; RabbitMQ's default: 1800 seconds"
+    )
+    assert ("report" in found.runs[0].figures.spreads) is (reports == "in_path")
     assert found.environment["broker"].startswith("RabbitMQ")
     assert [total.arm for total in found.totals] == [0, 1, 2]
     rows = rows_of(running)
@@ -117,12 +126,28 @@ def test_three_methods_take_turns_and_every_job_of_every_repetition_is_accounted
             assert sample.recorded_us is not None
             assert sample.due_us <= sample.started_us
             assert sample.started_us + sample.seconds * 900_000 <= sample.finished_us
+            assert sample.published_us <= sample.started_us + 1_000
             assert sample.finished_us <= sample.recorded_us + 1_000
         again = figures_of(samples, found.plan, one.begun_us, one.figures.usage)
         assert again.model_dump() == one.figures.model_dump()
         drawn.add(tuple(sample.seconds for sample in samples))
     assert len(drawn) == 3  # the arms of a turn have the same jobs, each turn has others
     rows.engine.dispose()
+
+
+def test_contenders_as_they_come_end_all_their_jobs_too(tmp_path: Path, node: RabbitNode) -> None:
+    arms = [{"method": method, "delivery": "naive"} for method in ("celery", "rabbitmq")]
+    url = make_vhost(node, secrets.token_hex(4))
+    with Lab(tmp_path, url, management_url=node.management_url, env={"DELIVERY": "naive"}) as lab:
+        lab.start_celery()
+        lab.start_consumer()
+        found = run(lab, arms=arms, jobs=60, repetitions=1, work="noop")
+    assert (found.status, found.error) == ("DONE", None)
+    assert [(total.lost, total.duplicates) for total in found.totals] == [(0, 0), (0, 0)]
+    assert "cpu.workers" not in found.totals[1].figures  # nobody can ask the tutorial's worker
+    values = {row.key: row.values for row in found.fairness}
+    assert values["confirms"] == ["none", "none"]
+    assert values["workers"] == ["1", "3"]
 
 
 def test_tasks_of_experiments_are_kept_out_of_the_list_and_can_be_asked_for(running: Lab) -> None:
@@ -282,7 +307,7 @@ def test_an_arm_that_nobody_would_work_for_is_refused_with_what_to_start(running
     assert answer.status_code == 409
     told = answer.json()
     assert told["arm"] == {"method": "rabbitmq", "delivery": "naive"}
-    assert "`DELIVERY=naive python -m consumer -n naive@%h`" in told["detail"]
+    assert "`DELIVERY=naive python -m consumer --concurrency 3`" in told["detail"]
     assert "`docker compose --profile naive up -d`" in told["detail"]
 
 

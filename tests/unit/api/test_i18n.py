@@ -15,7 +15,12 @@ from flask.testing import FlaskClient
 from api import i18n, wording
 
 ROOT = Path(__file__).resolve().parents[3]
-METHODS = [("api/**.py", "python"), ("experiments/**.py", "python"), ("templates/**.html", "jinja2")]
+METHODS = [
+    ("api/**.py", "python"),
+    ("transports/methods.py", "python"),
+    ("experiments/**.py", "python"),
+    ("templates/**.html", "jinja2"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,9 @@ def test_without_options_it_compares_all_three_methods() -> None:
 def test_all_of_a_plan_has_an_option() -> None:
     found = plan(
         "--title", "A day", "--arm", "celery:naive", "--arm", "sync", "--seconds", "30", "--rate", "50",
-        "--spacing", "even", "--reports", "in_path", "--work", "failing", "--p", "0.2", "--duration", "exponential:0.02", "--payload", "100",
-        "--repetitions", "7", "--seed", "3", "--deadline", "60", "--no-equalise", "--no-warm-up",
+        "--spacing", "even", "--reports", "in_path", "--work", "failing", "--p", "0.2",
+        "--duration", "exponential:0.02", "--payload", "100", "--repetitions", "7", "--seed", "3", "--deadline", "60",
+        "--no-equalise", "--no-warm-up",
     )  # fmt: skip
     assert found == Plan(
         title="A day",

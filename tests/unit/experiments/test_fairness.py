@@ -1,10 +1,13 @@
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from experiments.broker import Broker
 from experiments.fairness import KEYS, changed, fairness_of, sync_threads, workers_of
 from experiments.model import FairnessRow
-from experiments.plan import Arm, Plan
+from experiments.plan import Arm, Plan, Reports
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.control import WorkerPicture
@@ -129,6 +132,70 @@ def test_a_rate_limit_on_the_experiments_jobs_is_shown(settings: Settings) -> No
     limited = worker("celery", rate_limits={"experiment_job": "10/m", "process_task": "1/m"})
     found = rows(settings, plan(CELERY, RABBITMQ), limited, worker("rabbitmq"))
     assert found["rate_limits"].values == ["10/m", "no limit"]
+
+
+def test_what_a_worker_is_made_of_is_named_as_it_was_loaded_with_what_the_lab_has_changed(
+    settings: Settings,
+) -> None:
+    stock = {
+        "pool_class": "celery.concurrency.prefork:TaskPool",
+        "consumer_class": "celery.worker.consumer:Consumer",
+    }
+    added = worker("celery", **stock, changed_by_lab=["celery_dead_letters:Rejecting"])
+    found = rows(settings, plan(CELERY, RABBITMQ, SYNC), added, worker("rabbitmq", changed_by_lab=[]))
+    assert found["pool_class"].values == [stock["pool_class"], "unknown", "none"]
+    assert found["consumer_class"].values == [
+        f"{stock['consumer_class']}; changed by the lab: celery_dead_letters:Rejecting",
+        "unknown",
+        "none",
+    ]
+    own = worker("celery", pool_class="celery_pool:Pool", changed_by_lab=["celery_pool:Pool"])
+    assert rows(settings, plan(CELERY), own)["pool_class"].values == [
+        "celery_pool:Pool; changed by the lab: celery_pool:Pool"
+    ]
+
+
+def test_what_workers_tell_of_their_surroundings_has_a_row_each(settings: Settings) -> None:
+    here = worker("celery", name=f"celery@{socket.gethostname()}", connections=2, log_level="INFO", heartbeat=10,
+                  events="gossip, mingle", results="database")  # fmt: skip
+    there = worker("celery", name="other@elsewhere", connections=3, log_level="WARNING", heartbeat=0)
+    found = rows(settings, plan(CELERY, NAIVE, SYNC), here, there, worker("rabbitmq", 1, delivery="naive"))
+    values = {key: found[key].values for key in ("hosts", "connections", "log_level", "heartbeat", "results")}
+    assert values == {
+        "hosts": ["elsewhere, this machine", "unknown", "this machine"],
+        "connections": ["5", "unknown", "none"],
+        "log_level": ["INFO, WARNING", "unknown", "none"],
+        "heartbeat": ["10 seconds, none", "unknown", "none"],
+        "results": ["database, unknown", "unknown", "none"],
+    }
+    assert all(int(lines) > 0 for lines in found["code_lines"].values[:1])
+
+
+def test_what_the_broker_is_set_to_is_told_and_how_that_differs_from_its_default(settings: Settings) -> None:
+    of = plan(CELERY, RABBITMQ, SYNC)
+    for seconds, told in (
+        (7_200, "7200 seconds; RabbitMQ's default: 1800 seconds"),
+        (1_800, "1800 seconds"),
+        (None, "unknown"),
+    ):
+        found = {row.key: row for row in fairness_of(of, [], settings, broker=Broker("3.10.8", seconds))}
+        assert found["consumer_timeout"].values == [told, told, "none"]
+        assert found["broker_version"].values == ["RabbitMQ 3.10.8", "RabbitMQ 3.10.8", "none"]
+    redis = replace(settings, celery_broker_url="redis://localhost")
+    found = {row.key: row for row in fairness_of(of, [], redis, broker=Broker("3.10.8", 1_800))}
+    assert found["consumer_timeout"].values == ["none", "1800 seconds", "none"]
+
+
+def test_beside_the_path_reports_are_stamped_and_messages_are_confirmed_one_by_one(
+    settings: Settings,
+) -> None:
+    in_path = Plan(arms=[RABBITMQ, NAIVE, SYNC], jobs=1, reports=Reports.IN_PATH)
+    beside = rows(settings, plan(*in_path.arms))
+    assert beside["reports"].equal
+    assert beside["confirms"].values == ["one by one", "none", "none"]
+    found = rows(settings, in_path)
+    assert found["reports"].values[0] == "begin before the job, end before the acknowledgement"
+    assert found["confirms"].values[0] != "one by one"
 
 
 def test_only_concurrency_and_prefetch_can_be_set_alike(settings: Settings) -> None:

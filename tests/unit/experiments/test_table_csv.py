@@ -11,7 +11,7 @@ from experiments.model import METRICS, Sample
 from experiments.table_csv import HEAD, defused, to_csv
 from tests.experiment_samples import BEGUN, a_plan, a_sample, an_experiment, an_open_plan, samples_of
 
-EXPERIMENT = an_experiment(an_open_plan())
+EXPERIMENT = an_experiment(an_open_plan(reports="in_path"))
 
 
 def read(text: str) -> list[dict[str, str]]:

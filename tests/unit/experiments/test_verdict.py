@@ -43,7 +43,7 @@ def test_a_burst_is_judged_by_throughput_who_by_how_much_and_how_surely() -> Non
 def test_the_first_arm_may_be_the_faster_one() -> None:
     (sentence,) = verdict_of(judged(a_plan(arms=ARMS[:2]), (400, 10, 20), (200, 10, 20))).sentences
     assert sentence.startswith(
-        "“Celery, safe” ended 2.00 times as many jobs a second as RabbitMQ, safe: 400 against"
+        "“Celery, safe” ended 2.00 times as many jobs a second as “RabbitMQ, safe”: 400 against"
     )
     low, high = (float(part) for part in sentence.rsplit("interval ", 1)[1].rstrip(".").split(" to "))
     assert 0 < low < 200 < high
@@ -104,12 +104,12 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
     warnings = verdict_of(whole.model_copy(update={"totals": totals, "status": "CANCELLED"})).warnings
     assert warnings == (
         "It did not run to its end; this is of the turns that did.",
-        "Jobs that had not ended in time: “Celery, safe”: 0, “RabbitMQ, safe”: 3, “Sync”: 0. They are in no latency and in"
-        " no throughput, which look better for it.",
+        "Jobs that had not ended in time: “Celery, safe”: 0, “RabbitMQ, safe”: 3, “Sync”: 0. They are in no latency and"
+        " in no throughput, which look better for it.",
         "Jobs begun once more without being asked to: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2.",
         "Jobs that failed: “Celery, safe”: 5, “RabbitMQ, safe”: 5, “Sync”: 5. They count as ended.",
-        "The broker was away while repetitions ran: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2. What they waited for it"
-        " is in their figures.",
+        "The broker was away while repetitions ran: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2. What they waited"
+        " for it is in their figures.",
         "Not alike for all: Kind of pool. What differs there is in the figures too.",
     )
 

@@ -35,13 +35,21 @@ def test_it_can_be_watched_without_its_repetitions(client: FlaskClient, parts: S
     experiment_id = rows.add(Plan.model_validate(PLAN))
     rows.claim()
     plan = Plan.model_validate(PLAN)
-    figures = figures_of(samples_of(jobs_of(plan, 1), 1, [], [], [], in_request=True), plan, 1, {})
+    figures = figures_of(samples_of(jobs_of(plan, 1), 1, [], [], [], {}, in_request=True), plan, 1, {})
     rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1, figures=figures), pack([]))
     path = f"/api/experiments/{experiment_id}"
     assert len(client.get(path).get_json()["runs"]) == 1
     watched = client.get(f"{path}?runs=false").get_json()
     assert (watched["runs"], watched["status"], watched["race"]) == ([], "IN_PROGRESS", {})
     assert client.get(f"{path}?runs=some").status_code == 422
+
+
+def test_reports_travel_beside_the_path_unless_the_plan_says_otherwise(client: FlaskClient) -> None:
+    for told, kept in (({}, "beside"), ({"reports": "in_path"}, "in_path")):
+        taken = client.post("/api/experiments", json={**PLAN, **told}).get_json()
+        assert taken["plan"]["reports"] == kept
+    wrong = client.post("/api/experiments", json={**PLAN, "reports": "never"})
+    assert (wrong.status_code, wrong.get_json()["errors"][0]["field"]) == (422, "reports")
 
 
 def test_a_repeated_request_is_taken_once(client: FlaskClient) -> None:
@@ -121,7 +129,7 @@ def test_a_finished_experiment_can_be_had_as_a_file_in_four_forms(
         "published_us": None, "started_us": 1_000_100, "finished_us": 1_000_200,
     }  # fmt: skip
     ends = [{"num": 1, "status": "DONE", "recorded_us": 1_000_300}]
-    samples = samples_of(jobs, 1_000_000, [1, 1, 1], [task], ends, in_request=True)
+    samples = samples_of(jobs, 1_000_000, [1, 1, 1], [task], ends, {}, in_request=True)
     figures = figures_of(samples, plan, 1_000_000, {})
     rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1_000_000, figures=figures), pack(samples))
     conclude(rows, experiment_id, "DONE")

@@ -4,11 +4,12 @@ import pytest
 
 from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.store import LEASE_US, REST_US, ExperimentRows
+from api.models import experiments
 from api.moves import NewTask
 from api.services import Services
 from api.store import KeyReused
 from experiments.model import FairnessRow, Figures, Run, Sample
-from experiments.plan import Arm, Plan
+from experiments.plan import Arm, Plan, Reports
 from experiments.sampling import pack
 from lab.status import StatusUpdate, TaskStatus
 
@@ -191,12 +192,31 @@ def test_rows_of_samples_are_of_one_experiment_alone(parts: Services, rows: Expe
     mine = add_tasks(parts, rows.add(PLAN), 1)
     others = add_tasks(parts, other := rows.add(PLAN), 2)
     parts.store.apply([StatusUpdate(task_id=others[0]["id"], status=TaskStatus.DONE, worker="w")])
-    tasks, events = rows.sampled(other, mine[0]["num"], others[1]["num"])
+    tasks, events, begins = rows.sampled(other, mine[0]["num"], others[1]["num"])
     assert [(task["num"], task["status"]) for task in tasks] == [
         (others[0]["num"], "DONE"),
         (others[1]["num"], "PENDING"),
     ]
     assert [(event["num"], event["status"]) for event in events] == [(others[0]["num"], "DONE")]
+    assert begins == {}
+
+
+def test_an_experiment_of_before_there_was_a_choice_had_its_reports_in_the_path(rows: ExperimentRows) -> None:
+    experiment_id = rows.add(PLAN)
+    old = {name: value for name, value in PLAN.model_dump(mode="json").items() if name != "reports"}
+    with rows.engine.begin() as connection:
+        connection.execute(experiments.update().values(plan=old))
+    found = rows.get(experiment_id)
+    assert found is not None
+    assert (PLAN.reports, found.plan.reports) == (Reports.BESIDE, Reports.IN_PATH)
+
+
+def test_when_messages_were_written_is_noted_for_many_at_once(parts: Services, rows: ExperimentRows) -> None:
+    tasks = add_tasks(parts, rows.add(PLAN), 3)
+    rows.note_published({})
+    rows.note_published({tasks[0]["num"]: 5, tasks[2]["num"]: 7})
+    found = parts.store.get_all([task["id"] for task in tasks])
+    assert [task["published_us"] for task in found] == [5, None, 7]
 
 
 def test_the_store_names_its_database(rows: ExperimentRows) -> None:

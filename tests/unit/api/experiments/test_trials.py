@@ -12,14 +12,23 @@ from pika.exceptions import AMQPConnectionError
 
 from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotAlone, NotDrained, NotFree
-from api.experiments.trials import BrokeredTrial, Desk, SyncTrial, cancel_all
-from api.models import outbox
+from api.experiments.sync_trial import SyncTrial
+from api.experiments.trials import BrokeredTrial, Desk, cancel_all
+from api.models import outbox, task_events
 from api.services import Services
+from api.store import Store
 from experiments.model import Sample, Usage
-from experiments.plan import Arm, Plan, PlannedJob, Work
+from experiments.plan import Arm, Plan, PlannedJob, Reports, Work
 from lab.clock import now_us
 from lab.delivery import Delivery
-from lab.status import StatusUpdate, TaskStatus
+from lab.job import Job
+from lab.lines import Line
+from lab.reporter import Reporter
+from lab.settings import Settings
+from lab.stamps import Stamp
+from lab.status import GO_ON, StatusUpdate, TaskStatus
+from transports.base import SendError
+from transports.sync_transport import SyncTransport
 
 JOBS = [PlannedJob(at=0.0, seconds=0.01), PlannedJob(at=0.0, seconds=0.02, fails=True)]
 CONSUMER = Arm(method="rabbitmq", delivery=Delivery.NAIVE)
@@ -51,19 +60,62 @@ class Relay:
         self.cancelled.append(task_id)
 
 
+class Sender(SyncTransport):
+    """Takes jobs, and notes them; refuses the first `refuses`."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, lambda *_: lambda *_, **__: GO_ON)
+        self.sent: list[tuple[Job, Delivery, int]] = []
+        self.refuses = 0
+
+    def send(self, job: Job, delivery: Delivery = Delivery.SAFE) -> int:
+        if self.refuses:
+            self.refuses -= 1
+            raise SendError("the broker is away")
+        self.sent.append((job, delivery, now_us()))
+        return self.sent[-1][2]
+
+
+class Stamps(Reporter):
+    """Gives stamps to the store at once, and keeps who was cancelled."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__("http://nobody")
+        self._store = store
+        self.stamps: list[Stamp] = []
+
+    def stamp(self, stamp: Stamp | Line) -> None:
+        assert isinstance(stamp, Stamp)
+        self.stamps.append(stamp)
+        begin = stamp.lines.line(TaskStatus.IN_PROGRESS, at_us=stamp.began_us)
+        for line in (begin, stamp.line()):
+            self._store.apply([StatusUpdate.model_validate_json(line.json)])
+
+
 @pytest.fixture
 def relay() -> Relay:
     return Relay()
 
 
 @pytest.fixture
-def desk(parts: Services, relay: Relay) -> Desk:
-    plan = Plan(arms=[CONSUMER, SYNC], jobs=2, payload_bytes=10, work=Work.FAILING)
+def sender(parts: Services) -> Sender:
+    return Sender(parts.settings)
+
+
+@pytest.fixture
+def desk(parts: Services, relay: Relay, sender: Sender) -> Desk:
+    plan = Plan(arms=[CONSUMER, SYNC], jobs=2, payload_bytes=10, work=Work.FAILING, reports=Reports.IN_PATH)
     rows = parts.experiments.rows
     return Desk(
         parts.settings, parts.secret, parts.store, rows, relay, Meter(), rows.add(plan), plan, 2,  # type: ignore[arg-type]
-        BrokerWatch("amqp://nobody"), threading.Event(),
+        BrokerWatch("amqp://nobody"), threading.Event(), {"rabbitmq": sender}, Stamps(parts.store),
     )  # fmt: skip
+
+
+@pytest.fixture
+def beside(desk: Desk) -> Desk:
+    """The desk of an experiment whose reports travel beside the path."""
+    return replace(desk, plan=desk.plan.model_copy(update={"reports": Reports.BESIDE}))
 
 
 @pytest.fixture
@@ -102,7 +154,8 @@ def test_jobs_become_tasks_of_the_experiment_that_wait_in_the_outbox(
     first, second = tasks_of(desk)
     assert (first["kind"], first["method"], first["delivery"]) == ("experiment_job", "rabbitmq", "naive")
     assert first["experiment_id"] == desk.experiment_id
-    assert first["params"] == {"seconds": 0.01, "work": "wait", "payload": "x" * 10}
+    assert first["params"] == {"seconds": 0.01, "work": "wait", "serial": 1, "payload": "x" * 10}
+    assert second["params"]["serial"] == 2
     assert second["params"]["fails"] is True
     assert parts.outbox.waiting() == 2
     assert relay.woken == ["rabbitmq"]
@@ -235,6 +288,118 @@ def test_an_outage_counts_for_the_trials_that_it_reached_into(desk: Desk) -> Non
     before.losses = 9
     assert sync.outages() == 0
     sync.close()
+
+
+def test_beside_the_path_tasks_are_stored_before_the_repetition_and_their_messages_published_as_they_are_due(
+    beside: Desk, relay: Relay, sender: Sender, parts: Services
+) -> None:
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(JOBS)
+    assert [task["status"] for task in tasks_of(beside)] == ["PENDING"] * 2
+    assert parts.outbox.waiting() == 0
+    assert sender.sent == []
+    assert trial.send(JOBS[:1]) == trial.send(JOBS[1:]) == 1
+    assert relay.woken == []
+    jobs = [job for job, _, _ in sender.sent]
+    assert [job.num for job in jobs] == [task["num"] for task in tasks_of(beside)]
+    assert all(job.beside and job.token for job in jobs)
+    assert {delivery for _, delivery, _ in sender.sent} == {Delivery.NAIVE}
+    assert [job.params["serial"] for job in jobs] == [1, 2]
+
+
+def test_when_messages_were_written_is_noted_after_the_repetition(beside: Desk, sender: Sender) -> None:
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(JOBS)
+    trial.send(JOBS)
+    assert [task["published_us"] for task in tasks_of(beside)] == [None, None]
+    written = [at for _, _, at in sender.sent]
+    assert [sample.published_us for sample in trial.samples(JOBS, 1_000_000)] == written
+    assert [task["published_us"] for task in tasks_of(beside)] == written
+
+
+def test_what_the_broker_does_not_take_is_sent_when_it_comes_again(beside: Desk, sender: Sender) -> None:
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(JOBS)
+    sender.refuses = 2
+    assert [trial.send(JOBS), trial.send(JOBS), trial.send(JOBS)] == [0, 0, 2]
+    assert len({job.task_id for job, _, _ in sender.sent}) == 2
+
+
+def test_so_few_are_sent_at_a_time_that_the_sender_can_be_stopped(beside: Desk) -> None:
+    jobs = JOBS[:1] * 250
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(jobs)
+    assert trial.send(jobs) == 100
+
+
+def test_an_experiment_that_is_to_end_prepares_no_more(beside: Desk) -> None:
+    beside.stop.set()
+    BrokeredTrial(beside, CONSUMER).prepare(JOBS)
+    assert tasks_of(beside) == []
+
+
+def test_a_job_that_was_stamped_twice_ran_twice_and_one_told_twice_did_not(beside: Desk) -> None:
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(JOBS)
+    twice, once = tasks_of(beside)
+    with beside.store.engine.begin() as connection:
+        for task, at in ((twice, 1), (twice, 2), (once, 5), (once, 5)):
+            connection.execute(
+                task_events.insert().values(
+                    num=task["num"], status="IN_PROGRESS", attempt=1, at_us=at, recorded_us=at
+                )
+            )
+    for task in (twice, once):
+        apply(beside, task, TaskStatus.DONE)
+    assert [one.attempts for one in trial.samples(JOBS, 1_000_000)] == [2, 1]
+
+
+def test_workers_are_told_of_all_that_is_cancelled_since_the_store_does_not_know_what_runs(
+    beside: Desk, relay: Relay
+) -> None:
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(JOBS)
+    trial.send(JOBS)
+    tasks = tasks_of(beside)
+    trial.close()
+    assert relay.cancelled == [task["id"] for task in tasks]
+    assert tasks_of(beside) == []
+    assert trial.lingers == trial.longest == 0.02
+
+
+def test_beside_the_path_sync_stamps_its_jobs(beside: Desk) -> None:
+    jobs = [*JOBS, *[PlannedJob(at=0.0, seconds=0.05)] * 8]
+    trial = SyncTrial(beside, SYNC)
+    try:
+        trial.prepare(jobs)
+        assert trial.send(jobs) == 10
+        wait_for_ends(trial, 10)
+        samples = trial.samples(jobs, 1_000_000)
+    finally:
+        trial.close()
+    assert isinstance(beside.reporter, Stamps)
+    assert sorted(stamp.status for stamp in beside.reporter.stamps) == [*["DONE"] * 9, "FAILED"]
+    assert {one.worker for one in samples} == {"sync-1", "sync-2"}
+    for one in samples:
+        assert one.published_us is not None
+        assert one.started_us is not None
+        assert one.finished_us is not None
+        assert one.published_us <= one.started_us
+        assert one.started_us + one.seconds * 900_000 <= one.finished_us
+
+
+def test_closing_sync_ends_what_runs_beside_the_path_too(beside: Desk) -> None:
+    before = threading.active_count()
+    trial = SyncTrial(beside, SYNC)
+    jobs = [PlannedJob(at=0.0, seconds=30.0)] * 5
+    trial.prepare(jobs)
+    trial.send(jobs)
+    time.sleep(0.2)
+    trial.close()
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before or beside.rows.unfinished_tasks(beside.experiment_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end(

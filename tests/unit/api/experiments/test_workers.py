@@ -33,9 +33,11 @@ class Workers:
 def test_an_arm_without_a_worker_is_named_with_what_to_start() -> None:
     check(PLAN, BOTH)
     assert missing(PLAN, {("celery", "safe"), ("rabbitmq", "safe")}) == [1]
-    with pytest.raises(NoWorker, match=r"RabbitMQ \(naive\).*DELIVERY=naive python -m consumer -n naive@%h"):
+    with pytest.raises(
+        NoWorker, match=r"RabbitMQ, by the tutorial.*DELIVERY=naive python -m consumer --concurrency 3"
+    ):
         check(PLAN, {("celery", "safe")})
-    with pytest.raises(NoWorker, match=r"Celery \(safe\).*celery -A celery_app worker"):
+    with pytest.raises(NoWorker, match=r"Celery, safe.*celery -A celery_app worker"):
         check(PLAN, set())
 
 
