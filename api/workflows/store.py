@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api.database import writing
+from api.database import take_turn, writing
 from api.models import outbox, tasks, workflows
 from api.moves import NewTask
 from api.queries import Row
@@ -56,7 +56,7 @@ class Workflows:
         """Ends a workflow as `status`, for the reason `error`; False where it has ended, or there is none."""
         now = now_us()
         with writing(self._store.engine) as connection:
-            self._store.next(connection, "change", 0)
+            take_turn(connection)
             workflow = self._open(connection, workflow_id)
             if workflow is None:
                 return False
@@ -74,7 +74,7 @@ class Workflows:
         """
         now = now_us()
         with writing(self._store.engine) as connection:
-            self._store.next(connection, "change", 0)
+            take_turn(connection)
             query = sa.select(workflows.c.plan).where(workflows.c.id == node["workflow_id"])
             plan = Plan.model_validate(connection.execute(query).scalar_one())
             nodes = self._nodes(connection, node["workflow_id"])

@@ -6,9 +6,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from api.database import writing
+from api.database import take_turn, writing
 from api.models import (
-    counters,
     experiments,
     outbox,
     reports,
@@ -50,9 +49,7 @@ class Cleanup:
         )
         for step in steps:
             with writing(self._engine) as connection:
-                # As all writers of tasks do: the counter's row comes first.
-                change = counters.c.name == "change"
-                connection.execute(counters.update().where(change).values(value=counters.c.value))
+                take_turn(connection)
                 done = step(connection, before_us)
             removed += done
         return dict(removed), bool(removed)
