@@ -10,8 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+from pika.exceptions import AMQPError
+
 from harness import rabbit_files
-from harness.broker import can_log_in
 from harness.ports import free_port
 from harness.processes import ManagedProcess, tail
 from harness.rabbit_files import LOOPBACK, NODE_NAME, RabbitPorts
@@ -24,6 +27,22 @@ class NodeError(RuntimeError):
 def installed() -> bool:
     """Whether RabbitMQ's server and Erlang's epmd are on this machine."""
     return rabbit_files.find_script("rabbitmq-server") is not None and rabbit_files.find_epmd() is not None
+
+
+def can_log_in(url: str, timeout: float = 5.0) -> bool:
+    """Whether the AMQP broker at `url` takes this user and password, each step within `timeout` seconds.
+
+    Raises ValueError where `url` is none (https://www.rabbitmq.com/docs/uri-spec).
+    """
+    parameters = pika.URLParameters(url)
+    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = timeout
+    try:
+        # Asked first because pika logs a refused connection as an error.
+        socket.create_connection((parameters.host, parameters.port), timeout).close()
+        pika.BlockingConnection(parameters).close()
+    except (OSError, AMQPError, AMQPConnectorException):
+        return False
+    return True
 
 
 class RabbitNode:

@@ -25,7 +25,6 @@ from lab.plan import Plan, Stage, Step
 from lab.status import StatusUpdate, TaskStatus
 
 STEP_SECONDS: Final = 600.0
-_CHUNK: Final = 500
 
 Errand = Callable[[], object]
 
@@ -186,9 +185,7 @@ class Workflows:
             now,
         )
         self._store.mark_cancelled(connection, running, now)
-        nums = [row["num"] for row in waiting]
-        for start in range(0, len(nums), _CHUNK):
-            connection.execute(outbox.delete().where(outbox.c.num.in_(nums[start : start + _CHUNK])))
+        connection.execute(outbox.delete().where(outbox.c.num.in_([row["num"] for row in waiting])))
         self._set(connection, workflow, status=status.value, error=error[:2000], finished_us=now)
         method = workflow["method"]
         errands: list[Errand] = [partial(self._relay.cancel, method, row["id"]) for row in running]
