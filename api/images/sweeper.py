@@ -3,8 +3,6 @@
 import logging
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from api.background import BackgroundThread
 from api.images.files import ImageFiles
 from api.images.store import UploadRows
@@ -19,21 +17,14 @@ class Sweeper(BackgroundThread):
     """One thread in each process of the API; that several sweep does no harm."""
 
     def __init__(self, hours: float, files: ImageFiles, rows: UploadRows) -> None:
-        super().__init__("sweeper")
+        super().__init__("sweeper", PERIOD_SECONDS)
         self._hours = hours
         self._files = files
         self._rows = rows
 
-    def sweep(self) -> None:
+    def step(self) -> None:
         """Removes what is too old, rows before files."""
         self._rows.remove_older(now_us() - int(self._hours * 3_600_000_000))
         removed = self._files.remove_older(self._hours)
         if removed:
             logger.info("%d images have expired", removed)
-
-    def _run(self) -> None:
-        while not self._ending.wait(PERIOD_SECONDS):
-            try:
-                self.sweep()
-            except (SQLAlchemyError, OSError) as error:
-                logger.warning("images are not swept: %s", error)
