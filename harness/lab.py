@@ -112,17 +112,8 @@ class Lab:
         self, concurrency: int = 3, name: str = "consumer", grace: float = 25.0
     ) -> ManagedProcess:
         """Starts a hand-written worker `name`@host and waits until it consumes."""
-        worker = self.process(
-            name,
-            "-m",
-            "consumer",
-            "--concurrency",
-            str(concurrency),
-            "-n",
-            f"{name}@%h",
-            "--grace",
-            str(grace),
-        )
+        options = ["--concurrency", str(concurrency), "-n", f"{name}@%h", "--grace", str(grace)]
+        worker = self.process(name, "-m", "consumer", *options)
         self.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)
         return worker

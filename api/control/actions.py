@@ -8,7 +8,9 @@ from typing import Any, Final
 from api.control import wording
 from api.control.purge import purge
 from api.control.queues import ready
+from api.i18n import number
 from api.services import services
+from api.wording import gettext
 from lab import amqp
 from transports.control import CONTROLS, Answer, Control, ControlError, create_control
 
@@ -79,30 +81,23 @@ def _resize(action: str, form: Form) -> Outcome:
     n = _whole(form.get("n", "1"), MOST_AT_ONCE)
     answers = _ask(method, action, worker, n)
     services().control.look_soon()
-    said = {"answers": _told(answers)}
-    if not answers:
-        return Outcome(wording.no_answer(worker), 504, said)
-    errors = [answer.error for answer in answers if answer.error]
-    if errors:
-        return Outcome(wording.refused(worker, errors[0]), 409, said)
-    return Outcome(wording.resized(worker, n if action == "grow" else -n), more=said)
+    done = wording.resized(worker, n if action == "grow" else -n)
+    return _outcome(answers, gettext("%(worker)s did not answer.", worker=worker), done)
 
 
 def _rate_limit(_: str, form: Form) -> Outcome:
     kind, rate = form.get("kind", "").strip(), form.get("rate", "").strip()
     match = RATE.fullmatch(rate)
     if match is None or not 0 < len(kind) <= 64:
-        raise Refused(wording.which_rate(), 422)
+        text = gettext(
+            "A rate is a number, alone or with /s, /m or /h, such as 10/m; 0 lifts the limit. It goes with a"
+            " kind."
+        )
+        raise Refused(text, 422)
     rate = rate if float(match[1]) else "0"
     answers = [answer for name in _methods(form) for answer in _ask(name, "rate_limit", kind, rate)]
     services().control.look_soon()
-    said = {"answers": _told(answers)}
-    if not answers:
-        return Outcome(wording.nobody(), 504, said)
-    errors = [answer for answer in answers if answer.error]
-    if errors:
-        return Outcome(wording.refused(errors[0].worker, errors[0].error or ""), 409, said)
-    return Outcome(wording.limited(kind, rate, len(answers)), more=said)
+    return _outcome(answers, wording.nobody(), wording.limited(kind, rate, len(answers)))
 
 
 def _methods(form: Form) -> list[str]:
@@ -127,8 +122,20 @@ def _ask(method: str, order: str, *arguments: Any) -> list[Answer]:
 
 def _whole(text: str, most: int) -> int:
     if not (re.fullmatch(r"[0-9]{1,8}", text) and 1 <= int(text) <= most):
-        raise Refused(wording.how_many(most), 422)
+        raise Refused(gettext("A whole number from 1 to %(most)s.", most=number(most)), 422)
     return int(text)
+
+
+def _outcome(answers: list[Answer], silent: str, done: str) -> Outcome:
+    """What an order came to: `silent` where nobody answered, `done` where all obeyed."""
+    said = {"answers": _told(answers)}
+    if not answers:
+        return Outcome(silent, 504, said)
+    for answer in answers:
+        if answer.error:
+            refused = gettext("%(worker)s refused: %(error)s", worker=answer.worker, error=answer.error)
+            return Outcome(refused, 409, said)
+    return Outcome(done, more=said)
 
 
 def _told(answers: list[Answer]) -> list[dict[str, Any]]:

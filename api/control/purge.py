@@ -6,7 +6,6 @@ from typing import Final
 
 from pika.adapters.blocking_connection import BlockingChannel
 
-from api.control.store import Pictures
 from api.store import Store
 from lab import amqp
 from lab.status import StatusUpdate, TaskStatus
@@ -59,14 +58,13 @@ def _take(channel: BlockingChannel, queue: str, most: int) -> tuple[int, list[st
 
 
 def _end(store: Store, queue: str, ids: list[str]) -> int:
-    attempts = Pictures(store.engine).attempts(ids)
     updates = [
         StatusUpdate(
-            task_id=task_id,
+            task_id=row["id"],
             status=TaskStatus.CANCELLED,
-            attempt=max(1, attempt),
+            attempt=max(1, row["attempt"]),
             error=f"purged from the queue {queue}",
         )
-        for task_id, attempt in attempts.items()
+        for row in store.get_all(ids)
     ]
     return sum(verdict.applied for verdict in store.apply(updates)) if updates else 0
