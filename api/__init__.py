@@ -24,9 +24,8 @@ from api.groups.service import Groups
 from api.groups.store import GroupRows
 from api.images import routes as image_routes
 from api.images.files import ImageFiles
-from api.images.intake import Intake
+from api.images.intake import Intake, Sweeper
 from api.images.store import UploadRows
-from api.images.sweeper import Sweeper
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay

@@ -34,9 +34,9 @@ class LetterCollector(BackgroundThread):
         wait = 0.2
         while not self._ending.is_set():
             try:
-                connection = pika.BlockingConnection(amqp.parameters(self._url, "transport-lab dead letters"))
-                wait = 0.2
-                self._consume(connection)
+                with amqp.connected(self._url, "transport-lab dead letters") as connection:
+                    wait = 0.2
+                    self._consume(connection)
             except (*amqp.ERRORS, SQLAlchemyError) as error:
                 logger.debug("dead letters wait: %s", error)
             except Exception:
@@ -45,17 +45,13 @@ class LetterCollector(BackgroundThread):
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 
     def _consume(self, connection: pika.BlockingConnection) -> None:
-        try:
-            channel = connection.channel()
-            amqp.declare_topology(channel)
-            channel.basic_qos(prefetch_count=50)
-            for queue in amqp.QUEUES:
-                channel.basic_consume(amqp.dead_letter_queue(queue), self._on_message)
-            while not self._ending.is_set() and channel.is_open:
-                connection.process_data_events(time_limit=0.5)
-        finally:
-            if connection.is_open:
-                connection.close()
+        channel = connection.channel()
+        amqp.declare_topology(channel)
+        channel.basic_qos(prefetch_count=50)
+        for queue in amqp.QUEUES:
+            channel.basic_consume(amqp.dead_letter_queue(queue), self._on_message)
+        while not self._ending.is_set() and channel.is_open:
+            connection.process_data_events(time_limit=0.5)
 
     def _on_message(
         self, channel: BlockingChannel, method: Basic.Deliver, properties: BasicProperties, body: bytes
@@ -72,22 +68,19 @@ def read_letter(properties: BasicProperties, body: bytes) -> Letter:
     return Letter(
         queue=str(death.get("queue") or headers.get("x-first-death-queue", "")),
         reason=str(death.get("reason") or headers.get("x-first-death-reason", "unknown")),
-        task_id=_task_id(properties, headers, body),
+        task_id=(amqp.task_of(headers, properties.message_id) or _named_in(body) or "")[:64] or None,
         body=body[:BODY_BYTES],
         properties=_plain({name: value for name, value in vars(properties).items() if value is not None}),
     )
 
 
-def _task_id(properties: BasicProperties, headers: Mapping[str, Any], body: bytes) -> str | None:
-    """Celery names the task in a header, the hand-written transport in the message id and the body."""
-    named = headers.get("id") or properties.message_id
-    if not named:
-        try:
-            content = from_json(body)
-        except ValueError:
-            return None
-        named = content.get("task_id") if isinstance(content, dict) else None
-    return named[:64] if isinstance(named, str) else None
+def _named_in(body: bytes) -> str | None:
+    """The task that a body of the hand-written transport names."""
+    try:
+        content = from_json(body)
+    except ValueError:
+        return None
+    return amqp.task_of(None, content.get("task_id")) if isinstance(content, dict) else None
 
 
 def _plain(value: Any) -> Any:

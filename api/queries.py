@@ -1,13 +1,13 @@
 """Reading the store: one task, pages of them, counts, and what has changed."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from api.counts import count_statuses
 from api.database import create_engine
 from api.models import counters, task_counts, task_events, tasks
 from lab.status import TaskStatus
@@ -146,16 +146,47 @@ class Queries:
         return by_id
 
 
-def counts_of(
-    engine: sa.Engine, column: sa.ColumnElement[Any], ids: Sequence[str]
-) -> dict[str, dict[str, int]]:
-    """How many tasks stand at each status, for each of `ids` that `column` of the tasks may hold."""
-    found = {one: count_statuses(()) for one in ids}
-    query = sa.select(column, tasks.c.status, sa.func.count()).where(column.in_(ids))
-    with engine.connect() as connection:
-        for one, status, n in connection.execute(query.group_by(column, tasks.c.status)):
-            found[one][status] = n
-    return found
+class TaskSets:
+    """Reads `table`, of groups or workflows, and the tasks that are theirs by `column`. May be shared by
+    threads."""
+
+    def __init__(self, engine: sa.Engine, table: sa.Table, column: sa.Column[Any]) -> None:
+        self._engine = engine
+        self._table = table
+        self._column = column
+
+    def get(self, set_id: str) -> Row | None:
+        """The one with this id, or None."""
+        if "\x00" in set_id:
+            return None
+        found = self._read(sa.select(self._table).where(self._table.c.id == set_id))
+        return found[0] if found else None
+
+    def recent(self, limit: int) -> list[Row]:
+        """The newest ones."""
+        return self._read(sa.select(self._table).order_by(self._table.c.created_us.desc()).limit(limit))
+
+    def tasks(self, set_id: str) -> list[Row]:
+        """Its tasks, in the order of their numbers."""
+        return self._read(sa.select(tasks).where(self._column == set_id).order_by(tasks.c.num))
+
+    def counts(self, set_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """How many tasks of each stand at each status."""
+        found = {one: count_statuses(()) for one in set_ids}
+        query = sa.select(self._column, tasks.c.status, sa.func.count()).where(self._column.in_(set_ids))
+        with self._engine.connect() as connection:
+            for one, status, n in connection.execute(query.group_by(self._column, tasks.c.status)):
+                found[one][status] = n
+        return found
+
+    def _read(self, query: sa.Select[Any]) -> list[Row]:
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def count_statuses(statuses: Iterable[str]) -> dict[str, int]:
+    """How many of `statuses` there are of each one, in the order of TaskStatus; 0 where there are none."""
+    return {**dict.fromkeys(TaskStatus.__members__, 0), **Counter(statuses)}
 
 
 def _of(experiment: str | None) -> sa.ColumnElement[bool]:

@@ -49,10 +49,7 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
     # The job runs on the connection's own thread, so its heartbeat must outlast the longest job.
     heartbeat = int(settings.sync_max_seconds) + HEARTBEAT_MARGIN_SECONDS
     try:
-        connection = pika.BlockingConnection(
-            amqp.parameters(settings.rmq_url, "transport-lab receive", heartbeat=heartbeat)
-        )
-        try:
+        with amqp.connected(settings.rmq_url, "transport-lab receive", heartbeat=heartbeat) as connection:
             channel = connection.channel()
             amqp.declare_topology(channel)
             method, properties, body = channel.basic_get(amqp.RABBITMQ_QUEUE)
@@ -86,9 +83,6 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
                 publish(channel, amqp.RABBITMQ_QUEUE, following)
             channel.basic_ack(method.delivery_tag)
             return job
-        finally:
-            if connection.is_open:
-                connection.close()
     except amqp.ERRORS as error:
         raise BrokerAway(f"{type(error).__name__}: {error}") from error
 
@@ -117,15 +111,11 @@ def republish(url: str, queue: str, body: bytes, properties: Mapping[str, Any]) 
     names = ("correlation_id", "reply_to", "delivery_mode", "priority")
     kept |= {name: properties.get(name) for name in names}
     try:
-        connection = pika.BlockingConnection(amqp.parameters(url, "transport-lab requeue"))
-        try:
+        with amqp.connected(url, "transport-lab requeue") as connection:
             channel = connection.channel()
             amqp.declare_topology(channel)
             channel.confirm_delivery()
             message = pika.BasicProperties(headers=headers or None, **kept)
             channel.basic_publish("", queue, body, message, mandatory=True)
-        finally:
-            if connection.is_open:
-                connection.close()
     except amqp.ERRORS as error:
         raise BrokerAway(f"{type(error).__name__}: {error}") from error

@@ -1,6 +1,7 @@
 """What the views work with; made once in `create_app`, found through the current application."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
 
@@ -11,9 +12,8 @@ from api.experiments.service import Experiments
 from api.experiments.supervisor import Supervisor
 from api.groups.service import Groups
 from api.images.files import ImageFiles
-from api.images.intake import Intake
+from api.images.intake import Intake, Sweeper
 from api.images.store import UploadRows
-from api.images.sweeper import Sweeper
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
@@ -55,27 +55,21 @@ class Services:
     results: CeleryResults
 
     def start(self) -> None:
-        """Starts the background threads: relay, broker watch, feed. Call after a fork, not before."""
-        self.relay.start()
-        self.watch.start()
-        self.feed.start()
-        self.collector.start()
-        self.sweeper.start()
-        self.control.start()
-        self.workflows.start()
-        self.supervisor.start()
+        """Starts the background threads. Call after a fork, not before."""
+        for part in self._threads():
+            part.start()
 
     def stop(self) -> None:
-        """Ends them, and gives back what they hold."""
-        self.supervisor.stop()
-        self.feed.stop()
-        self.watch.stop()
-        self.collector.stop()
-        self.sweeper.stop()
-        self.control.stop()
-        self.workflows.stop()
-        self.relay.stop()
+        """Ends them, those that lean on others first, and gives back what they hold."""
+        for part in reversed(self._threads()):
+            part.stop()
         self.store.close()
+
+    def _threads(self) -> tuple[Any, ...]:
+        return (
+            self.relay, self.workflows, self.control, self.sweeper, self.collector, self.watch, self.feed,
+            self.supervisor,
+        )  # fmt: skip
 
 
 def services() -> Services:

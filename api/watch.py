@@ -18,8 +18,9 @@ from lab.clock import now_us, to_iso
 from lab.delivery import Delivery
 from lab.settings import Settings
 
-PERIOD_SECONDS: Final = 1.0
 _ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
+_METHODS: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
+_Queues = dict[str, tuple[int, int]]
 
 logger = logging.getLogger(__name__)
 
@@ -39,16 +40,7 @@ class Watch(BackgroundThread):
         self._channel: BlockingChannel | None = None
         self._since = to_iso(now_us())
         self._checked = 0.0
-        self._picture: dict[str, Any] = {
-            "store": {"up": None},
-            "broker": {"up": None, "since": None},
-            "workers": {"celery": None, "rabbitmq": None},
-            "queues": [{"name": queue, "ready": None} for queue in amqp.QUEUES],
-            "naive_workers": {"celery": None, "rabbitmq": None},
-            "waiting": 0,
-            "dead_letters": 0,
-            "management_url": settings.management_url,
-        }
+        self._picture = self._shown(None, None, {}, 0, 0)
 
     def snapshot(self) -> dict[str, Any]:
         """The last picture, at once: `up` is None where nothing is known yet; a worker count or a
@@ -63,13 +55,11 @@ class Watch(BackgroundThread):
                 self._checked = time.monotonic()
         return self._picture
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.refresh()
-            except Exception:
-                logger.exception("watch")
-            self._ending.wait(PERIOD_SECONDS)
+    def step(self) -> None:
+        """Renews the picture."""
+        self.refresh()
+
+    def _give_back(self) -> None:
         with self._lock:
             self._drop()
 
@@ -83,52 +73,46 @@ class Watch(BackgroundThread):
             logger.warning("the store does not answer: %s", error)
             store_up = False
         queues = self._ask_broker()
-        up = queues is not None
-        if self._picture["broker"]["up"] is not up:
+        if self._picture["broker"]["up"] is not (queues is not None):
             self._since = to_iso(now_us())
-        ready, consumers = queues or ({}, {})
+        return self._shown(store_up, queues is not None, queues or {}, waiting, letters)
+
+    def _shown(
+        self, store_up: bool | None, broker_up: bool | None, queues: _Queues, waiting: int, letters: int
+    ) -> dict[str, Any]:
+        def figure(place: int, queue: str, delivery: Delivery = Delivery.SAFE) -> int | None:
+            found = queues.get(delivery.queue(queue))
+            return found[place] if found else None
+
         return {
             "store": {"up": store_up},
-            "broker": {"up": up, "since": self._since},
-            "workers": {
-                "celery": consumers.get(amqp.CELERY_QUEUE),
-                "rabbitmq": consumers.get(amqp.RABBITMQ_QUEUE),
-            },
-            "queues": [{"name": queue, "ready": ready.get(queue)} for queue in amqp.QUEUES],
-            "naive_workers": {
-                "celery": consumers.get(Delivery.NAIVE.queue(amqp.CELERY_QUEUE)),
-                "rabbitmq": consumers.get(Delivery.NAIVE.queue(amqp.RABBITMQ_QUEUE)),
-            },
+            "broker": {"up": broker_up, "since": None if broker_up is None else self._since},
+            "workers": {method: figure(1, queue) for method, queue in _METHODS.items()},
+            "queues": [{"name": queue, "ready": figure(0, queue)} for queue in amqp.QUEUES],
+            "naive_workers": {method: figure(1, queue, Delivery.NAIVE) for method, queue in _METHODS.items()},
             "waiting": waiting,
             "dead_letters": letters,
             "management_url": self._settings.management_url,
         }
 
-    def _ask_broker(self) -> tuple[dict[str, int], dict[str, int]] | None:
+    def _ask_broker(self) -> _Queues | None:
         """Ready messages and consumers of each queue, or None when the broker does not answer.
 
         A worker process of either kind holds one consumer, so that consumers are workers.
         """
         try:
             channel = self._open_channel()
-            answers = {
-                queue: channel.queue_declare(queue=queue, passive=True).method for queue in _ALL_QUEUES
-            }
+            answers = [channel.queue_declare(queue=queue, passive=True).method for queue in _ALL_QUEUES]
         except amqp.ERRORS as error:
             logger.debug("the broker does not answer: %s", error)
             self._drop()
             return None
-        return (
-            {queue: answer.message_count for queue, answer in answers.items()},
-            {queue: answer.consumer_count for queue, answer in answers.items()},
-        )
+        return {answer.queue: (answer.message_count, answer.consumer_count) for answer in answers}
 
     def _open_channel(self) -> BlockingChannel:
         if self._channel is None or not self._channel.is_open:
             self._drop()
-            self._connection = pika.BlockingConnection(
-                amqp.parameters(self._settings.rmq_url, "transport-lab watch")
-            )
+            self._connection = amqp.connected(self._settings.rmq_url, "transport-lab watch")
             self._channel = self._connection.channel()
             amqp.declare_topology(self._channel)
         return self._channel

@@ -150,27 +150,24 @@ def broker_killed(node: RabbitNode) -> Iterator[None]:
         node.start()
 
 
-@contextmanager
-def memory_alarm(node: RabbitNode) -> Iterator[None]:
+def memory_alarm(node: RabbitNode) -> AbstractContextManager[None]:
     """The broker's memory alarm: publishing connections are blocked (https://www.rabbitmq.com/docs/alarms)."""
-    node.ctl("set_vm_memory_high_watermark", "0")
-    try:
-        _wait_for_alarm(node, True)
-        yield
-    finally:
-        node.ctl("set_vm_memory_high_watermark", WATERMARK)
-        _wait_for_alarm(node, False)
+    return _alarm(node, "set_vm_memory_high_watermark", "0", WATERMARK)
+
+
+def disk_alarm(node: RabbitNode) -> AbstractContextManager[None]:
+    """The broker's disk alarm: as the memory alarm, for want of free space."""
+    return _alarm(node, "set_disk_free_limit", "1000000GB", DISK_LIMIT)
 
 
 @contextmanager
-def disk_alarm(node: RabbitNode) -> Iterator[None]:
-    """The broker's disk alarm: as the memory alarm, for want of free space."""
-    node.ctl("set_disk_free_limit", "1000000GB")
+def _alarm(node: RabbitNode, command: str, wrong: str, right: str) -> Iterator[None]:
+    node.ctl(command, wrong)
     try:
         _wait_for_alarm(node, True)
         yield
     finally:
-        node.ctl("set_disk_free_limit", DISK_LIMIT)
+        node.ctl(command, right)
         _wait_for_alarm(node, False)
 
 

@@ -81,16 +81,13 @@ class Lab:
 
     def wait_for_api(self, timeout: float = 30.0) -> None:
         """Waits for /healthz; raises ProcessError after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                if self.session.get(f"{self.url}/healthz", timeout=2).ok:
-                    return
-            except requests.RequestException:
-                pass
-            if not self.api.running or time.monotonic() > deadline:
-                raise ProcessError(f"the API does not answer:\n{self.api.log.read_text()[-3000:]}")
-            time.sleep(0.05)
+        self.api.wait_until(self._api_answers, "the API", timeout)
+
+    def _api_answers(self) -> bool:
+        try:
+            return self.session.get(f"{self.url}/healthz", timeout=2).ok
+        except requests.RequestException:
+            return False
 
     def restart_api(self) -> None:
         """Stops the API in order and starts it again on the same port."""
@@ -116,17 +113,8 @@ class Lab:
     ) -> ManagedProcess:
         """Starts a hand-written worker `name`@host and waits until it consumes; with DELIVERY=naive as many
         by the tutorial as `concurrency` says."""
-        worker = self.process(
-            name,
-            "-m",
-            "consumer",
-            "--concurrency",
-            str(concurrency),
-            "-n",
-            f"{name}@%h",
-            "--grace",
-            str(grace),
-        )
+        options = ["--concurrency", str(concurrency), "-n", f"{name}@%h", "--grace", str(grace)]
+        worker = self.process(name, "-m", "consumer", *options)
         self.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)
         count = concurrency if self.env.get("DELIVERY") == "naive" else 1

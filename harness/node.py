@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pika
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
+from pika.exceptions import AMQPError
+
 from harness import rabbit_files
-from harness.broker import can_log_in
 from harness.ports import free_port
-from harness.processes import ManagedProcess, tail
+from harness.processes import ManagedProcess
 from harness.rabbit_files import LOOPBACK, NODE_NAME, RabbitPorts
 
 
@@ -24,6 +26,22 @@ class NodeError(RuntimeError):
 def installed() -> bool:
     """Whether RabbitMQ's server and Erlang's epmd are on this machine."""
     return rabbit_files.find_script("rabbitmq-server") is not None and rabbit_files.find_epmd() is not None
+
+
+def can_log_in(url: str, timeout: float = 5.0) -> bool:
+    """Whether the AMQP broker at `url` takes this user and password, each step within `timeout` seconds.
+
+    Raises ValueError where `url` is none (https://www.rabbitmq.com/docs/uri-spec).
+    """
+    parameters = pika.URLParameters(url)
+    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = timeout
+    try:
+        # Asked first because pika logs a refused connection as an error.
+        socket.create_connection((parameters.host, parameters.port), timeout).close()
+        pika.BlockingConnection(parameters).close()
+    except (OSError, AMQPError, AMQPConnectorException):
+        return False
+    return True
 
 
 class RabbitNode:
@@ -99,7 +117,7 @@ class RabbitNode:
         """
         try:
             self.epmd.start()
-            self._wait_for_epmd()
+            self.epmd.wait_until(self._epmd_answers, "epmd", 10.0, NodeError)
             self.server.start()
             self.wait_ready(timeout)
         except BaseException:
@@ -109,13 +127,7 @@ class RabbitNode:
 
     def wait_ready(self, timeout: float = 90.0) -> None:
         """Wait until the node takes an AMQP login; raises NodeError after `timeout` seconds or at its end."""
-        deadline = time.monotonic() + timeout
-        while not can_log_in(self.url):
-            if not self.server.running:
-                raise NodeError(f"RabbitMQ ended while starting:\n{tail(self.log)}")
-            if time.monotonic() > deadline:
-                raise NodeError(f"RabbitMQ took no login within {timeout:g} s:\n{tail(self.log)}")
-            time.sleep(0.1)
+        self.server.wait_until(lambda: can_log_in(self.url), "RabbitMQ", timeout, NodeError)
 
     def stop(self, timeout: float = 30.0) -> None:
         """Stop the node in order (SIGTERM), killing it after `timeout` seconds; then its epmd."""
@@ -146,16 +158,12 @@ class RabbitNode:
     def _process(self, name: str) -> ManagedProcess:
         return ManagedProcess(self._commands[name], env=self._env, log=self.base / "log" / f"{name}.log")
 
-    def _wait_for_epmd(self, timeout: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                socket.create_connection((LOOPBACK, self.ports.epmd), 1.0).close()
-                return
-            except OSError as error:
-                if not self.epmd.running or time.monotonic() > deadline:
-                    raise NodeError(f"epmd did not start: {error}\n{tail(self.epmd.log)}") from error
-            time.sleep(0.02)
+    def _epmd_answers(self) -> bool:
+        try:
+            socket.create_connection((LOOPBACK, self.ports.epmd), 1.0).close()
+        except OSError:
+            return False
+        return True
 
     def __enter__(self) -> Self:
         return self.start()

@@ -6,15 +6,13 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import psycopg
 
 from harness.ports import free_port
-from harness.processes import ManagedProcess, tail
+from harness.processes import ManagedProcess
 
 
 def _binaries() -> Path | None:
@@ -29,8 +27,8 @@ def installed() -> bool:
     return _binaries() is not None
 
 
-class PostgresNode:
-    """One server on 127.0.0.1 with its data below `base`. As a context manager it starts and stops.
+class PostgresNode(ManagedProcess):
+    """One server on 127.0.0.1 with its data below `base`.
 
     PostgreSQL refuses to run as root, who therefore hands `base` to the user `postgres`.
     https://www.postgresql.org/docs/current/app-initdb.html
@@ -45,7 +43,7 @@ class PostgresNode:
         self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if _root() else []
         self.port = free_port()
         self.url = f"postgresql+psycopg://lab@127.0.0.1:{self.port}/postgres"
-        self._server = ManagedProcess(
+        super().__init__(
             [*self._as, str(binaries / "postgres"), "-D", str(self._data), "-p", str(self.port),
              "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
              "-c", "max_connections=200"],
@@ -55,38 +53,24 @@ class PostgresNode:
     def start(self, timeout: float = 30.0) -> Self:
         """Makes the data folder where there is none, starts, and waits for a login.
 
-        Raises RuntimeError where that does not come within `timeout` seconds.
+        Raises ProcessError where that does not come within `timeout` seconds.
         """
         if not self._data.exists():
-            self._data.mkdir(parents=True)
-            if _root():
-                for folder in (self._data, *self._data.parents):
-                    if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
-                        folder.chmod(folder.stat().st_mode | 0o011)
-                shutil.chown(self._data, "postgres", "postgres")
-            command = [
-                str(self._binaries / "initdb"),
-                "-D",
-                str(self._data),
-                "-U",
-                "lab",
-                "-A",
-                "trust",
-                "--encoding=UTF8",
-            ]
-            subprocess.run([*self._as, *command], check=True, capture_output=True, cwd="/")
-        self._server.start()
-        deadline = time.monotonic() + timeout
-        while not self._answers():
-            if not self._server.running or time.monotonic() > deadline:
-                self._server.kill_group()
-                raise RuntimeError(f"PostgreSQL did not start:\n{tail(self._server.log)}")
-            time.sleep(0.1)
+            self._make_data()
+        super().start()
+        self.wait_until(self._answers, "PostgreSQL", timeout)
         return self
 
-    def stop(self) -> None:
-        """Stops in order; open connections are cut."""
-        self._server.terminate(timeout=15.0)
+    def _make_data(self) -> None:
+        self._data.mkdir(parents=True)
+        if _root():
+            for folder in (self._data, *self._data.parents):
+                if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
+                    folder.chmod(folder.stat().st_mode | 0o011)
+            shutil.chown(self._data, "postgres", "postgres")
+        options = ["-D", str(self._data), "-U", "lab", "-A", "trust", "--encoding=UTF8"]
+        command = [*self._as, str(self._binaries / "initdb"), *options]
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
 
     def _answers(self) -> bool:
         try:
@@ -94,14 +78,6 @@ class PostgresNode:
         except psycopg.OperationalError:
             return False
         return True
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def create_database(server_url: str) -> str:

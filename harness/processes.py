@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -154,6 +154,18 @@ class ManagedProcess:
             if ended or time.monotonic() > deadline:
                 why = f"ended with status {self.returncode}" if ended else f"ran for {timeout:g} s"
                 raise ProcessError(f"{self.command[0]} {why} without {text!r}:\n{tail(self.log)}")
+            time.sleep(0.05)
+
+    def wait_until(
+        self, ready: Callable[[], bool], name: str, timeout: float, error: type[Exception] = ProcessError
+    ) -> None:
+        """Wait up to `timeout` seconds for `ready`. Raises `error`, which says what is wrong with `name` and
+        holds the log's end, when the time is over or the process ended before."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if not self.running or time.monotonic() > deadline:
+                why = f"took longer than {timeout:g} s to start" if self.running else "ended while starting"
+                raise error(f"{name} {why}:\n{tail(self.log, 30)}")
             time.sleep(0.05)
 
     def _started(self) -> subprocess.Popen[bytes]:

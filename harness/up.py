@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
 import os
@@ -13,9 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness import proc
-from harness.broker import can_log_in
-from harness.console import BOLD, DIM, GREEN, RED, YELLOW, indented, say
-from harness.node import NodeError, RabbitNode
+from harness.node import NodeError, RabbitNode, can_log_in
 from harness.plan import MARK, ROOT, Plan, PlanError, lock, make_plan, var_folder
 from harness.ports import PortError
 from harness.processes import ManagedProcess, tail
@@ -25,6 +24,7 @@ from harness.stopping import StopRequest
 from harness.supervision import ProgramState, Supervisor
 from lab.settings import SettingsError
 
+BOLD, DIM, RED, GREEN, YELLOW = "1", "2", "31", "32", "33"
 BROKER_TIMEOUT = 90.0
 API_TIMEOUT = 60.0
 WORKERS_TIMEOUT = 90.0
@@ -116,7 +116,7 @@ class Run:
                 self._pause(0.05)
             if migrate.returncode:
                 raise UpError(
-                    f"The store could not be prepared (api.migrate):\n{indented(tail(log, LOG_LINES))}"
+                    f"The store could not be prepared (api.migrate):\n{_indented(tail(log, LOG_LINES))}"
                 )
 
     def _wait_for_broker(self) -> None:
@@ -219,7 +219,7 @@ class Run:
 
 def _end_of(log: Path) -> str:
     text = tail(log, LOG_LINES)
-    return f"The end of {log}:\n{indented(text)}" if text else f"Logs: {log}"
+    return f"The end of {log}:\n{_indented(text)}" if text else f"Logs: {log}"
 
 
 def _end_leftovers(var: Path, stop: StopRequest) -> None:
@@ -239,3 +239,20 @@ def _kill_marked(var: Path) -> None:
     while left := proc.with_environment(MARK, str(var)):
         proc.send(left, signal.SIGKILL)
         proc.wait_gone(left, 2.0)
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a line at once, coloured on a terminal only (NO_COLOR, https://no-color.org, is honoured).
+
+    A terminal that was closed, or a reader that went away, must not stop the lab from ending in order,
+    so that is not an error.
+    """
+    if style and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        text = f"\033[{style}m{text}\033[0m"
+    with contextlib.suppress(OSError):
+        os.write(sys.stdout.fileno(), f"{text}\n".encode())
+
+
+def _indented(text: str) -> str:
+    """`text` with four blanks before each line."""
+    return "\n".join(f"    {line}" for line in text.splitlines())

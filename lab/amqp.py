@@ -1,5 +1,6 @@
 """How the lab reaches RabbitMQ and what it declares there, in one place for both sides."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import pika
@@ -153,3 +154,15 @@ def delivery_count(headers: dict[str, Any] | None, redelivered: bool) -> int:
     """
     counted = (headers or {}).get("x-delivery-count")
     return int(counted) if isinstance(counted, int) else int(redelivered)
+
+
+def connected(url: str, name: str, *, heartbeat: int = HEARTBEAT_SECONDS) -> pika.BlockingConnection:
+    """A connection to the broker at `url`, shown as `name`; in a `with` it is closed at the end."""
+    return pika.BlockingConnection(parameters(url, name, heartbeat=heartbeat))
+
+
+def task_of(headers: Mapping[str, Any] | None, message_id: Any) -> str | None:
+    """The id of the task that a message is of, None where it names none: Celery names it in a header, the
+    hand-written transport in the message id."""
+    named = (headers or {}).get("id") or message_id
+    return named if isinstance(named, str) and "\x00" not in named else None

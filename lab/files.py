@@ -9,7 +9,7 @@ from typing import Final
 
 import requests
 
-from lab.exchange import beside, exchange
+from lab.task_api import beside, exchange
 
 CONNECT_READ_SECONDS: Final = (5.0, 30.0)
 CHUNK_BYTES: Final = 256 * 1024

@@ -4,12 +4,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from PIL import Image
+
 from lab.context import Context
 from lab.images import Operation, transform
-from lab.images.preview import preview
 
 # The API has checked the image against its own bound; this one only keeps a worker alive.
 MAX_PIXELS: Final = 1_000_000_000
+PREVIEW_SIDE: Final = 360
 
 
 def process_image(
@@ -41,7 +43,7 @@ def process_image(
             MAX_PIXELS,
             lambda share: context.progress(0.2 + 0.6 * share),
         )
-        preview(target, small)
+        _preview(target, small)
         context.progress(0.85)
         context.files.deliver(small, "preview")
         context.files.deliver(target)
@@ -52,3 +54,16 @@ def process_image(
         "height": info.height,
         "bytes": info.bytes,
     }
+
+
+def _preview(source: Path, target: Path) -> None:
+    """Writes a WebP image, at most 360 pixels wide and high, of `source`'s first frame to `target`.
+
+    Raises:
+        OSError: `source` cannot be read to its end.
+    """
+    with Image.open(source) as image:
+        image.draft("RGB", (PREVIEW_SIDE, PREVIEW_SIDE))
+        small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    small.save(target, "WEBP", quality=80)

@@ -12,8 +12,8 @@ from lab import own_tasks
 from lab.context import Context, TemporaryError
 from lab.experiment_job import experiment_job
 from lab.image_job import process_image
-from lab.own_kinds import kinds_of
 from lab.schedule_jobs import cleanup_old_data, generate_daily_report, health_check
+from lab.signatures import kinds_of
 from lab.steps import STEPS
 
 

@@ -4,136 +4,171 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from lab import exposure
 from lab.delivery import Delivery
 from lab.places import SAMPLES, Places
 
-DEFAULT_RMQ_URL = "amqp://student:qwerty@localhost:5672/"
+DEFAULT_RMQ_URL: Final = "amqp://student:qwerty@localhost:5672/"
+WITHOUT_PREFIX: Final = (
+    "rmq_url", "api_url", "port", "database_url", "celery_broker_url", "result_backend", "delivery", "smtp_url",
+)  # fmt: skip
 
 
 class SettingsError(ValueError):
     """A setting that cannot be used; the message names it and says what it takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What can be set. Each field is the environment variable of the same name in capitals, some
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        try:
+            parsed = urlsplit(value)
+            if parsed.scheme in schemes and parsed.port != 0:
+                return value
+        except ValueError:  # a port that is no number
+            pass
+        raise ValueError(f"takes a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+
+    return AfterValidator(check)
+
+
+def _split(text: Any) -> Any:
+    return tuple(filter(None, map(str.strip, text.split(",")))) if isinstance(text, str) else text
+
+
+def _addresses(found: tuple[str, ...]) -> tuple[str, ...]:
+    if not found or not all(one.isascii() and re.fullmatch(r"[^\s<>@]+@[^\s<>@]+", one) for one in found):
+        raise ValueError("takes addresses of mail, with commas between them")
+    return found
+
+
+def _ends(text: Any) -> Any:
+    """The two ends of a span: "5-15", or one number that is both."""
+    if not isinstance(text, str):
+        return text
+    first, _, last = text.partition("-")
+    return first, last or first
+
+
+def _in_order(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError("takes a number, or two such as 5-15, the smaller one first")
+    return span
+
+
+def _mailbox(smtp_url: str | None) -> tuple[str]:
+    """Who reads mail where nobody is named: the mail server's user, or this machine's postmaster."""
+    user = unquote(urlsplit(smtp_url or "").username or "")
+    return (user if "@" in user else "postmaster@localhost",)
+
+
+Http = Annotated[str, _url("http", "https")]
+Names = Annotated[tuple[Annotated[str, AfterValidator(str.lower)], ...], BeforeValidator(_split)]
+Addresses = Annotated[tuple[str, ...], BeforeValidator(_split), AfterValidator(_addresses)]
+Seconds = Annotated[float, Field(ge=0, le=3600)]
+Span = Annotated[tuple[Seconds, Seconds], BeforeValidator(_ends), AfterValidator(_in_order)]
+Folder = Annotated[Path, AfterValidator(Path.resolve)]
+
+
+class Settings(BaseModel):
+    """What can be set. Each field is the environment variable of the same name in capitals, most
     with the prefix `LAB_`: docs/settings.md lists them all."""
 
-    rmq_url: str
-    api_url: str
-    host: str
-    publish: str
-    port: int
-    var: Path
-    database_url: str
-    celery_broker_url: str
-    result_backend: str
-    management_url: str
-    management_api_url: str
-    secret_key: str | None = field(repr=False)
-    sync_max_seconds: float
-    log_language: str
-    delivery: Delivery
-    tracked: bool
-    submissions_per_minute: int
-    image_seconds: tuple[float, float]
-    image_hours: float
-    image_megapixels: float
-    upload_megabytes: float
-    upload_count: int
-    timezone: ZoneInfo
-    keep_days: float
-    smtp_url: str | None = field(repr=False)
-    report_to: tuple[str, ...]
-    files: Path
-    download_hosts: tuple[str, ...]
-    download_megabytes: float
-    s3_buckets: tuple[str, ...]
-    s3_endpoint: str | None
-    workflow_hours: float
-    user: str | None
-    password: str | None = field(repr=False)
+    model_config = ConfigDict(
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        alias_generator=lambda name: name.upper() if name in WITHOUT_PREFIX else f"LAB_{name.upper()}",
+    )
+
+    rmq_url: Annotated[str, _url("amqp", "amqps")] = DEFAULT_RMQ_URL
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    api_url: Http = Field(
+        default_factory=lambda had: f"http://localhost:{had['port']}/update_task_status_api/"
+    )
+    host: str = "127.0.0.1"
+    publish: str = ""
+    var: Folder = Path("var")
+    database_url: str = Field(default_factory=lambda had: f"sqlite:///{had['var']}/lab.sqlite3")
+    celery_broker_url: str = Field(default_factory=lambda had: had["rmq_url"])
+    result_backend: str = Field(default_factory=lambda had: f"db+sqlite:///{had['var']}/results.sqlite3")
+    management_url: str = "http://localhost:15672/"
+    management_api_url: Http = Field(default_factory=lambda had: had["management_url"])
+    secret_key: str | None = Field(None, repr=False)
+    sync_max_seconds: Seconds = 60.0
+    log_language: Literal["ru", "en"] = "ru"
+    delivery: Delivery = Delivery.SAFE
+    tracked: bool = True
+    submissions_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
+    image_seconds: Span = (5.0, 15.0)
+    image_hours: Annotated[float, Field(ge=0.01, le=87_600)] = 24.0
+    image_megapixels: Annotated[float, Field(ge=0.01, le=1_000)] = 64.0
+    upload_megabytes: Annotated[float, Field(ge=0.01, le=10_000)] = 50.0
+    upload_count: Annotated[int, Field(ge=1, le=500)] = 100
+    timezone: ZoneInfo = ZoneInfo("UTC")
+    keep_days: Annotated[float, Field(ge=0.01, le=36_500)] = 30.0
+    smtp_url: Annotated[str, _url("smtp", "smtps")] | None = Field(None, repr=False)
+    report_to: Addresses = Field(default_factory=lambda had: _mailbox(had["smtp_url"]))
+    files: Folder = SAMPLES
+    download_hosts: Names = ()
+    download_megabytes: Annotated[float, Field(ge=0.001, le=10_000)] = 20.0
+    s3_buckets: Names = ()
+    s3_endpoint: Http | None = None
+    workflow_hours: Annotated[float, Field(ge=0.001, le=8_760)] = 24.0
+    user: str | None = None
+    password: str | None = Field(None, repr=False)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
-        """Settings from `env` (the process's own environment where none is given).
+        """Settings from `env` (the process's own environment where none is given). An empty variable counts
+        as unset.
 
         Raises:
             SettingsError: a value is not of its form, or the API would stand open to other machines.
         """
-        get = _Reader(os.environ if env is None else env)
-        port = get.integer("PORT", 8080, 0, 65535)
-        var = Path(get.text("LAB_VAR", "var")).resolve()
-        management_url = get.text("LAB_MANAGEMENT_URL", "http://localhost:15672/")
-        rmq_url = get.url("RMQ_URL", DEFAULT_RMQ_URL, "amqp", "amqps")
-        smtp_url = get.url("SMTP_URL", "", "smtp", "smtps") or None
-        settings = cls(
-            rmq_url=rmq_url,
-            api_url=get.url("API_URL", f"http://localhost:{port}/update_task_status_api/", "http", "https"),
-            host=get.text("LAB_HOST", "127.0.0.1"),
-            publish=get.text("LAB_PUBLISH", ""),
-            port=port,
-            var=var,
-            database_url=get.text("DATABASE_URL", f"sqlite:///{var}/lab.sqlite3"),
-            celery_broker_url=get.text("CELERY_BROKER_URL", rmq_url),
-            result_backend=get.text("RESULT_BACKEND", f"db+sqlite:///{var}/results.sqlite3"),
-            management_url=management_url,
-            management_api_url=get.url("LAB_MANAGEMENT_API_URL", management_url, "http", "https"),
-            secret_key=get.text("LAB_SECRET_KEY", "") or None,
-            sync_max_seconds=get.number("LAB_SYNC_MAX_SECONDS", 60.0, 0.0, 3600.0),
-            log_language=get.choice("LAB_LOG_LANGUAGE", "ru", "ru", "en"),
-            delivery=Delivery(get.choice("DELIVERY", "safe", "safe", "naive")),
-            tracked=get.choice("LAB_TRACKED", "1", "0", "1") == "1",
-            submissions_per_minute=get.integer("LAB_SUBMISSIONS_PER_MINUTE", 6000, 0, 1_000_000),
-            image_seconds=get.span("LAB_IMAGE_SECONDS", "5-15", 0.0, 3600.0),
-            image_hours=get.number("LAB_IMAGE_HOURS", 24.0, 0.01, 87_600.0),
-            image_megapixels=get.number("LAB_IMAGE_MEGAPIXELS", 64.0, 0.01, 1_000.0),
-            upload_megabytes=get.number("LAB_UPLOAD_MEGABYTES", 50.0, 0.01, 10_000.0),
-            upload_count=get.integer("LAB_UPLOAD_COUNT", 100, 1, 500),
-            timezone=get.zone("LAB_TIMEZONE", "UTC"),
-            keep_days=get.number("LAB_KEEP_DAYS", 30.0, 0.01, 36_500.0),
-            smtp_url=smtp_url,
-            report_to=get.addresses("LAB_REPORT_TO", _mailbox(smtp_url)),
-            files=Path(get.text("LAB_FILES", str(SAMPLES))).resolve(),
-            download_hosts=get.names("LAB_DOWNLOAD_HOSTS"),
-            download_megabytes=get.number("LAB_DOWNLOAD_MEGABYTES", 20.0, 0.001, 10_000.0),
-            s3_buckets=get.names("LAB_S3_BUCKETS"),
-            s3_endpoint=get.url("LAB_S3_ENDPOINT", "", "", "http", "https") or None,
-            workflow_hours=get.number("LAB_WORKFLOW_HOURS", 24.0, 0.001, 8_760.0),
-            user=get.text("LAB_USER", "") or None,
-            password=get.text("LAB_PASSWORD", "") or None,
-        )
-        settings._check_exposure()
-        return settings
+        given = {name: value.strip() for name, value in (os.environ if env is None else env).items()}
+        try:
+            return cls.model_validate({name: value for name, value in given.items() if value})
+        except ValidationError as error:
+            raise SettingsError(_sentence(error, given)) from None  # the cause would show passwords
 
-    def _check_exposure(self) -> None:
+    @model_validator(mode="after")
+    def _check_exposure(self) -> Self:
         if (self.user is None) is not (self.password is None):
             missing = "LAB_PASSWORD" if self.password is None else "LAB_USER"
-            raise SettingsError(f"{missing} is not set: a login takes both LAB_USER and LAB_PASSWORD")
+            raise ValueError(f"{missing} is not set: a login takes both LAB_USER and LAB_PASSWORD")
         name, address = ("LAB_PUBLISH", self.publish) if self.publish else ("LAB_HOST", self.host)
         if exposure.is_loopback(address):
-            return
+            return self
         todo = [] if self.user else ["set LAB_USER and LAB_PASSWORD"]
         if any(exposure.has_default_login(url) for url in (self.rmq_url, self.celery_broker_url)):
             todo.append(
                 "give the broker a password of its own (RMQ_PASSWORD, or in RMQ_URL and CELERY_BROKER_URL)"
             )
         if todo:
-            raise SettingsError(
+            raise ValueError(
                 f"{name} is {address!r}, which other machines reach:"
                 f" {' and '.join(todo)}, or set {name} to 127.0.0.1"
             )
+        return self
 
-    def with_(self, **changes: object) -> Self:
-        """A copy with `changes`; for tests and for tools that start a second lab."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+    def with_(self, **changes: Any) -> Self:
+        """A copy with `changes`, unchecked; for tests and for tools that start a second lab."""
+        return self.model_copy(update=changes)
 
     @property
     def images(self) -> Path:
@@ -159,92 +194,13 @@ class Settings:
         return _kept_secret(self.var / "secret_key")
 
 
-class _Reader:
-    """Reads values of one environment; an empty variable counts as unset."""
-
-    def __init__(self, env: Mapping[str, str]) -> None:
-        self._env = env
-
-    def text(self, name: str, default: str) -> str:
-        return self._env.get(name, "").strip() or default
-
-    def names(self, name: str) -> tuple[str, ...]:
-        """Names with commas between them, in small letters."""
-        return tuple(one.strip().lower() for one in self.text(name, "").split(",") if one.strip())
-
-    def choice(self, name: str, default: str, *allowed: str) -> str:
-        value = self.text(name, default)
-        if value not in allowed:
-            raise SettingsError(f"{name} is {value!r}; it takes {' or '.join(allowed)}")
-        return value
-
-    def url(self, name: str, default: str, *schemes: str) -> str:
-        value = self.text(name, default)
-        if value != default and not _is_url(value, schemes):
-            raise SettingsError(
-                f"{name} takes a URL that begins with {' or '.join(s + '://' for s in schemes)}"
-            )
-        return value
-
-    def number(self, name: str, default: float, low: float, high: float) -> float:
-        value = self.text(name, str(default))
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise SettingsError(f"{name} is {value!r}; it takes a number from {low:g} to {high:g}")
-        return number
-
-    def span(self, name: str, default: str, low: float, high: float) -> tuple[float, float]:
-        """A number, or two with a hyphen between them, the smaller one first."""
-        first, _, last = self.text(name, default).partition("-")
-        try:
-            span = float(first), float(last or first)
-        except ValueError:
-            span = float("nan"), float("nan")
-        if not low <= span[0] <= span[1] <= high:
-            raise SettingsError(
-                f"{name} is {self.text(name, default)!r}; it takes a number from {low:g} to {high:g}, or two"
-                " such as 5-15"
-            )
-        return span
-
-    def zone(self, name: str, default: str) -> ZoneInfo:
-        value = self.text(name, default)
-        try:
-            return ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"{name} is {value!r}; it takes a time zone's name, such as UTC or Europe/Moscow"
-            ) from error
-
-    def addresses(self, name: str, default: str) -> tuple[str, ...]:
-        """Addresses of mail, with commas between them."""
-        found = tuple(part.strip() for part in self.text(name, default).split(","))
-        if not all(one.isascii() and re.fullmatch(r"[^\s<>@]+@[^\s<>@]+", one) for one in found):
-            raise SettingsError(f"{name} takes addresses of mail, with commas between them")
-        return found
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        number = self.number(name, default, low, high)
-        if number != int(number):
-            raise SettingsError(f"{name} is {number:g}; it takes a whole number from {low} to {high}")
-        return int(number)
-
-
-def _is_url(value: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parsed = urlsplit(value)
-        return parsed.scheme in schemes and parsed.port != 0
-    except ValueError:  # a port that is none
-        return False
-
-
-def _mailbox(smtp_url: str | None) -> str:
-    """Who reads mail where nobody is named: the mail server's user, or this machine's postmaster."""
-    user = unquote(urlsplit(smtp_url or "").username or "")
-    return user if "@" in user else "postmaster@localhost"
+def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
+    """What is wrong with the first setting that is."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "value_error":
+        return f"{name} {first['ctx']['error']}".strip()
+    return f"{name} is {given.get(name)!r}: {first['msg'].replace('Input', 'it')}"
 
 
 def _kept_secret(path: Path) -> bytes:

@@ -1,13 +1,18 @@
 """What a job function takes, told from its signature: the model that checks a request, the fields of a form."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
+from types import ModuleType
 from typing import Annotated, Any, Final, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from lab.context import Context
+
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MAX_TEXT: Final = 10_000
 MAX_ITEMS: Final = 10_000
 MAX_WHOLE: Final = 2**53  # as far as JSON's numbers are exact everywhere
@@ -100,3 +105,33 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], params: Mapping[st
     if len(args) > len(free):
         raise TypeError(f"{function.__name__} takes {len(names)} parameters")
     return {**dict(zip(free, args, strict=False)), **params}
+
+
+def kinds_of(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """The functions that `module` defines, by name, as kinds of jobs; not those that begin with `_`.
+
+    Raises:
+        TypeError: a function's name or one of its parameters is not as a kind needs it.
+    """
+    found = {}
+    for name, function in vars(module).items():
+        is_own = callable(function) and getattr(function, "__module__", None) == module.__name__
+        if not is_own or isinstance(function, type) or name.startswith("_"):
+            continue
+        if not NAME.fullmatch(name):
+            raise TypeError(f"{module.__name__}.{name}: a task's name takes small letters, digits and _")
+        parameters(function)
+        found[name] = _with_context(function)
+    return found
+
+
+def _with_context(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as a kind is called: its context first, whether it takes one or not."""
+    if takes_context(function):
+        return function
+
+    @wraps(function)
+    def run(_context: Context, **params: Any) -> Any:
+        return function(**params)
+
+    return run

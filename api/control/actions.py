@@ -14,6 +14,7 @@ from api.control.queues import ready
 from api.forms import whole_number
 from api.problems import Refusal
 from api.services import services
+from api.wording import gettext
 from lab import amqp
 from transports.control import CONTROLS, Answer, Control, ControlError, create_control
 
@@ -71,30 +72,22 @@ def _resize(action: str, form: Form) -> Response:
     n = _whole(form.get("n", "1"), MOST_AT_ONCE)
     answers = _ask(method, action, worker, n)
     services().control.look_soon()
-    said: dict[str, Any] = {"answers": _told(answers)}
-    if not answers:
-        return tell(wording.no_answer(worker), 504, **said)
-    errors = [answer.error for answer in answers if answer.error]
-    if errors:
-        return tell(wording.refused(worker, errors[0]), 409, **said)
-    return tell(wording.resized(worker, n if action == "grow" else -n), **said)
+    done = wording.resized(worker, n if action == "grow" else -n)
+    return _outcome(answers, gettext("%(worker)s did not answer.", worker=worker), done)
 
 
 def _rate_limit(_: str, form: Form) -> Response:
     kind, rate = form.get("kind", "").strip(), form.get("rate", "").strip()
     match = RATE.fullmatch(rate)
     if match is None or not 0 < len(kind) <= 64:
-        raise Refused(422, wording.which_rate())
+        text = gettext(
+            "A rate is a number, alone or with /s, /m or /h, such as 10/m; 0 lifts the limit. It goes with a kind."
+        )
+        raise Refused(422, text)
     rate = rate if float(match[1]) else "0"
     answers = [answer for name in _methods(form) for answer in _ask(name, "rate_limit", kind, rate)]
     services().control.look_soon()
-    said: dict[str, Any] = {"answers": _told(answers)}
-    if not answers:
-        return tell(wording.nobody(), 504, **said)
-    errors = [answer for answer in answers if answer.error]
-    if errors:
-        return tell(wording.refused(errors[0].worker, errors[0].error or ""), 409, **said)
-    return tell(wording.limited(kind, rate, len(answers)), **said)
+    return _outcome(answers, wording.nobody(), wording.limited(kind, rate, len(answers)))
 
 
 def tell(text: str, status: int = 200, **more: Any) -> Response:
@@ -126,6 +119,18 @@ def _whole(text: str, most: int) -> int:
     if not (re.fullmatch(r"[0-9]{1,8}", text) and 1 <= int(text) <= most):
         raise Refused(422, whole_number(1, most))
     return int(text)
+
+
+def _outcome(answers: list[Answer], silent: str, done: str) -> Response:
+    """What an order came to: `silent` where nobody answered, `done` where all obeyed."""
+    said = {"answers": _told(answers)}
+    if not answers:
+        return tell(silent, 504, **said)
+    for answer in answers:
+        if answer.error:
+            refused = gettext("%(worker)s refused: %(error)s", worker=answer.worker, error=answer.error)
+            return tell(refused, 409, **said)
+    return tell(done, **said)
 
 
 def _told(answers: list[Answer]) -> list[dict[str, Any]]:

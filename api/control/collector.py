@@ -1,23 +1,17 @@
 """Renews the picture of workers and queues: one process of the API at a time, every ten seconds."""
 
-import logging
 import threading
 from datetime import datetime
 from typing import Final
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import BackgroundThread
 from api.control.look import Look, Picture
 from api.control.store import Pictures
 from lab.clock import now_us, to_us
 
-LOOK_SECONDS: Final = 1.0
 PERIOD_US: Final = 10_000_000
 SOON_US: Final = 2_000_000
 FRESH_US: Final = 15_000_000
-
-logger = logging.getLogger(__name__)
 
 
 class ControlCollector(BackgroundThread):
@@ -69,13 +63,9 @@ class ControlCollector(BackgroundThread):
             self._pictures.save(picture, begun_us)
             self._known_us = begun_us
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.refresh()
-            except SQLAlchemyError as error:
-                logger.warning("the store does not answer: %s", error)
-            except Exception:
-                logger.exception("control")
-            self._ending.wait(LOOK_SECONDS)
+    def step(self) -> None:
+        """As `refresh`."""
+        self.refresh()
+
+    def _give_back(self) -> None:
         self._look.close()

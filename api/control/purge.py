@@ -4,11 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.spec import BasicProperties
 
-from api.control.store import Pictures
 from api.store import Store
 from lab import amqp
 from lab.status import StatusUpdate, TaskStatus
@@ -34,10 +31,9 @@ def purge(url: str, queue: str, most: int, store: Store) -> Purged:
     Raises:
         one of amqp.ERRORS: the broker is away, or has no such queue; what was done so far is done.
     """
-    connection = pika.BlockingConnection(amqp.parameters(url, "transport-lab purge"))
     messages = tasks = 0
     deadline = time.monotonic() + MOST_SECONDS
-    try:
+    with amqp.connected(url, "transport-lab purge") as connection:
         channel = connection.channel()
         while messages < most and time.monotonic() < deadline:
             taken, ids, tag = _take(channel, queue, min(BATCH, most - messages))
@@ -46,9 +42,6 @@ def purge(url: str, queue: str, most: int, store: Store) -> Purged:
             tasks += _end(store, queue, ids)
             channel.basic_ack(tag, multiple=True)
             messages += taken
-    finally:
-        if connection.is_open:
-            connection.close()
     return Purged(messages, tasks)
 
 
@@ -59,27 +52,19 @@ def _take(channel: BlockingChannel, queue: str, most: int) -> tuple[int, list[st
         if method is None or properties is None:
             break
         taken, tag = taken + 1, method.delivery_tag
-        task_id = _task_id(properties)
-        if task_id:
+        if task_id := amqp.task_of(properties.headers, properties.message_id):
             ids.append(task_id)
     return taken, ids, tag
 
 
-def _task_id(properties: BasicProperties) -> str | None:
-    """Celery names the task in a header, the hand-written transport in the message id."""
-    named = (properties.headers or {}).get("id") or properties.message_id
-    return named if isinstance(named, str) and 0 < len(named) <= 64 and "\x00" not in named else None
-
-
 def _end(store: Store, queue: str, ids: list[str]) -> int:
-    attempts = Pictures(store.engine).attempts(ids)
     updates = [
         StatusUpdate(
-            task_id=task_id,
+            task_id=row["id"],
             status=TaskStatus.CANCELLED,
-            attempt=max(1, attempt),
+            attempt=max(1, row["attempt"]),
             error=f"purged from the queue {queue}",
         )
-        for task_id, attempt in attempts.items()
+        for row in store.get_all(ids)
     ]
     return sum(verdict.applied for verdict in store.apply(updates)) if updates else 0

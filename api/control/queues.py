@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
-import pika
 import requests
 from pika.exceptions import ChannelClosedByBroker
 
-from lab import amqp
+from lab import amqp, management
 from lab.delivery import Delivery
 from lab.settings import Settings
 
 MANAGEMENT: Final = "management"
 PASSIVE: Final = "passive"
-TIMEOUT: Final = (1.0, 3.0)  # seconds, to connect and to read
 METHODS: Final = {amqp.CELERY_QUEUE: "celery", amqp.RABBITMQ_QUEUE: "rabbitmq"}
 DELAYS: Final = "celery_delayed_*"
 _NAME: Final = re.compile(r"(celery|tasks)(\.naive|\.priority)?(?:(\.dead)|\.delay\.(\d+)s)?", re.ASCII)
@@ -64,14 +62,11 @@ def ready(settings: Settings, queue: str) -> int:
     Raises:
         one of amqp.ERRORS: the broker is away.
     """
-    connection = pika.BlockingConnection(amqp.parameters(settings.rmq_url, "transport-lab queues"))
-    try:
-        return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
-    except ChannelClosedByBroker:
-        return 0
-    finally:
-        if connection.is_open:
-            connection.close()
+    with amqp.connected(settings.rmq_url, "transport-lab queues") as connection:
+        try:
+            return int(connection.channel().queue_declare(queue, passive=True).method.message_count)
+        except ChannelClosedByBroker:
+            return 0
 
 
 def _order(name: str) -> tuple[str, bool, str, int]:
@@ -96,19 +91,8 @@ def _folded(queues: list[Queue]) -> Queue:
 
 def _from_management(settings: Settings) -> Iterator[Queue]:
     """https://www.rabbitmq.com/docs/http-api-reference#get-apiqueuesvhost"""
-    broker = urlsplit(settings.rmq_url)
-    vhost = unquote(broker.path.removeprefix("/")) or "/"
-    with requests.Session() as session:
-        session.trust_env = False
-        answer = session.get(
-            f"{settings.management_api_url.rstrip('/')}/api/queues/{quote(vhost, safe='')}",
-            auth=(unquote(broker.username or "guest"), unquote(broker.password or "guest")),
-            timeout=TIMEOUT,
-            allow_redirects=False,
-        )
-    if answer.status_code != 200:
-        raise ValueError(f"the management API answers {answer.status_code}")
-    for told in answer.json():
+    vhost = unquote(urlsplit(settings.rmq_url).path.removeprefix("/")) or "/"
+    for told in management.ask(settings, f"queues/{quote(vhost, safe='')}"):
         stats = told.get("message_stats") or {}
         yield _entry(
             told["name"],
@@ -139,8 +123,7 @@ def _from_declares(settings: Settings) -> Iterator[Queue]:
         *(f"{queue}.delay.{seconds}s" for queue in works for seconds in waits),
         *(f"celery_delayed_{level}" for level in range(28)),
     ]
-    connection = pika.BlockingConnection(amqp.parameters(settings.rmq_url, "transport-lab queues"))
-    try:
+    with amqp.connected(settings.rmq_url, "transport-lab queues") as connection:
         channel = connection.channel()
         for name in names:
             try:
@@ -149,6 +132,3 @@ def _from_declares(settings: Settings) -> Iterator[Queue]:
                 channel = connection.channel()
                 continue
             yield _entry(name, None, ready=told.message_count, consumers=told.consumer_count)
-    finally:
-        if connection.is_open:
-            connection.close()

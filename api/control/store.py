@@ -1,12 +1,11 @@
 """The picture that all processes of the API share, and the lease that lets one of them renew it."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from api.database import writing
-from api.models import control_picture, tasks
+from api.models import control_picture
 from lab.clock import now_us
 
 LEASE_US: Final = 20_000_000
@@ -51,9 +50,3 @@ class Pictures:
         values = {"at_us": begun_us, "lease_until_us": 0, **({"picture": picture} if picture else {})}
         with writing(self._engine) as connection:
             connection.execute(control_picture.update().where(_ROW).values(values))
-
-    def attempts(self, task_ids: Sequence[str]) -> dict[str, int]:
-        """The attempt at which each of these tasks stands; those that the store does not know are left out."""
-        query = sa.select(tasks.c.id, tasks.c.attempt).where(tasks.c.id.in_(task_ids))
-        with self._engine.connect() as connection:
-            return {row.id: row.attempt for row in connection.execute(query)}

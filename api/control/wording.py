@@ -35,13 +35,6 @@ def which_worker() -> str:
     return gettext("There is no such worker.")
 
 
-def which_rate() -> str:
-    """What the form of rate limits takes."""
-    return gettext(
-        "A rate is a number, alone or with /s, /m or /h, such as 10/m; 0 lifts the limit. It goes with a kind."
-    )
-
-
 def pinged(answers: Sequence[Answer], silent: Sequence[str]) -> str:
     """Who answered and how fast, and who did not."""
     parts = [f"{answer.worker}: {duration(answer.seconds)}" for answer in answers]
@@ -54,16 +47,6 @@ def pinged(answers: Sequence[Answer], silent: Sequence[str]) -> str:
 def nobody() -> str:
     """What is said when no worker answers at all."""
     return gettext("No worker answered.")
-
-
-def no_answer(worker: str) -> str:
-    """What is said when the one worker that was meant does not answer."""
-    return gettext("%(worker)s did not answer.", worker=worker)
-
-
-def refused(worker: str, error: str) -> str:
-    """What is said when a worker does not obey."""
-    return gettext("%(worker)s refused: %(error)s", worker=worker, error=error)
 
 
 def resized(worker: str, n: int) -> str:

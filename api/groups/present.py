@@ -4,10 +4,9 @@ from typing import Any
 
 from flask import url_for
 
-from api.counts import count_statuses
 from api.images.routes import image_json, kept_files
 from api.present import task_json
-from api.queries import Row
+from api.queries import Row, count_statuses
 from api.services import services
 from lab.clock import to_iso
 from lab.status import TaskStatus

@@ -1,14 +1,16 @@
 """The JSON API of groups."""
 
+import re
+import zipfile
 from dataclasses import asdict
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, ConfigDict, Field
+from zipstream import ZipStream
 
 from api.answers import json_answer
-from api.groups.archive import archive
 from api.groups.present import group_json, group_with_tasks
 from api.groups.seed import CancelledOut, GroupPath
 from api.groups.service import UnknownImages
@@ -16,7 +18,7 @@ from api.keys import idempotency_key
 from api.problems import invalid
 from api.schemas import Problem, TaskOut
 from api.services import services
-from lab.images import Operation
+from lab.images import SUFFIXES, Operation
 
 groups = APIBlueprint(
     "groups",
@@ -26,7 +28,8 @@ groups = APIBlueprint(
     abp_responses={422: Problem},
 )
 
-MOST_IMAGES = 500
+MOST_IMAGES: Final = 500
+LONGEST_STEM: Final = 60
 
 
 class GroupRequest(BaseModel):
@@ -130,8 +133,30 @@ def cancel(path: GroupPath) -> Response:
     },
 )
 def results(path: GroupPath) -> Response:
-    """All results that there are so far, as one ZIP"""
-    return archive(path.group_id) or abort(404, "this group has no results, or they have expired")
+    """All results that there are so far, as one ZIP, made while it is sent"""
+    group = group_with_tasks(path.group_id)
+    made = [task for task in group["tasks"] if task["result_url"]] if group else []
+    if not made:
+        abort(404, "this group has no results, or they have expired")
+    stream = ZipStream(sized=True, compress_type=zipfile.ZIP_STORED)  # images are compressed already
+    for place, task in enumerate(made, 1):
+        file = services().image_files.made(task["id"], "result")
+        stream.add_path(str(file), entry_name(place, task["image"]["name"], task["result"]["format"]))
+    return Response(
+        stream,
+        content_type="application/zip",
+        headers={
+            "Content-Disposition": f"attachment; filename=images-{path.group_id[:8]}.zip",
+            "Content-Length": str(len(stream)),
+            "Last-Modified": str(stream.last_modified),
+        },
+    )
+
+
+def entry_name(place: int, name: str, image_format: str) -> str:
+    """A file's name in the archive: its number, what is harmless of its own name, and the right suffix."""
+    stem = re.sub(r"[^\w-]+", "-", name.rpartition(".")[0] or name).strip("-")[:LONGEST_STEM]
+    return f"{place:03}-{stem or 'image'}{SUFFIXES[image_format]}"
 
 
 def _one(group_id: str, status: int) -> Response:

@@ -1,5 +1,6 @@
-"""Taking uploads in: each file is looked into, and kept or refused by itself."""
+"""Taking uploads in, each file looked into and kept or refused by itself, and removing what is too old."""
 
+import logging
 import re
 import threading
 import unicodedata
@@ -11,15 +12,20 @@ from typing import IO, Any, Final
 
 from werkzeug.datastructures import FileStorage
 
+from api.background import BackgroundThread
 from api.images.files import ImageFiles
 from api.images.store import UploadRows
 from api.queries import Row
+from lab.clock import now_us
 from lab.images import BadImage, inspect
 from lab.settings import Settings
 
 LONGEST_NAME: Final = 120
+SWEEP_SECONDS: Final = 60.0
 # Looking into an image takes memory for a moment: one at a time in each process.
 _looking = threading.Lock()
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,23 @@ class Intake:
             "height": info.height,
             "bytes": info.bytes,
         }
+
+
+class Sweeper(BackgroundThread):
+    """One thread in each process of the API; that several sweep does no harm."""
+
+    def __init__(self, hours: float, files: ImageFiles, rows: UploadRows) -> None:
+        super().__init__("sweeper", SWEEP_SECONDS)
+        self._hours = hours
+        self._files = files
+        self._rows = rows
+
+    def step(self) -> None:
+        """Removes what is too old, rows before files."""
+        self._rows.remove_older(now_us() - int(self._hours * 3_600_000_000))
+        removed = self._files.remove_older(self._hours)
+        if removed:
+            logger.info("%d images have expired", removed)
 
 
 def _path_of(stream: IO[bytes]) -> Path:

@@ -1,7 +1,6 @@
 """What the store knows of uploads; the bytes lie in files."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import sqlalchemy as sa
 
@@ -9,8 +8,6 @@ from api.database import writing
 from api.models import uploads
 from api.queries import Row
 from lab.clock import now_us
-
-_CHUNK: Final = 500
 
 
 class UploadRows:
@@ -28,20 +25,14 @@ class UploadRows:
 
     def get(self, ids: Sequence[str]) -> dict[str, Row]:
         """The uploads with these ids that there are, by id."""
-        found: dict[str, Row] = {}
-        wanted = [one for one in ids if "\x00" not in one]
+        query = sa.select(uploads).where(uploads.c.id.in_([one for one in ids if "\x00" not in one]))
         with self._engine.connect() as connection:
-            for start in range(0, len(wanted), _CHUNK):
-                query = sa.select(uploads).where(uploads.c.id.in_(wanted[start : start + _CHUNK]))
-                found.update((row["id"], dict(row)) for row in connection.execute(query).mappings())
-        return found
+            return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
 
     def touch(self, ids: Sequence[str]) -> None:
         """Begins their time anew: they are about to be worked on."""
         with writing(self._engine) as connection:
-            for start in range(0, len(ids), _CHUNK):
-                some = uploads.c.id.in_(ids[start : start + _CHUNK])
-                connection.execute(uploads.update().where(some).values(created_us=now_us()))
+            connection.execute(uploads.update().where(uploads.c.id.in_(ids)).values(created_us=now_us()))
 
     def remove_older(self, created_us: int) -> None:
         """Forgets uploads that were made before `created_us`."""

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from api.schedule import wording
 from api.schedule.present import report_json, schedule_json
 from api.schedule.reports.text import names
-from api.schedule.service import entry_named, now
+from api.schedule.service import now
 from api.services import services
 from lab.schedule import ENTRIES
 
@@ -36,7 +36,7 @@ def index() -> str:
 @schedule.post("/schedule/<entry>/run")
 def run(entry: str) -> AnyResponse:
     """Runs an entry now, and goes back to the schedule."""
-    found = entry_named(entry) or abort(404)
+    found = ENTRIES.get(entry) or abort(404)
     row = services().schedule.run_now(found, now())
     flash(wording.started(found.name, row["num"]), f"schedule-{found.name}")
     return redirect(url_for(".index", _anchor=found.name), 303)

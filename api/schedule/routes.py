@@ -9,9 +9,10 @@ from pydantic import BaseModel, Field
 from api.answers import json_answer
 from api.present import task_json
 from api.schedule.present import report_json, schedule_json
-from api.schedule.service import entry_named, now
+from api.schedule.service import now
 from api.schemas import OneTaskOut, Problem, TaskOut
 from api.services import services
+from lab.schedule import ENTRIES
 
 schedule = APIBlueprint(
     "schedule",
@@ -122,7 +123,7 @@ def due(path: EntryPath) -> Response:
     Which due time is meant the API works out itself; the first word of it makes a task, all others nothing.
     So it takes no login.
     """
-    entry = entry_named(path.entry) or _unknown(path)
+    entry = ENTRIES.get(path.entry) or _unknown(path)
     row = services().schedule.due(entry, now())
     return json_answer({"run": None if row is None else task_json(row)})
 
@@ -130,7 +131,7 @@ def due(path: EntryPath) -> Response:
 @schedule.post("/api/schedule/<entry>/run", responses={202: OneTaskOut, 404: Problem})
 def run(path: EntryPath) -> Response:
     """Run an entry now, outside of the schedule"""
-    entry = entry_named(path.entry) or _unknown(path)
+    entry = ENTRIES.get(path.entry) or _unknown(path)
     return json_answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
 
 

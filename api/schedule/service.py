@@ -5,12 +5,11 @@ from typing import Any, Final
 
 from api.queries import Row
 from api.relay import Relay
-from api.schedule.cleanup.store import Cleanup
 from api.schedule.reports.store import ReportRows
-from api.schedule.store import RunRows
+from api.schedule.store import Cleanup, RunRows
 from api.store import KeyReused, NewTask, Store
 from lab.clock import to_iso, to_us
-from lab.schedule import ENTRIES, Entry, day_before
+from lab.schedule import Entry, day_before
 from lab.settings import Settings
 
 BY_HAND: Final = timedelta(days=1)
@@ -61,11 +60,6 @@ class Schedule:
         added = self._store.add(new, relay=self._relay.name, key=key)
         self._relay.wake("celery")
         return added.rows[0]
-
-
-def entry_named(name: str) -> Entry | None:
-    """The entry of this name, or None."""
-    return ENTRIES.get(name)
 
 
 def now() -> datetime:

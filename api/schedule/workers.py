@@ -1,7 +1,7 @@
 """What the schedule's jobs ask of the API, each with its task's token: `Authorization: Bearer <token>`."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
@@ -10,12 +10,13 @@ from pydantic import BaseModel, Field
 from api.answers import json_answer
 from api.bearer import need_token
 from api.queries import Row
-from api.schedule.health import look
 from api.schedule.present import report_json
 from api.schedule.reports.text import write
 from api.schedule.service import now
 from api.schemas import Problem, TaskPath
 from api.services import services
+from api.watch import Watch
+from lab import amqp
 from lab.clock import to_us
 from lab.status import TaskStatus
 
@@ -26,6 +27,8 @@ workers = APIBlueprint(
     abp_tags=[Tag(name="Schedule", description="What runs by the clock, and the daily report")],
     abp_responses={403: Problem, 404: Problem, 409: Problem, 422: Problem},
 )
+
+FRESH_SECONDS: Final = 1.0
 
 
 class MailState(BaseModel):
@@ -39,7 +42,7 @@ class MailState(BaseModel):
 def health(path: TaskPath) -> Response:
     """For workers: how store, broker and workers are"""
     need_token(path.task_id)
-    return json_answer(look(services().watch))
+    return json_answer(_look(services().watch))
 
 
 @workers.post("/report")
@@ -83,6 +86,32 @@ def clean_up(path: TaskPath) -> Response:
     _task(path, "cleanup_old_data")
     removed, more = services().schedule.clean_up(now())
     return json_answer({"removed": removed, "more": more})
+
+
+def _look(watch: Watch) -> dict[str, Any]:
+    """`troubles`, a sentence each, none where all is well; and `figures`, for the check's result."""
+    seen = watch.refresh(FRESH_SECONDS)
+    workers = {
+        method: (n or 0) + (seen["naive_workers"][method] or 0) for method, n in seen["workers"].items()
+    }
+    troubles = []
+    if not seen["store"]["up"]:
+        troubles.append("the store does not answer")
+    if not seen["broker"]["up"]:
+        troubles.append("the API does not reach the broker")
+    elif not workers["rabbitmq"]:
+        troubles.append(
+            f"no consumer is connected: nobody takes messages off the queue {amqp.RABBITMQ_QUEUE}"
+        )
+    figures = {
+        "store": "up",
+        "broker": "up",
+        "celery_workers": workers["celery"],
+        "consumers": workers["rabbitmq"],
+        "outbox": seen["waiting"],
+        "dead_letters": seen["dead_letters"],
+    }
+    return {"troubles": troubles, "figures": figures}
 
 
 def _report(task: Row) -> Row:

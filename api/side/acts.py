@@ -121,10 +121,7 @@ def poison(stage: Stage) -> Outcome:
     """A message is taken and returned, as by workers that it kills, until the broker gives it up: in a queue
     with the arguments of the real one, so that no worker is harmed."""
     letter = f"returned too often, {uuid.uuid4()}"
-    connection = pika.BlockingConnection(
-        amqp.parameters(stage.settings.rmq_url, "transport-lab side by side")
-    )
-    try:
+    with amqp.connected(stage.settings.rmq_url, "transport-lab side by side") as connection:
         channel = connection.channel()
         amqp.declare_topology(channel)
         channel.confirm_delivery()
@@ -143,9 +140,6 @@ def poison(stage: Stage) -> Outcome:
             count = (properties.headers or {}).get("x-delivery-count", 0)
             answers.append({"delivery": len(answers) + 1, "x-delivery-count": count})
             channel.basic_reject(method.delivery_tag, requeue=True)
-    finally:
-        if connection.is_open:
-            connection.close()
     return Outcome(letter=letter, answers=answers)
 
 

@@ -25,12 +25,6 @@ def message_json(message: Message) -> dict[str, Any]:
     }
 
 
-def task_of(message: Message) -> str | None:
-    """The id of the task that the message is of: Celery says it in a header, by hand it is the message's id."""
-    named = (message.properties.get("headers") or {}).get("id") or message.properties.get("message_id")
-    return named if isinstance(named, str) else None
-
-
 def _body(body: bytes) -> Any:
     try:
         return _masked(from_json(body, allow_inf_nan=False))

@@ -1,14 +1,17 @@
 """Runs a feature on both sides at once, and keeps what came of it."""
 
+import json
 import logging
+import os
+import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from api.receive import BrokerAway
 from api.side.feature import Feature
-from api.side.kept import KeptRuns
 from api.side.stage import Outcome, Parts, Stage
 from api.workflows.service import NoChords
 from lab import amqp
@@ -18,6 +21,31 @@ from transports.control import ControlError
 ERRORS: Final = (BrokerAway, ControlError, NoChords, *amqp.ERRORS)
 
 logger = logging.getLogger(__name__)
+
+
+class KeptRuns:
+    """The last run of each feature, as files below `folder` that all processes of the API read."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, run: dict[str, Any]) -> None:
+        """Keeps `run` as the last one of its `feature`."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        incoming = self._folder / f".{secrets.token_hex(8)}"
+        incoming.write_text(json.dumps(run))
+        os.replace(incoming, self._path(run["feature"]))
+
+    def last(self, feature: str) -> dict[str, Any] | None:
+        """The last run of `feature`; None where there was none."""
+        try:
+            run: dict[str, Any] = json.loads(self._path(feature).read_text())
+        except FileNotFoundError:
+            return None
+        return run
+
+    def _path(self, feature: str) -> Path:
+        return self._folder / f"{feature}.json"
 
 
 class RunsAlready(Exception):

@@ -12,11 +12,12 @@ from api.outbox import Outbox
 from api.queries import Row
 from api.relay import Relay
 from api.schemas import TaskRequest
-from api.side.messages import message_json, task_of
+from api.side.messages import message_json
 from api.side.wire import Wire
 from api.store import Store
 from api.submit import Submitter, store_reports
 from api.workflows.queries import WorkflowRows
+from lab import amqp
 from lab.settings import Settings
 from lab.status import TaskStatus
 from transports import create_transport
@@ -112,7 +113,7 @@ class Stage:
             ours |= {node["id"] for node in self.workflow_rows.nodes(outcome.workflow)}
         found = []
         for message in self._wire.messages:
-            task_id = task_of(message)
+            task_id = amqp.task_of(message.properties.get("headers"), message.properties.get("message_id"))
             if task_id is None or task_id in ours or self.store.get(task_id) is None:
                 found.append(message_json(message))
         return found

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from api.counts import count_statuses
+from api.queries import count_statuses
 from lab.status import TaskStatus
 
 AWAITED: Final = "awaited"

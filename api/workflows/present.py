@@ -4,9 +4,8 @@ from typing import Any
 
 from flask import url_for
 
-from api.counts import count_statuses
 from api.present import task_json
-from api.queries import Row
+from api.queries import Row, count_statuses
 from api.services import services
 from lab.clock import now_us, to_iso
 from lab.plan import Plan

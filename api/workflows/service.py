@@ -1,10 +1,7 @@
 """Sending and cancelling workflows."""
 
-import logging
 import uuid
 from typing import Final
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import BackgroundThread
 from api.queries import Row
@@ -23,8 +20,6 @@ LOOK_SECONDS: Final = 10.0
 # Celery's chain and group pass no results from one process to another's chord.
 WITHOUT_CHORDS: Final = ("chain", "group")
 
-logger = logging.getLogger(__name__)
-
 
 class NoChords(Exception):
     """Celery's result backend can do none of what this pattern needs."""
@@ -35,7 +30,7 @@ class WorkflowService(BackgroundThread):
     overdue."""
 
     def __init__(self, settings: Settings, store: Store, relay: Relay, rows: WorkflowRows) -> None:
-        super().__init__("overdue workflows")
+        super().__init__("overdue workflows", LOOK_SECONDS)
         self._settings = settings
         self._store = store
         self._relay = relay
@@ -84,15 +79,8 @@ class WorkflowService(BackgroundThread):
         row = self._store.get(task_id)
         return row if row is not None and row["workflow_id"] and row["kind"] == "dmap" else None
 
-    def end_overdue(self) -> None:
+    def step(self) -> None:
         """Ends the workflows whose time is over."""
         for workflow_id in self.rows.overdue(now_us()):
             error = f"it did not end within {self._settings.workflow_hours:g} hours"
             self.following.cancel(workflow_id, TaskStatus.FAILED, error)
-
-    def _run(self) -> None:
-        while not self._ending.wait(LOOK_SECONDS):
-            try:
-                self.end_overdue()
-            except SQLAlchemyError as error:
-                logger.warning("overdue workflows wait: %s", error)

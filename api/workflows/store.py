@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from api.database import writing
+from api.database import take_turn, writing
 from api.models import outbox, tasks, workflows
 from api.moves import NewTask
 from api.queries import Row
@@ -25,7 +25,6 @@ from lab.plan import Plan, Stage, Step
 from lab.status import StatusUpdate, TaskStatus
 
 STEP_SECONDS: Final = 600.0
-_CHUNK: Final = 500
 
 Errand = Callable[[], object]
 
@@ -56,7 +55,7 @@ class Workflows:
         """Ends a workflow as `status`, for the reason `error`; False where it has ended, or there is none."""
         now = now_us()
         with writing(self._store.engine) as connection:
-            self._store.next(connection, "change", 0)
+            take_turn(connection)
             workflow = self._open(connection, workflow_id)
             if workflow is None:
                 return False
@@ -74,7 +73,7 @@ class Workflows:
         """
         now = now_us()
         with writing(self._store.engine) as connection:
-            self._store.next(connection, "change", 0)
+            take_turn(connection)
             query = sa.select(workflows.c.plan).where(workflows.c.id == node["workflow_id"])
             plan = Plan.model_validate(connection.execute(query).scalar_one())
             nodes = self._nodes(connection, node["workflow_id"])
@@ -186,9 +185,7 @@ class Workflows:
             now,
         )
         self._store.mark_cancelled(connection, running, now)
-        nums = [row["num"] for row in waiting]
-        for start in range(0, len(nums), _CHUNK):
-            connection.execute(outbox.delete().where(outbox.c.num.in_(nums[start : start + _CHUNK])))
+        connection.execute(outbox.delete().where(outbox.c.num.in_([row["num"] for row in waiting])))
         self._set(connection, workflow, status=status.value, error=error[:2000], finished_us=now)
         method = workflow["method"]
         errands: list[Errand] = [partial(self._relay.cancel, method, row["id"]) for row in running]

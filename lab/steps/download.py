@@ -1,10 +1,7 @@
 """The steps that fetch what a path names, each by what its scheme asks for."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -15,6 +12,7 @@ from lab.context import Context, TemporaryError
 from lab.places import Places
 from lab.steps.paths import inside
 from lab.steps.s3 import ERRORS, NotAllowed, bucket_and_key, connect
+from lab.steps.texts import deliver
 
 CHUNK_BYTES: Final = 256 * 1024
 MOST_REDIRECTS: Final = 5
@@ -134,22 +132,16 @@ def _read_web(path: str, places: Places) -> Iterator[bytes]:
 
 
 def _take(context: Context, path: str, chunks: Iterable[bytes]) -> dict[str, Any]:
-    """Writes `chunks` within the bounds and delivers them to the API, since workers share no disk."""
-    if context.files is None:
-        raise TypeError("a step needs the API's files to deliver what it made")
-    places, began = context.places, time.monotonic()
-    size, digest = 0, hashlib.sha256()
-    with TemporaryDirectory(prefix="lab-step-") as folder:
-        target = Path(folder, "file")
-        with target.open("wb") as file:
-            for chunk in chunks:
-                size += len(chunk)
-                digest.update(chunk)
-                if size > places.most_bytes:
-                    raise TooMuch(f"{path[:200]!r} is larger than {places.most_bytes} bytes")
-                if time.monotonic() - began > places.seconds:
-                    raise TooMuch(f"{path[:200]!r} takes longer than {places.seconds:g} s")
-                file.write(chunk)
-        context.progress(0.6)
-        context.files.deliver(target)
-    return {"path": path, "task": context.files.task_id, "bytes": size, "sha256": digest.hexdigest()}
+    return {"path": path, **deliver(context, _bounded(context, path, chunks))}
+
+
+def _bounded(context: Context, path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    places, began, size = context.places, time.monotonic(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > places.most_bytes:
+            raise TooMuch(f"{path[:200]!r} is larger than {places.most_bytes} bytes")
+        if time.monotonic() - began > places.seconds:
+            raise TooMuch(f"{path[:200]!r} takes longer than {places.seconds:g} s")
+        yield chunk
+    context.progress(0.6)

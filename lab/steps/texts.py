@@ -28,7 +28,7 @@ def count_words(context: Context, file: dict[str, Any]) -> dict[str, Any]:
     context.progress(0.5)
     words = re.findall(r"\w+", text.casefold())
     counted = sorted(Counter(words).items(), key=lambda one: (-one[1], one[0]))
-    made = _deliver(context, [text])
+    made = deliver(context, [text.encode()])
     return {
         "path": file["path"],
         **made,
@@ -41,23 +41,23 @@ def count_words(context: Context, file: dict[str, Any]) -> dict[str, Any]:
 def write_paths(context: Context, files: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
     """Writes one file that lists what was fetched: checksum, size and path of each, in their order."""
     listed = files if isinstance(files, list) else [files]
-    lines = (f"{one['sha256']}  {one['bytes']:>9}  {one['path']}\n" for one in listed)
-    return {"files": len(listed), **_deliver(context, lines)}
+    lines = (f"{one['sha256']}  {one['bytes']:>9}  {one['path']}\n".encode() for one in listed)
+    return {"files": len(listed), **deliver(context, lines)}
 
 
 def merge_files(context: Context, files: dict[str, Any] | list[dict[str, Any]]) -> dict[str, Any]:
     """Fetches what the steps before delivered and merges it into one file, each under its path."""
     listed = files if isinstance(files, list) else [files]
 
-    def parts() -> Iterable[str]:
+    def parts() -> Iterable[bytes]:
         with TemporaryDirectory(prefix="lab-step-") as folder:
             for place, one in enumerate(listed, 1):
                 source = Path(folder, "source")
                 _files(context).fetch_from(one["task"], source)
-                yield f"==> {one['path']} <==\n{normalised(source.read_bytes())}"
+                yield f"==> {one['path']} <==\n{normalised(source.read_bytes())}".encode()
                 context.progress(0.9 * place / len(listed))
 
-    made = _deliver(context, parts())
+    made = deliver(context, parts())
     counted = [one["words"] for one in listed if "words" in one]
     return {"files": len(listed), **({"words": sum(counted)} if counted else {}), **made}
 
@@ -69,16 +69,20 @@ def normalised(raw: bytes) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
-def _deliver(context: Context, parts: Iterable[str]) -> dict[str, Any]:
+def deliver(context: Context, chunks: Iterable[bytes]) -> dict[str, Any]:
+    """Writes `chunks` into a file and delivers it to the API, since workers share no disk.
+
+    Returns:
+        The task that holds the file, its size in bytes and its SHA-256.
+    """
     size, digest = 0, hashlib.sha256()
     with TemporaryDirectory(prefix="lab-step-") as folder:
         target = Path(folder, "made")
         with target.open("wb") as file:
-            for part in parts:
-                raw = part.encode()
-                size += len(raw)
-                digest.update(raw)
-                file.write(raw)
+            for chunk in chunks:
+                size += len(chunk)
+                digest.update(chunk)
+                file.write(chunk)
         _files(context).deliver(target)
     return {"task": _files(context).task_id, "bytes": size, "sha256": digest.hexdigest()}
 

@@ -11,8 +11,7 @@ import pika
 import pytest
 
 from harness import proc
-from harness.broker import can_log_in
-from harness.node import NodeError, RabbitNode
+from harness.node import NodeError, RabbitNode, can_log_in
 
 # Skips, or fails in CI, where RabbitMQ is missing.
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.slow]

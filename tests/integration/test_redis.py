@@ -230,7 +230,7 @@ def test_a_group_outlasts_the_absence_of_its_results_store(
             answer = running.session.get(f"{running.url}/api/groups/{group_id}", timeout=30)
             tasks = [task["id"] for task in answer.json()["group"]["tasks"]]
             running.wait_for(tasks[:1], "IN_PROGRESS")
-            store.stop()
+            store.terminate()
             time.sleep(12)  # longer than the client itself tries again
             store.start()
             told = running.wait_for(tasks, timeout=60)

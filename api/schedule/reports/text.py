@@ -1,7 +1,7 @@
 """A report written out for mail."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from flask import render_template
 from flask_babel import force_locale
@@ -10,11 +10,9 @@ from api.i18n import duration, number
 from api.queries import Row
 from api.schedule import wording
 from api.schedule.present import report_json
-from api.schedule.reports.queries import MEASURES
+from api.schedule.reports.store import MEASURES
 from api.wording import LABELS, gettext
 from lab.settings import Settings
-
-_WIDTHS: Final = (10, 24, 9, 9, 9, 9)
 
 
 def write(row: Row, settings: Settings) -> dict[str, str]:

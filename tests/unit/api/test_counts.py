@@ -1,4 +1,4 @@
-from api.counts import count_statuses
+from api.queries import count_statuses
 from lab.status import TaskStatus
 
 

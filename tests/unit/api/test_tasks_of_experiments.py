@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from api.schedule.cleanup.store import Cleanup
-from api.schedule.reports.queries import figures
+from api.schedule.reports.store import figures
+from api.schedule.store import Cleanup
 from api.services import Services
 from api.store import NewTask, Query, Store
 from lab.clock import now_us

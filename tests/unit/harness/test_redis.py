@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from harness.processes import ProcessError
 from harness.redis import RedisNode
 
 # Skips, or fails in CI, where Redis is missing.
@@ -38,7 +39,7 @@ def test_it_starts_again_on_the_same_port_and_has_forgotten_everything(
     url = own.url
     with redis.Redis.from_url(url) as client:
         client.set("forgotten", "soon")
-    own.stop()
+    own.terminate()
     own.start()
     assert own.url == url
     with redis.Redis.from_url(url) as client:
@@ -55,6 +56,6 @@ def test_nothing_of_it_is_left_when_it_has_stopped(tmp_path: Path) -> None:
 
 def test_one_that_cannot_start_says_why(own: RedisNode, tmp_path: Path) -> None:
     second = RedisNode(tmp_path / "second")
-    second._server.command[2] = str(own.port)
-    with pytest.raises(RuntimeError, match=r"Redis did not start:\n(?s:.)*Address already in use"):
+    second.command[2] = str(own.port)
+    with pytest.raises(ProcessError, match=r"Redis ended while starting:\n(?s:.)*Address already in use"):
         second.start()

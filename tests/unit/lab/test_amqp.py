@@ -66,3 +66,9 @@ def test_every_queue_of_jobs_has_one_with_priorities_beside_it() -> None:
     for queue in ("celery", "tasks"):
         assert channel.queues[f"{queue}.priority"]["x-max-priority"] == 9
         assert channel.queues[f"{queue}.priority"]["x-dead-letter-routing-key"] == f"{queue}.dead"
+
+
+def test_a_task_is_named_by_celerys_header_or_by_the_message_id() -> None:
+    assert amqp.task_of({"id": "7"}, None) == "7"
+    assert amqp.task_of({}, "8") == "8"
+    assert amqp.task_of(None, None) is None

@@ -5,8 +5,7 @@ from pydantic import ValidationError
 
 from lab.context import Context
 from lab.kinds import KINDS, PLAIN
-from lab.own_kinds import kinds_of
-from lab.signatures import bind, model, open_parameter, parameters
+from lab.signatures import bind, kinds_of, model, open_parameter, parameters
 
 
 def example(

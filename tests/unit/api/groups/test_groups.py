@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.groups.archive import entry_name
+from api.groups.routes import entry_name
 from api.services import Services
 from lab.status import StatusUpdate, TaskStatus
 from lab.token import sign

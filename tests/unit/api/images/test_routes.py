@@ -195,12 +195,12 @@ def test_uploads_and_results_expire(client: FlaskClient, parts: Services) -> Non
     task = _group(client)["tasks"][0]
     headers = _bearer(parts, task["id"])
     client.put(f"/api/tasks/{task['id']}/output/preview", data=b"small", headers=headers)
-    parts.sweeper.sweep()
+    parts.sweeper.step()
     assert client.get(f"/api/tasks/{task['id']}/input", headers=headers, buffered=True).status_code == 200
     old = time.time() - 25 * 3600
     for path in parts.settings.images.glob("*/*"):
         os.utime(path, (old, old))
-    parts.sweeper.sweep()
+    parts.sweeper.step()
     assert not list(parts.settings.images.glob("*/*"))
     answer = client.get(f"/api/tasks/{task['id']}/input", headers=headers)
     assert answer.status_code == 404

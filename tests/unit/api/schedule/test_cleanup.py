@@ -17,7 +17,7 @@ from api.models import (
     tasks,
     workflows,
 )
-from api.schedule.cleanup.store import Cleanup
+from api.schedule.store import Cleanup
 from api.services import Services
 from api.store import NewGroup, NewTask, Store
 from experiments.model import Figures, Run

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from api.side.messages import MASK, message_json, task_of
+from api.side.messages import MASK, message_json
 from api.side.wire import Message
 
 
@@ -24,9 +24,3 @@ def test_tokens_are_masked_wherever_they_stand() -> None:
 )
 def test_a_body_is_json_or_text_or_digits(body: bytes, shown: object) -> None:
     assert message_json(Message("", "tasks", False, {}, body))["body"] == shown
-
-
-def test_a_task_is_named_by_celerys_header_or_by_the_message_id() -> None:
-    assert task_of(Message("", "", False, {"headers": {"id": "7"}})) == "7"
-    assert task_of(Message("", "", False, {"message_id": "8"})) == "8"
-    assert task_of(Message("", "", False)) is None

@@ -10,9 +10,8 @@ from flask.testing import FlaskClient
 from api.outbox import Outbox
 from api.services import Services
 from api.side import pages
-from api.side.kept import KeptRuns
 from api.side.rows import FEATURES, ROWS
-from api.side.service import RunsAlready
+from api.side.service import KeptRuns, RunsAlready
 from transports.topology import declared
 
 JSON = {"Accept": "application/json"}

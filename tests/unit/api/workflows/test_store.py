@@ -239,11 +239,11 @@ def test_a_stage_that_is_reported_late_holds_nothing_up_for_ever(parts: Services
 
 def test_a_workflow_that_takes_too_long_fails(parts: Services) -> None:
     run = Run(parts, "chain")
-    parts.workflows.end_overdue()
+    parts.workflows.step()
     assert run.row["status"] == "PENDING"
     with parts.store.engine.begin() as connection:
         connection.execute(workflows.update().values(deadline_us=1))
-    parts.workflows.end_overdue()
+    parts.workflows.step()
     assert (run.row["status"], run.row["error"]) == ("FAILED", "it did not end within 24 hours")
     assert run.nodes()["list"]["error"] == "never run: it did not end within 24 hours"
 

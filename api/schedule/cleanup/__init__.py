@@ -1,1 +1,0 @@
-"""Removing what ended long ago, a little at a time."""
