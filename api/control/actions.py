@@ -123,7 +123,7 @@ def _whole(text: str, most: int) -> int:
 
 def _outcome(answers: list[Answer], silent: str, done: str) -> Response:
     """What an order came to: `silent` where nobody answered, `done` where all obeyed."""
-    said = {"answers": _told(answers)}
+    said: dict[str, Any] = {"answers": _told(answers)}
     if not answers:
         return tell(silent, 504, **said)
     for answer in answers:
