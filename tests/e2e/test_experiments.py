@@ -120,7 +120,7 @@ def test_what_differs_follows_the_form(visitor: Visitor) -> None:
 def test_it_works_without_scripts(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open("/experiments", java_script_enabled=False)
     page.get_by_label("Sync").uncheck()
-    page.get_by_text("Message size, deadline, title").click()
+    page.get_by_text("Reports, message size, deadline, title").click()
     page.locator("#title").fill("By hand")
     page.get_by_role("button", name="Show what differs").click()
     expect(page.locator("#title")).to_have_value("By hand")

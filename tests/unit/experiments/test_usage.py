@@ -11,6 +11,7 @@ from experiments.model import Usage
 from experiments.plan import Arm
 from experiments.usage import UsageMeter, api_server, local_nodes, read_nodes
 from harness.node import RabbitNode
+from lab.delivery import Delivery
 from lab.settings import Settings
 from lab.traffic import Traffic
 from tests.unit.experiments.test_equalise import Crew
@@ -189,3 +190,9 @@ def test_an_id_of_another_machine_or_program_is_not_taken_for_the_brokers(settin
 
 def test_without_the_management_api_nothing_is_known_of_nodes(settings: Settings) -> None:
     assert read_nodes(settings) == []
+
+
+def test_nothing_is_known_of_workers_that_nobody_can_ask(settings: Settings) -> None:
+    naive = Arm(method="celery", delivery=Delivery.NAIVE)
+    used = between(settings, Told([told(cpu_seconds=1.0)], [told(cpu_seconds=2.0)]), naive)
+    assert used["workers"] == Usage()
