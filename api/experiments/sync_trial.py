@@ -3,7 +3,6 @@
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 from api.experiments.trials import BrokeredTrial, Desk
 from api.relay import job_of
@@ -11,9 +10,7 @@ from api.store import Row
 from api.submit import store_reports
 from experiments.plan import Arm
 from lab.clock import now_us
-from lab.context import Report
 from lab.job import Job
-from lab.status import TaskStatus, Verdict
 from transports import ReportFor, create_transport
 
 
@@ -69,29 +66,17 @@ class SyncTrial(BrokeredTrial):
         return handed_us
 
     def _run(self, name: str) -> None:
-        report_for = self._stamping(name) if self.beside else self._noting(name)
-        transport = create_transport("sync", self._desk.settings, report_for)
+        by_store = store_reports(self._desk.store, name)
+        transport = create_transport(
+            "sync", self._desk.settings, self._stamping(name) if self.beside else by_store
+        )
         while (job := self._waiting.get()) is not None and not self._closed.is_set():
             self._running[name] = job.task_id
-            transport.submit([job])
+            try:
+                transport.submit([job])
+            except Exception as error:  # the store's: what the job itself raises is its outcome
+                self._error = error
+                return
 
     def _stamping(self, name: str) -> ReportFor:
         return lambda job, attempt: self._desk.reporter.for_job(job, name, attempt)
-
-    def _noting(self, name: str) -> ReportFor:
-        """Reports to the store, and notes what that raises: the transport takes it for the job's own failure."""
-        reports = store_reports(self._desk.store, name)
-
-        def report_for(job: Job, attempt: int) -> Report:
-            inner = reports(job, attempt)
-
-            def report(status: TaskStatus, **more: Any) -> Verdict:
-                try:
-                    return inner(status, **more)
-                except Exception as error:
-                    self._error = error
-                    raise
-
-            return report
-
-        return report_for
