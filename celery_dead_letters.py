@@ -42,11 +42,17 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]
 
 
 def check(message: Any) -> None:
-    """Raises ValueError, or what decoding raises, where `message` is no task of Celery's protocol 2."""
+    """Raises ValueError, TypeError or what decoding raises where `message` is no task of Celery's protocol 2."""
     headers = message.headers if isinstance(message.headers, dict) else {}
     for name in ("task", "id"):
         if not isinstance(headers.get(name), str):
             raise ValueError(f"it has no header {name}")
+    # Celery looks at these only when it has taken a process of the pool for the task, and never gives it back.
+    if not all(isinstance(name, str) for name in headers.get("stamped_headers") or ()):
+        raise ValueError("its stamped_headers are no names")
+    hard, soft = headers.get("timelimit") or (None, None)
+    if not all(limit is None or 0 <= limit <= 1e9 for limit in (hard, soft)):
+        raise ValueError("its time limits are no seconds")
     match message.payload:
         case [list(), dict(), _]:
             return
