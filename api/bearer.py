@@ -1,20 +1,22 @@
 """The token of a task as workers show it: `Authorization: Bearer <token>` (RFC 6750)."""
 
-from flask import Response, request
+from typing import NoReturn
+
+from flask import abort, request
 
 from api.problems import problem
 from api.services import services
 from lab.token import verify
 
 
-def holds_token(task_id: str) -> bool:
-    """Whether this request carries the token of the task `task_id`."""
+def check_token(task_id: str) -> None:
+    """Ends this request with 403 unless it carries the token of the task `task_id`."""
     given = request.authorization
-    return (
-        given is not None and given.type == "bearer" and verify(services().secret, task_id, given.token or "")
-    )
+    token = given.token if given is not None and given.type == "bearer" else None
+    if not verify(services().secret, task_id, token or ""):
+        forbid()
 
 
-def refuse() -> Response:
-    """The answer to one that does not."""
-    return problem(403, "Forbidden", "the token is wrong for this task")
+def forbid() -> NoReturn:
+    """Ends this request with 403."""
+    abort(problem(403, "Forbidden", "the token is wrong for this task"))

@@ -9,7 +9,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from api.answers import json_answer
-from api.bearer import holds_token, refuse
+from api.bearer import check_token
 from api.images.files import DiskFull, Part
 from api.images.intake import fault
 from api.problems import problem
@@ -136,8 +136,7 @@ def task_input(path: FilePath) -> Response:
 
     The task's own token opens it: `Authorization: Bearer <token>`.
     """
-    if not holds_token(path.task_id):
-        return refuse()
+    check_token(path.task_id)
     row = services().store.get(path.task_id)
     upload_id = row["params"].get("image_id", "") if row else ""
     found = services().uploads.get([upload_id]).get(upload_id)
@@ -156,8 +155,7 @@ def task_output(path: PartPath) -> Response:
 
     Delivering it again replaces it, as long as the task has not ended.
     """
-    if not holds_token(path.task_id):
-        return refuse()
+    check_token(path.task_id)
     row = services().store.get(path.task_id)
     if row is None:
         return problem(404, "Not Found", "there is no such task")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
@@ -13,7 +13,7 @@ from api.schedule.present import report_json, schedule_json
 from api.schedule.service import now
 from api.schemas import OneTaskOut, Problem, TaskOut
 from api.services import services
-from lab.schedule import ENTRIES
+from lab.schedule import ENTRIES, Entry
 
 schedule = APIBlueprint(
     "schedule",
@@ -124,20 +124,14 @@ def due(path: EntryPath) -> Response:
     Which due time is meant the API works out itself; the first word of it makes a task, all others nothing.
     So it takes no login.
     """
-    entry = ENTRIES.get(path.entry)
-    if entry is None:
-        return _unknown(path)
-    row = services().schedule.due(entry, now())
+    row = services().schedule.due(_entry(path), now())
     return json_answer({"run": None if row is None else task_json(row)})
 
 
 @schedule.post("/api/schedule/<entry>/run", responses={202: OneTaskOut, 404: Problem})
 def run(path: EntryPath) -> Response:
     """Run an entry now, outside of the schedule"""
-    entry = ENTRIES.get(path.entry)
-    if entry is None:
-        return _unknown(path)
-    return json_answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
+    return json_answer({"task": task_json(services().schedule.run_now(_entry(path), now()))}, 202)
 
 
 @schedule.get("/api/reports", responses={200: ReportsOut})
@@ -156,5 +150,7 @@ def report(path: ReportPath) -> Response:
     return json_answer({**report_json(row), "figures": row["figures"]})
 
 
-def _unknown(path: EntryPath) -> Response:
-    return problem(404, "Not Found", f"the schedule has no entry {path.entry!r}")
+def _entry(path: EntryPath) -> Entry:
+    if path.entry not in ENTRIES:
+        abort(problem(404, "Not Found", f"the schedule has no entry {path.entry!r}"))
+    return ENTRIES[path.entry]

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from flask import Response
+from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from api.answers import json_answer
-from api.bearer import holds_token, refuse
+from api.bearer import check_token
 from api.problems import problem
 from api.queries import Row
 from api.schedule.present import report_json
@@ -42,8 +42,7 @@ class MailState(BaseModel):
 @workers.post("/health")
 def health(path: TaskPath) -> Response:
     """For workers: how store, broker and workers are"""
-    if not holds_token(path.task_id):
-        return refuse()
+    check_token(path.task_id)
     return json_answer(_look(services().watch))
 
 
@@ -53,20 +52,14 @@ def report(path: TaskPath) -> Response:
 
     Asked again, it is the same report.
     """
-    task = _task(path, "generate_daily_report")
-    if isinstance(task, Response):
-        return task
-    row = _report(task)
+    row = _report(_task(path, "generate_daily_report"))
     return json_answer({**report_json(row), "key": row["created_us"]})
 
 
 @workers.post("/report/text")
 def report_text(path: TaskPath) -> Response:
     """For workers: the report as a mail says it"""
-    task = _task(path, "generate_daily_report")
-    if isinstance(task, Response):
-        return task
-    row = _report(task)
+    row = _report(_task(path, "generate_daily_report"))
     return json_answer(write(row, services().settings))
 
 
@@ -78,8 +71,6 @@ def report_mail(path: TaskPath, body: MailState) -> Response:
     """
     # A mail that the server took while its task was cancelled was taken all the same.
     task = _task(path, "generate_daily_report", ended=body.state != "sending")
-    if isinstance(task, Response):
-        return task
     rows = services().schedule.reports
     if body.state != "sending":
         rows.end_mail(task["id"], body.state, body.error)
@@ -94,9 +85,7 @@ def clean_up(path: TaskPath) -> Response:
 
     Tells how much of what it removed, and whether there is more.
     """
-    task = _task(path, "cleanup_old_data")
-    if isinstance(task, Response):
-        return task
+    _task(path, "cleanup_old_data")
     removed, more = services().schedule.clean_up(now())
     return json_answer({"removed": removed, "more": more})
 
@@ -132,13 +121,12 @@ def _report(task: Row) -> Row:
     return services().schedule.reports.make(task["id"], since, until)
 
 
-def _task(path: TaskPath, kind: str, *, ended: bool = False) -> Row | Response:
-    """The task that asks, of this kind and, unless it may have `ended`, under way; else the refusal."""
-    if not holds_token(path.task_id):
-        return refuse()
+def _task(path: TaskPath, kind: str, *, ended: bool = False) -> Row:
+    """The task that asks, of this kind and, unless it may have `ended`, under way; ends the request else."""
+    check_token(path.task_id)
     row = services().store.get(path.task_id)
     if row is None or row["kind"] != kind:
-        return problem(404, "Not Found", f"there is no task of the kind {kind} with this id")
+        abort(problem(404, "Not Found", f"there is no task of the kind {kind} with this id"))
     if TaskStatus(row["status"]).final and not ended:
-        return problem(409, "Conflict", f"task {row['num']} is {row['status']}")
+        abort(problem(409, "Conflict", f"task {row['num']} is {row['status']}"))
     return row

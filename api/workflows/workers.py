@@ -4,7 +4,7 @@ from flask import Response, json, send_file
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.answers import json_answer
-from api.bearer import holds_token, refuse
+from api.bearer import check_token, forbid
 from api.problems import invalid, problem
 from api.relay import job_of
 from api.schemas import Problem
@@ -28,10 +28,9 @@ workers = APIBlueprint(
 )
 def file_of(path: EarlierPath) -> Response:
     """For workers: the file that an earlier task of the same workflow made"""
-    if not holds_token(path.task_id) or not services().workflows.rows.is_earlier(
-        path.earlier_id, path.task_id
-    ):
-        return refuse()
+    check_token(path.task_id)
+    if not services().workflows.rows.is_earlier(path.earlier_id, path.task_id):
+        forbid()
     file = services().image_files.made(path.earlier_id, "result")
     if not file.exists():
         return problem(404, "Not Found", "the task made no file, or it has expired")
@@ -41,8 +40,7 @@ def file_of(path: EarlierPath) -> Response:
 @workers.post("/paths", responses={200: PathsOut})
 def paths(path: NodePath, body: TableIn) -> Response:  # noqa: ARG001 - the one table that there is
     """For workers: the paths that a table of the store holds"""
-    if not holds_token(path.task_id):
-        return refuse()
+    check_token(path.task_id)
     return json_answer({"paths": services().workflows.rows.paths()})
 
 
@@ -52,8 +50,7 @@ def nodes(path: NodePath, body: ItemsIn) -> Response:
 
     Asked again, it is the same ones, whatever the list. Each comes with its own token.
     """
-    if not holds_token(path.task_id):
-        return refuse()
+    check_token(path.task_id)
     node = services().workflows.map_node(path.task_id)
     if node is None:
         return problem(404, "Not Found", "this task is no map of a workflow")
