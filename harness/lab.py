@@ -132,17 +132,12 @@ class Lab:
     ) -> list[dict[str, Any]]:
         """Submits timed jobs and returns the tasks of the answer; raises requests.HTTPError."""
         body = {"method": method, "timeout": timeout, "count": count, **fields}
-        answer = self.session.post(f"{self.url}/api/tasks", json=body, timeout=120)
-        answer.raise_for_status()
-        tasks: list[dict[str, Any]] = answer.json()["tasks"]
+        tasks: list[dict[str, Any]] = self._ask("POST", "api/tasks", json=body)["tasks"]
         return tasks
 
     def task(self, task_id: str) -> dict[str, Any]:
         """One task with its history."""
-        answer = self.session.get(f"{self.url}/api/tasks/{task_id}", timeout=30)
-        answer.raise_for_status()
-        task: dict[str, Any] = answer.json()
-        return task
+        return self._ask("GET", f"api/tasks/{task_id}")
 
     def wait_for(
         self, task_ids: list[str], *statuses: str, timeout: float = 60.0
@@ -165,17 +160,11 @@ class Lab:
 
     def process_images(self, images: list[str]) -> str:
         """Sends a group by the plain route and returns its id."""
-        answer = self.session.post(f"{self.url}/process_images", json={"images": images}, timeout=30)
-        answer.raise_for_status()
-        group_id: str = answer.json()["group_id"]
-        return group_id
+        return str(self._ask("POST", "process_images", json={"images": images})["group_id"])
 
     def share(self, group_id: str) -> float:
         """The share of a group's tasks that are done, by the plain route."""
-        answer = self.session.get(f"{self.url}/status/{group_id}", timeout=30)
-        answer.raise_for_status()
-        share: float = answer.json()["status"]
-        return share
+        return float(self._ask("GET", f"status/{group_id}")["status"])
 
     def wait_for_share(self, group_id: str, share: float = 1.0, timeout: float = 60.0) -> list[float]:
         """Waits until that share is reached; returns each that was seen on the way, once. Raises
@@ -201,14 +190,18 @@ class Lab:
         """Waits until the store holds `count` dead letters, and returns them; raises TimeoutError."""
         deadline = time.monotonic() + timeout
         while True:
-            answer = self.session.get(f"{self.url}/api/dead-letters", timeout=30)
-            answer.raise_for_status()
-            letters: list[dict[str, Any]] = answer.json()["dead_letters"]
+            letters: list[dict[str, Any]] = self._ask("GET", "api/dead-letters")["dead_letters"]
             if len(letters) >= count:
                 return letters
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{len(letters)} dead letters, not {count}")
             time.sleep(0.1)
+
+    def _ask(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
+        answer = self.session.request(method, f"{self.url}/{path}", json=json, timeout=120 if json else 30)
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
 
     def stop(self) -> None:
         """Ends workers, then the API."""

@@ -15,7 +15,6 @@ class Entry(NamedTuple):
 
     pid: int
     ppid: int
-    pgrp: int
     session: int
 
 
@@ -30,7 +29,7 @@ def table() -> Iterator[Entry]:
         except OSError:
             continue
         if len(fields) > 3 and fields[0] not in "ZX":
-            yield Entry(int(folder.name), int(fields[1]), int(fields[2]), int(fields[3]))
+            yield Entry(int(folder.name), int(fields[1]), int(fields[3]))
 
 
 def is_alive(pid: int) -> bool:

@@ -200,7 +200,10 @@ def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "value_error":
         return f"{name} {first['ctx']['error']}".strip()
-    return f"{name} is {given.get(name)!r}: {first['msg'].replace('Input', 'it')}"
+    said = first["msg"].replace("Input", "it")
+    if first["type"] == "zoneinfo_str":
+        said = "it takes a time zone's name, such as UTC or Europe/Moscow"
+    return f"{name} is {given.get(name)!r}; {said}"
 
 
 def _kept_secret(path: Path) -> bytes:

@@ -14,7 +14,7 @@ class Side:
 
     Attributes:
         code: where it stands, as `api.side.source.excerpts` takes it; nothing where it is not done.
-        objects: what it needs at the broker, as `api.side.objects.declared` names it.
+        objects: what it needs at the broker, as `transports.topology.declared` names it.
         gives: what it guarantees and what not, in English.
     """
 

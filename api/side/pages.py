@@ -2,16 +2,19 @@
 
 import re
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from flask import Blueprint, abort, render_template, request, url_for
 from markupsafe import Markup
 from pydantic_core import to_json
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import JsonLexer, PythonLexer
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.answers import say
 from api.services import services
-from api.side import highlight
 from api.side.feature import METHODS, Feature
 from api.side.present import feature_json, lines, run_json
 from api.side.rows import FEATURES, ROWS
@@ -84,7 +87,7 @@ def _shown(feature: Feature) -> dict[str, Any]:
     for side in told["sides"].values():
         room = SHOWN_LINES
         for excerpt in side["code"]:
-            coloured = list(enumerate(highlight.python(excerpt["text"]), excerpt["first"]))
+            coloured = list(enumerate(_python(excerpt["text"]), excerpt["first"]))
             fits = len(coloured) <= room + LEFT_LINES
             cut = len(coloured) if fits else room if room > LEFT_LINES else 0
             excerpt["shown"], excerpt["folded"] = coloured[:cut], coloured[cut:]
@@ -122,7 +125,20 @@ def _after(task: dict[str, Any], at: str) -> float:
 
 def _json(value: Any) -> Markup:
     text = to_json(value, indent=2, inf_nan_mode="constants").decode()
-    return highlight.json(text[:SHOWN_CHARACTERS])
+    return Markup("\n").join(_lines(text[:SHOWN_CHARACTERS], JsonLexer(stripnl=False)))
+
+
+@cache
+def _python(text: str) -> tuple[Markup, ...]:
+    """Each line of a piece of Python."""
+    return _lines(text, PythonLexer(stripnl=False))
+
+
+def _lines(text: str, lexer: PythonLexer | JsonLexer) -> tuple[Markup, ...]:
+    """Code as HTML, with classes for its colours: https://pygments.org/docs/formatters/#HtmlFormatter"""
+    # The formatter closes what it opened at the end of each line.
+    shown = highlight(text, lexer, HtmlFormatter(nowrap=True))
+    return tuple(Markup(line) for line in shown.rstrip("\n").split("\n"))  # noqa: S704 - Pygments escapes
 
 
 def _words() -> dict[str, str]:

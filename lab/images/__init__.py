@@ -1,8 +1,7 @@
 """What counts as an image, and what is done to one."""
 
 from lab.images.faults import BadImage
-from lab.images.formats import FORMATS, MEDIA_TYPES, SUFFIXES
-from lab.images.inspection import ImageInfo, inspect
+from lab.images.inspection import FORMATS, MEDIA_TYPES, SUFFIXES, ImageInfo, inspect
 from lab.images.operation import Operation
 from lab.images.transformation import transform
 
