@@ -16,7 +16,7 @@ from lab.recent import Recent
 from lab.spool import Spool
 from lab.stamps import Stamp
 from lab.status import StatusUpdate, Verdict
-from lab.waiting import Waiting
+from lab.waiting import Waiting, WaitingStamps
 
 ASK_SECONDS: Final = 3.0
 FINAL_SECONDS: Final = 2.0
@@ -25,9 +25,6 @@ ADOPT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 2.0
 BATCH: Final = 1000
-# Stamps wait for each other: nobody waits for them, and a POST costs the same whether it carries one or many.
-STAMP_SECONDS: Final = 1.0
-MOST_STAMPS: Final = 200_000
 # Between few and many updates in a POST others are about to follow: they go together for so long a pause.
 FEW: Final = 4
 MANY: Final = 100
@@ -69,9 +66,7 @@ class Reporter:
         self._news = threading.Condition()
         self._waiting: list[Waiting] = []
         self._progress: dict[str, Line] = {}
-        self._stamps: list[Line | Stamp] = []
-        self._stamps_at = 0.0
-        self._stamps_under_way = 0
+        self._stamps = WaitingStamps()
         self._cancelled = Recent()
         self._trouble = False
         self._away_until = 0.0
@@ -156,24 +151,19 @@ class Reporter:
         """Has a stamp sent in the background, many together; waits for nothing. They are kept in memory while the
         API is away, and the oldest are dropped where there are more than 200,000."""
         with self._news:
-            if not self._stamps:
-                self._stamps_at = time.monotonic() + STAMP_SECONDS
+            if self._stamps.add(stamp):
                 self._ensure_thread()
                 self._news.notify()
-            self._stamps.append(stamp)
-            if len(self._stamps) > MOST_STAMPS:
-                logger.error("%d stamps are dropped", len(self._stamps) - MOST_STAMPS)
-                del self._stamps[:-MOST_STAMPS]
 
     def flush(self, seconds: float) -> bool:
         """Waits until all stamps were sent, at most `seconds`; whether they were. Call it before the process ends."""
         deadline = time.monotonic() + seconds
         with self._news:
-            self._stamps_at = 0.0
+            self._stamps.hurry()
             self._news.notify()
         while time.monotonic() < deadline:
             with self._news:
-                if not self._stamps and not self._stamps_under_way:
+                if not self._stamps:
                     return True
             time.sleep(0.01)
         return False
@@ -224,12 +214,15 @@ class Reporter:
                     room = max(0, BATCH - sum(len(item.lines) for item in waiting))
                     progress = [self._progress.pop(task_id) for task_id in list(self._progress)[:room]]
                     progress_at = time.monotonic() + PROGRESS_SECONDS
-                stamps = self._due_stamps(BATCH - len(progress) - sum(len(item.lines) for item in waiting))
+                room = BATCH - len(progress) - sum(len(item.lines) for item in waiting)
+                stamps = self._stamps.take(room, enough=BATCH)
             try:
                 if waiting or progress or stamps:
                     encoded = [one.line() if isinstance(one, Stamp) else one for one in stamps]
                     self._deliver(waiting, [*progress, *encoded])
-                self._stamps_under_way = 0
+                with self._news:
+                    self._stamps.sent()
+                stamps = []
                 if self._spool is not None and time.monotonic() >= self._empty_at:
                     self._empty(self._spool)
                     self._empty_at = time.monotonic() + ADOPT_SECONDS
@@ -240,23 +233,11 @@ class Reporter:
                 pause = min(max(pause, 0.05) * 2, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
                 self._give_up_late(waiting, error)
                 with self._news:
-                    self._stamps[:0] = stamps
-                    self._stamps_under_way = 0
+                    self._stamps.put_back(stamps)
 
     def _idle_seconds(self) -> float:
         """For how long there is nothing to send; while the lock is held."""
-        idle = PROGRESS_SECONDS if self._progress else ADOPT_SECONDS
-        return max(0.0, min(idle, self._stamps_at - time.monotonic())) if self._stamps else idle
-
-    def _due_stamps(self, room: int) -> list[Line | Stamp]:
-        """Takes the stamps whose time to be sent has come, at most `room`; while the lock is held."""
-        if not self._stamps or room <= 0 or time.monotonic() < self._stamps_at:
-            return []
-        stamps, self._stamps = self._stamps[:room], self._stamps[room:]
-        self._stamps_under_way = len(stamps)
-        if len(self._stamps) < BATCH:
-            self._stamps_at = time.monotonic() + STAMP_SECONDS
-        return stamps
+        return min(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS, self._stamps.seconds())
 
     def _gather(self) -> list[Waiting]:
         """Takes who waits, as many as one POST carries; while the lock is held."""
