@@ -188,9 +188,7 @@ WORKFLOW = job(link=LINKED, link_error=ON_ERROR, then=[FIRST])
         (Outcome(TaskStatus.RETRYING, error=ValueError("no")), []),
         (Outcome(TaskStatus.CANCELLED, error=Cancelled()), []),
         (
-            Outcome(
-                TaskStatus.CANCELLED, skipped=Verdict(task_id="x", status=TaskStatus.DONE, result=5)
-            ),
+            Outcome(TaskStatus.CANCELLED, skipped=Verdict(task_id="x", status=TaskStatus.DONE, result=5)),
             [("first", 5), ("linked", 5)],
         ),
         (

@@ -33,7 +33,9 @@ def test_each_status_is_a_post_of_its_own_over_one_connection(api: Api) -> None:
     report(TaskStatus.DONE, progress=1.0, result=3)
     assert api.posts == 3
     assert len(api.connections) == 1
-    assert [(told["status"], told.get("progress"), told["attempt"], told["token"]) for told in api.updates] == [
+    assert [
+        (told["status"], told.get("progress"), told["attempt"], told["token"]) for told in api.updates
+    ] == [
         ("IN_PROGRESS", 0.0, 2, "t"),
         ("IN_PROGRESS", 0.5, 2, "t"),
         ("DONE", 1.0, 2, "t"),
