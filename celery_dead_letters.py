@@ -47,12 +47,12 @@ def check(message: Any) -> None:
     for name in ("task", "id"):
         if not isinstance(headers.get(name), str):
             raise ValueError(f"it has no header {name}")
-    # Celery looks at these only when it has taken a process of the pool for the task, and never gives it back.
-    if not all(isinstance(name, str) for name in headers.get("stamped_headers") or ()):
-        raise ValueError("its stamped_headers are no names")
-    hard, soft = headers.get("timelimit") or (None, None)
-    if not all(limit is None or 0 <= limit <= 1e9 for limit in (hard, soft)):
-        raise ValueError("its time limits are no seconds")
+    # Celery reads these two when a process of the pool is free: a wrong one ends the worker then.
+    stamped, limits = headers.get("stamped_headers") or [], headers.get("timelimit") or []
+    if not all(isinstance(name, str) for name in stamped):
+        raise ValueError("its header stamped_headers is not a list of names")
+    if len(limits) not in (0, 2) or not all(isinstance(limit, int | float | None) for limit in limits):
+        raise ValueError("its header timelimit is not two numbers")
     match message.payload:
         case [list(), dict(), _]:
             return

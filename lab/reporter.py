@@ -14,9 +14,9 @@ from lab.job_report import report_of
 from lab.lines import Entitled, Line
 from lab.recent import Recent
 from lab.spool import Spool
-from lab.stamps import Stamp, StampQueue
+from lab.stamps import Stamp
 from lab.status import StatusUpdate, Verdict
-from lab.waiting import Waiting
+from lab.waiting import Waiting, WaitingStamps
 
 ASK_SECONDS: Final = 3.0
 FINAL_SECONDS: Final = 2.0
@@ -66,7 +66,7 @@ class Reporter:
         self._news = threading.Condition()
         self._waiting: list[Waiting] = []
         self._progress: dict[str, Line] = {}
-        self._stamps = StampQueue()
+        self._stamps = WaitingStamps()
         self._cancelled = Recent()
         self._trouble = False
         self._away_until = 0.0
@@ -148,7 +148,8 @@ class Reporter:
         return self._marked(Verdict(task_id=line.task_id))
 
     def stamp(self, stamp: Stamp | Line) -> None:
-        """Has a stamp sent in the background, many together; waits for nothing."""
+        """Has a stamp sent in the background, many together; waits for nothing. They are kept in memory while the
+        API is away, and the oldest are dropped where there are more than 200,000."""
         with self._news:
             if self._stamps.add(stamp):
                 self._ensure_thread()
@@ -157,12 +158,13 @@ class Reporter:
     def flush(self, seconds: float) -> bool:
         """Waits until all stamps were sent, at most `seconds`; whether they were. Call it before the process ends."""
         deadline = time.monotonic() + seconds
+        with self._news:
+            self._stamps.hurry()
+            self._news.notify()
         while time.monotonic() < deadline:
             with self._news:
                 if not self._stamps:
                     return True
-                self._stamps.hurry()
-                self._news.notify()
             time.sleep(0.01)
         return False
 
@@ -205,21 +207,22 @@ class Reporter:
                 if pause:
                     self._news.wait_for(lambda: False, pause)
                 elif not self._waiting:
-                    self._news.wait(
-                        self._stamps.idle_seconds(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS)
-                    )
+                    self._news.wait(self._idle_seconds())
                 waiting = self._gather()
                 progress: list[Line] = []
                 if waiting or time.monotonic() >= progress_at:
                     room = max(0, BATCH - sum(len(item.lines) for item in waiting))
                     progress = [self._progress.pop(task_id) for task_id in list(self._progress)[:room]]
                     progress_at = time.monotonic() + PROGRESS_SECONDS
-                stamps = self._stamps.take(BATCH - len(progress) - sum(len(item.lines) for item in waiting))
+                room = BATCH - len(progress) - sum(len(item.lines) for item in waiting)
+                stamps = self._stamps.take(room, enough=BATCH)
             try:
                 if waiting or progress or stamps:
-                    self._deliver(waiting, [*progress, *stamps])
+                    encoded = [one.line() if isinstance(one, Stamp) else one for one in stamps]
+                    self._deliver(waiting, [*progress, *encoded])
                 with self._news:
                     self._stamps.sent()
+                stamps = []
                 if self._spool is not None and time.monotonic() >= self._empty_at:
                     self._empty(self._spool)
                     self._empty_at = time.monotonic() + ADOPT_SECONDS
@@ -230,7 +233,11 @@ class Reporter:
                 pause = min(max(pause, 0.05) * 2, LONGEST_WAIT_SECONDS) * random.uniform(0.5, 1.0)
                 self._give_up_late(waiting, error)
                 with self._news:
-                    self._stamps.put_back()
+                    self._stamps.put_back(stamps)
+
+    def _idle_seconds(self) -> float:
+        """For how long there is nothing to send; while the lock is held."""
+        return min(PROGRESS_SECONDS if self._progress else ADOPT_SECONDS, self._stamps.seconds())
 
     def _gather(self) -> list[Waiting]:
         """Takes who waits, as many as one POST carries; while the lock is held."""

@@ -4,19 +4,13 @@ A job of an experiment waits for nobody: it is not asked for before it begins, a
 without the API having heard of its end. Every contender stamps by this code.
 """
 
-import logging
 import time
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from lab.clock import now_us
 from lab.lines import Entitled, Line, Lines
 from lab.status import GO_ON, TaskStatus, Verdict
-
-GATHER_SECONDS: Final = 1.0
-MOST: Final = 200_000
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,56 +36,6 @@ class Stamp:
             at_us=self.ended_us,
             began_us=self.began_us,
         )
-
-
-class StampQueue:
-    """Stamps on their way to the API, gathered for a second: nobody waits for them, and a POST costs the same
-    whether it carries one or many. At most 200,000 are kept; the oldest are dropped. Not safe for threads."""
-
-    def __init__(self) -> None:
-        self._waiting: list[Stamp | Line] = []
-        self._taken: list[Stamp | Line] = []
-        self._due_at = 0.0
-
-    def __len__(self) -> int:
-        """How many have not been sent."""
-        return len(self._waiting) + len(self._taken)
-
-    def add(self, stamp: Stamp | Line) -> bool:
-        """Takes `stamp` in; whether it is the first of those that wait."""
-        self._waiting.append(stamp)
-        if len(self._waiting) == 1:
-            self._due_at = time.monotonic() + GATHER_SECONDS
-        elif len(self._waiting) > MOST:
-            logger.error("a stamp is dropped: %d wait for the API", MOST)
-            del self._waiting[0]
-        return len(self._waiting) == 1
-
-    def hurry(self) -> None:
-        """Has those that wait sent now."""
-        self._due_at = 0.0
-
-    def idle_seconds(self, most: float) -> float:
-        """How long there is nothing to send, at most `most`."""
-        return max(0.0, min(most, self._due_at - time.monotonic())) if self._waiting else most
-
-    def take(self, room: int) -> list[Line]:
-        """Takes out those whose time has come, at most `room`, until `sent` or `put_back`."""
-        if room <= 0 or time.monotonic() < self._due_at:
-            return []
-        self._taken, self._waiting = self._waiting[:room], self._waiting[room:]
-        if len(self._waiting) < room:
-            self._due_at = time.monotonic() + GATHER_SECONDS
-        return [one.line() if isinstance(one, Stamp) else one for one in self._taken]
-
-    def sent(self) -> None:
-        """The API has those that were taken."""
-        self._taken = []
-
-    def put_back(self) -> None:
-        """They are sent again, first."""
-        self._waiting[:0] = self._taken
-        self._taken = []
 
 
 class StampDesk(Protocol):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,9 +48,11 @@ def _descriptors() -> list[int]:
 def _carried(fd: int, port: int | None) -> tuple[int, int] | tuple[()] | None:
     """Bytes in and out of the descriptor `fd`; none where it leads elsewhere, None where the kernel tells nothing."""
     try:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return ()
         connection = socket.socket(fileno=os.dup(fd))
     except OSError:
-        return ()  # no socket, or closed meanwhile
+        return ()  # closed meanwhile
     with connection:
         try:
             if connection.getpeername()[1] != port:

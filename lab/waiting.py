@@ -1,9 +1,19 @@
 """Updates on their way to the API, and who waits for the answer."""
 
+import logging
+import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from lab.lines import Line
+from lab.stamps import Stamp
 from lab.status import Verdict
+
+# Stamps wait for each other: nobody waits for them, and a POST costs the same whether it carries one or many.
+STAMP_SECONDS: Final = 1.0
+MOST_STAMPS: Final = 200_000
+
+logger = logging.getLogger(__name__)
 
 
 class Waiting:
@@ -23,3 +33,55 @@ class Waiting:
     def answer(self, verdicts: list[Verdict] | None) -> None:
         self.answered = True
         self._on_answer(verdicts)
+
+
+class WaitingStamps:
+    """Stamps that wait to be sent together, a second after the first of them; at most `MOST_STAMPS`, of which the
+    oldest are dropped. The reporter's lock is held by each caller."""
+
+    def __init__(self) -> None:
+        self._stamps: list[Stamp | Line] = []
+        self._due_at = 0.0
+        self._under_way = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._stamps or self._under_way)
+
+    def add(self, stamp: Stamp | Line) -> bool:
+        """Whether it is the first, and the sending thread has to hear of it."""
+        first = not self._stamps
+        if first:
+            self._due_at = time.monotonic() + STAMP_SECONDS
+        self._stamps.append(stamp)
+        if len(self._stamps) > MOST_STAMPS:
+            dropped = MOST_STAMPS // 100  # many at a time, as each drop moves all that stay
+            logger.error("the API is away for too long: the oldest %d stamps are dropped", dropped)
+            del self._stamps[:dropped]
+        return first
+
+    def hurry(self) -> None:
+        """Has them sent at once."""
+        self._due_at = 0.0
+
+    def seconds(self) -> float:
+        """Until the next are due to be sent."""
+        return max(0.0, self._due_at - time.monotonic()) if self._stamps else float("inf")
+
+    def take(self, room: int, enough: int) -> list[Stamp | Line]:
+        """Those that are due, at most `room`; where `enough` are left, they follow at once."""
+        if room <= 0 or self.seconds():
+            return []
+        taken, self._stamps = self._stamps[:room], self._stamps[room:]
+        self._under_way = len(taken)
+        if len(self._stamps) < enough:
+            self._due_at = time.monotonic() + STAMP_SECONDS
+        return taken
+
+    def sent(self) -> None:
+        """Those that were taken have arrived."""
+        self._under_way = 0
+
+    def put_back(self, taken: Sequence[Stamp | Line]) -> None:
+        """Those that were `taken` have not arrived."""
+        self._stamps[:0] = taken
+        self._under_way = 0

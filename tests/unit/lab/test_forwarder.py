@@ -16,8 +16,8 @@ from lab.status import TaskStatus
 from tests.callback_api import Api
 
 
-def job(name: str = "x") -> Job:
-    return Job(task_id=name, num=1, params={"timeout": 1.0}, token="t")
+def job(name: str = "x", beside: bool = False) -> Job:
+    return Job(task_id=name, num=1, params={"timeout": 1.0}, token="t", beside=beside)
 
 
 Start = Callable[[str], RemoteReporter]
@@ -92,6 +92,49 @@ def test_who_is_interrupted_while_it_waits_takes_no_answer_for_another_question(
             reporter.for_job(job("one"), "w", 1)(TaskStatus.IN_PROGRESS, progress=0.0)
     for name in ("two", "three"):
         assert reporter.for_job(job(name), "w", 1)(TaskStatus.DONE).task_id == name
+
+
+def test_stamps_are_written_to_it_and_reach_the_api_together(start: Start, api: Api) -> None:
+    reporter = start(api.url)
+    for n in range(1, 51):
+        report = reporter.for_job(job(beside=True), "w", n)
+        report(TaskStatus.IN_PROGRESS, progress=0.0)
+        assert not report(TaskStatus.DONE, progress=1.0).cancel
+    deadline = time.monotonic() + 20
+    while len(api.updates) < 50:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [update["attempt"] for update in api.updates] == list(range(1, 51))
+    assert api.posts <= 3
+
+
+def test_what_is_asked_after_a_stamp_gets_its_own_answer(start: Start, api: Api) -> None:
+    reporter = start(api.url)
+    for n in range(3):
+        reporter.for_job(job(f"stamped-{n}", beside=True), "w", 1)(TaskStatus.DONE)
+        assert reporter.for_job(job(f"asked-{n}"), "w", 1)(TaskStatus.DONE).task_id == f"asked-{n}"
+
+
+def test_it_sends_the_stamps_that_it_has_before_it_ends(start: Start, api: Api) -> None:
+    reporter = start(api.url)
+    reporter.for_job(job(beside=True), "w", 1)(TaskStatus.DONE)
+    process = remote_reporter._started[-1]
+    assert process.stdin is not None
+    process.stdin.close()
+    reporter.leave()
+    assert process.wait(10) == 0
+    assert [update["status"] for update in api.updates] == ["DONE"]
+
+
+def test_without_its_forwarder_a_process_stamps_by_itself(start: Start, api: Api) -> None:
+    reporter = start(api.url)
+    remote_reporter._started[-1].kill()
+    remote_reporter._started[-1].wait()
+    reporter.for_job(job(beside=True), "w", 1)(TaskStatus.DONE)
+    deadline = time.monotonic() + 10
+    while not api.updates:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_it_ends_with_its_parent_and_the_last_that_uses_it(start: Start, api: Api) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.context import Cancelled, Context, TimeLimitExceeded
-from lab.job import Job, Retry, Skipped, UnknownKind, error_text, run_job
+from lab.context import Cancelled, Context, TemporaryError, TimeLimitExceeded
+from lab.job import Job, Outcome, UnknownKind, error_text, run
 from lab.kinds import KINDS, process_data
 from lab.logs import JobLog
 from lab.status import TaskStatus, Verdict
@@ -36,12 +36,16 @@ def job(**fields: Any) -> Job:
     return Job.model_validate({"task_id": "x", "num": 7, "params": {"timeout": 0.0}, **fields})
 
 
+def run_job(job: Job, report: Notebook, attempt: int = 1, log: JobLog = LOG) -> Outcome:
+    return run(job, report, log, Context(job.num, attempt, job.time_limit, report))
+
+
 def test_the_timed_job_takes_its_time_and_reports_its_way() -> None:
     notebook = Notebook()
     begin = time.monotonic()
-    result = run_job(job(params={"timeout": 1.2}), notebook, LOG)
+    outcome = run_job(job(params={"timeout": 1.2}), notebook)
     assert 1.2 <= time.monotonic() - begin < 3
-    assert result == {"status": "success", "task_num": 7}
+    assert outcome == Outcome(TaskStatus.DONE, {"status": "success", "task_num": 7})
     assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS] * 3 + [TaskStatus.DONE]
     shares = [line[1] for line in notebook.lines]
     assert shares == sorted(share for share in shares if share is not None)
@@ -51,33 +55,41 @@ def test_the_timed_job_takes_its_time_and_reports_its_way() -> None:
 
 def test_a_job_of_no_seconds_is_done_at_once() -> None:
     notebook = Notebook()
-    run_job(job(), notebook, LOG)
+    run_job(job(), notebook)
     assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS, TaskStatus.DONE]
 
 
 def test_a_task_that_has_ended_is_not_run_again() -> None:
-    notebook = Notebook(Verdict(task_id="x", status=TaskStatus.DONE))
-    with pytest.raises(Skipped):
-        run_job(job(params={"timeout": 60.0}), notebook, LOG)
+    ended = Verdict(task_id="x", status=TaskStatus.DONE, result=5)
+    notebook = Notebook(ended)
+    outcome = run_job(job(params={"timeout": 60.0}), notebook)
+    assert outcome == Outcome(TaskStatus.CANCELLED, skipped=ended)
     assert len(notebook.lines) == 1
 
 
-def test_a_job_that_fails_reports_its_error_and_raises_it() -> None:
+def test_a_task_that_was_cancelled_before_it_began_is_told_so_and_not_run() -> None:
+    notebook = Notebook(Verdict(task_id="x", cancel=True))
+    assert run_job(job(params={"timeout": 60.0}), notebook).skipped is not None
+    assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS, TaskStatus.CANCELLED]
+
+
+def test_a_job_that_fails_reports_its_error_and_carries_it() -> None:
     notebook = Notebook()
-    with pytest.raises(ValueError, match="finite"):
-        run_job(job(kind="process_data", params={"numbers": []}), notebook, LOG)
-    status, _, _, error = notebook.lines[-1]
-    assert status is TaskStatus.FAILED
-    assert error is not None
-    assert error.startswith("ValueError: ")
+    outcome = run_job(job(kind="process_data", params={"numbers": []}), notebook)
+    assert isinstance(outcome.error, ValueError)
+    assert notebook.lines[-1] == (TaskStatus.FAILED, None, None, outcome.text)
+    assert outcome.text is not None
+    assert outcome.text.startswith("ValueError: ")
 
 
-def test_an_unknown_kind_and_wrong_parameters_fail_the_job() -> None:
-    for bad, expected in ((job(kind="make_tea"), UnknownKind), (job(params={"seconds": 1}), TypeError)):
-        notebook = Notebook()
-        with pytest.raises(expected):
-            run_job(bad, notebook, LOG)
-        assert notebook.lines[-1][0] is TaskStatus.FAILED
+@pytest.mark.parametrize(
+    ("bad", "expected"), [(job(kind="make_tea"), UnknownKind), (job(params={"seconds": 1}), TypeError)]
+)
+def test_an_unknown_kind_and_wrong_parameters_fail_the_job(bad: Job, expected: type[Exception]) -> None:
+    notebook = Notebook()
+    outcome = run_job(bad, notebook)
+    assert (outcome.status, type(outcome.error)) == (TaskStatus.FAILED, expected)
+    assert notebook.lines[-1][0] is TaskStatus.FAILED
 
 
 def test_process_data_agrees_with_the_standard_library() -> None:
@@ -100,7 +112,7 @@ def test_a_log_shows_a_jobs_number_and_long_lists_by_length() -> None:
 
 def test_start_and_end_are_logged_in_the_words_of_the_guide(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    run_job(job(), Notebook(), JobLog("Celery Worker celery", "ru"))
+    run_job(job(), Notebook(), log=JobLog("Celery Worker celery", "ru"))
     assert [(r.name, r.getMessage()) for r in caplog.records] == [
         ("Celery Worker celery", "Начало обработки задачи 7"),
         ("Celery Worker celery", "Задача 7 завершена успешно"),
@@ -111,22 +123,23 @@ def test_a_job_that_failed_for_now_is_retried_after_a_growing_jittered_wait() ->
     for retries, low, high in ((0, 0.5, 1.0), (2, 2.0, 4.0)):
         notebook = Notebook()
         flaky = job(kind="flaky_task", params={"timeout": 0.0, "times": 9}, retries=retries)
-        with pytest.raises(Retry) as caught:
-            run_job(flaky, notebook, LOG, retries + 1)
-        assert low <= caught.value.seconds <= high
-        assert notebook.lines[-1][0] is TaskStatus.RETRYING
+        outcome = run_job(flaky, notebook, retries + 1)
+        assert (outcome.status, type(outcome.error)) == (TaskStatus.RETRYING, TemporaryError)
+        assert low <= outcome.again_seconds <= high
+        assert notebook.lines[-1] == (TaskStatus.RETRYING, None, None, outcome.text)
 
 
 def test_the_last_retry_fails_for_good() -> None:
     notebook = Notebook()
-    with pytest.raises(Exception, match="always fails"):
-        run_job(job(kind="failing_task", retries=3), notebook, LOG)
+    outcome = run_job(job(kind="failing_task", retries=3), notebook)
+    assert outcome.status is TaskStatus.FAILED
+    assert "always fails" in str(outcome.error)
     assert notebook.lines[-1][0] is TaskStatus.FAILED
 
 
 def test_a_flaky_job_succeeds_once_it_has_failed_often_enough() -> None:
-    result = run_job(job(kind="flaky_task", params={"timeout": 0.0, "times": 2}), Notebook(), LOG, 3)
-    assert result["attempt"] == 3
+    outcome = run_job(job(kind="flaky_task", params={"timeout": 0.0, "times": 2}), Notebook(), 3)
+    assert (outcome.status, outcome.result["attempt"]) == (TaskStatus.DONE, 3)
 
 
 def test_a_job_stops_at_its_next_report_when_it_is_cancelled() -> None:
@@ -137,16 +150,16 @@ def test_a_job_stops_at_its_next_report_when_it_is_cancelled() -> None:
 
     notebook = Cancelling()
     begin = time.monotonic()
-    with pytest.raises(Cancelled):
-        run_job(job(params={"timeout": 30.0}), notebook, LOG)
+    outcome = run_job(job(params={"timeout": 30.0}), notebook)
     assert time.monotonic() - begin < 5
-    assert notebook.lines[-1][0] is TaskStatus.CANCELLED
+    assert (outcome.status, type(outcome.error), outcome.skipped) == (TaskStatus.CANCELLED, Cancelled, None)
+    assert notebook.lines[-1] == (TaskStatus.CANCELLED, None, None, None)
 
 
 def test_a_job_over_its_time_limit_fails() -> None:
     notebook = Notebook()
-    with pytest.raises(TimeLimitExceeded):
-        run_job(job(params={"timeout": 30.0}, time_limit=0.6), notebook, LOG)
+    outcome = run_job(job(params={"timeout": 30.0}, time_limit=0.6), notebook)
+    assert (outcome.status, type(outcome.error)) == (TaskStatus.FAILED, TimeLimitExceeded)
     assert notebook.lines[-1][0] is TaskStatus.FAILED
 
 
@@ -154,9 +167,42 @@ def test_a_job_over_its_time_limit_fails() -> None:
 def test_what_cannot_be_told_has_failed(result: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(KINDS, "add", lambda context, **_: result)
     notebook = Notebook()
-    with pytest.raises(ValueError, match=r"\w"):
-        run_job(job(kind="add", params={"x": 1, "y": 2}), notebook, LOG)
+    outcome = run_job(job(kind="add", params={"x": 1, "y": 2}), notebook)
+    assert (outcome.status, outcome.result) == (TaskStatus.FAILED, None)
+    assert isinstance(outcome.error, ValueError)
+    assert outcome.text
     assert notebook.lines[-1][0] is TaskStatus.FAILED
+
+
+FIRST, LINKED, ON_ERROR = (
+    Job(task_id=name, num=1, kind="add", params={"y": 2}) for name in ("first", "linked", "on error")
+)
+WORKFLOW = job(link=LINKED, link_error=ON_ERROR, then=[FIRST])
+
+
+@pytest.mark.parametrize(
+    ("outcome", "following"),
+    [
+        (Outcome(TaskStatus.DONE, 5), [("first", 5), ("linked", 5)]),
+        (Outcome(TaskStatus.FAILED, error=ValueError("no")), [("on error", "ValueError: no")]),
+        (Outcome(TaskStatus.RETRYING, error=ValueError("no")), []),
+        (Outcome(TaskStatus.CANCELLED, error=Cancelled()), []),
+        (
+            Outcome(TaskStatus.CANCELLED, skipped=Verdict(task_id="x", status=TaskStatus.DONE, result=5)),
+            [("first", 5), ("linked", 5)],
+        ),
+        (
+            Outcome(
+                TaskStatus.CANCELLED, skipped=Verdict(task_id="x", status=TaskStatus.FAILED, result="no")
+            ),
+            [("on error", "no")],
+        ),
+        (Outcome(TaskStatus.CANCELLED, skipped=Verdict(task_id="x", cancel=True)), []),
+    ],
+    ids=["done", "failed", "retrying", "cancelled", "done before", "failed before", "not begun"],
+)
+def test_what_follows_a_job_depends_on_how_it_ended(outcome: Outcome, following: list[Any]) -> None:
+    assert [(one.task_id, one.params["x"]) for one in outcome.following(WORKFLOW)] == following
 
 
 def test_the_text_of_an_error_can_always_be_told() -> None:

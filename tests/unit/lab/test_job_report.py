@@ -1,86 +1,82 @@
-"""The report function of a run that another process has begun."""
+"""The report function of one run of a job, in and beside its path."""
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from lab.job import Assignment
-from lab.job_report import Continued
+from lab.job_report import JobReport, report_of
 from lab.lines import Line
+from lab.stamps import Stamp, StampedReport
 from lab.status import TaskStatus, Verdict
 
 JOB = Assignment("x", 1, "add", {}, "t")
 
 
 class Desk:
-    """Takes every report and keeps it."""
+    """Takes every report and keeps it, with how it came."""
 
     def __init__(self) -> None:
-        self.taken: list[dict[str, object]] = []
+        self.taken: list[tuple[str, dict[str, Any]]] = []
 
-    def _take(self, lines: Sequence[Line]) -> list[Verdict]:
-        self.taken += [json.loads(line.json) for line in lines]
+    def _take(self, how: str, lines: Sequence[Line]) -> list[Verdict]:
+        self.taken += [(how, json.loads(line.json)) for line in lines]
         return [Verdict(task_id=line.task_id, applied=True) for line in lines]
 
     def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
-        assert not must
-        return self._take(lines)
+        return self._take("must ask" if must else "ask", lines)
 
     def settle(self, lines: Sequence[Line]) -> list[Verdict]:
-        return self._take(lines)
+        return self._take("settle", lines)
 
     def note_progress(self, line: Line) -> Verdict:
-        return self._take([line])[0]
+        return self._take("progress", [line])[0]
+
+    def stamp(self, stamp: Stamp) -> None:
+        self._take("stamp", [stamp.line()])
+
+    def is_cancelled(self, task_id: str) -> bool:
+        return False
 
 
-def report(desk: Desk, answer: bytes | None = b"", *, hands_over: bool = True) -> Continued:
-    return Continued(desk, JOB, "worker@host", 2, "run-1", answer, hands_over=hands_over)
-
-
-def test_its_beginning_is_not_told_again() -> None:
+def test_a_jobs_begin_is_asked_its_progress_noted_and_its_end_settled() -> None:
     desk = Desk()
-    assert report(desk)(TaskStatus.IN_PROGRESS, progress=0.0).run
-    assert not report(desk, b'{"task_id":"x","status":"DONE"}')(TaskStatus.IN_PROGRESS, progress=0.0).run
-    assert desk.taken == []
-
-
-def test_where_no_answer_came_it_asks_for_the_same_run() -> None:
-    desk = Desk()
-    assert report(desk, None)(TaskStatus.IN_PROGRESS, progress=0.0).applied
-    assert [(told["run"], told["attempt"]) for told in desk.taken] == [("run-1", 2)]
-
-
-def test_its_done_is_left_and_becomes_the_whole_update_elsewhere() -> None:
-    desk = Desk()
-    one = report(desk)
-    one(TaskStatus.DONE, progress=1.0, result=[1])
-    assert desk.taken == []
-    whole = json.loads(report(desk).whole(one.left).json)
-    assert (whole["task_id"], whole["run"], whole["status"], whole["result"]) == ("x", "run-1", "DONE", [1])
+    report = report_of(desk, JOB, "worker@host", 2)
+    assert isinstance(report, JobReport)
+    assert report(TaskStatus.IN_PROGRESS, progress=0.0).applied
+    report(TaskStatus.IN_PROGRESS, progress=0.5)
+    report(TaskStatus.DONE, progress=1.0, result=[1])
+    assert [how for how, _ in desk.taken] == ["ask", "progress", "settle"]
+    for _, told in desk.taken:
+        assert (told["task_id"], told["attempt"], told["worker"]) == ("x", 2, "worker@host")
+        assert told["first"]
+    assert len({told["run"] for _, told in desk.taken}) == 1
+    assert desk.taken[-1][1]["result"] == [1]
 
 
 @pytest.mark.parametrize("status", [TaskStatus.FAILED, TaskStatus.RETRYING, TaskStatus.CANCELLED])
-def test_what_else_it_comes_to_is_told_at_once(status: TaskStatus) -> None:
+def test_whatever_a_job_comes_to_is_settled(status: TaskStatus) -> None:
     desk = Desk()
-    one = report(desk)
-    one(status, error="no")
-    assert [told["status"] for told in desk.taken] == [status]
-    assert not one.left
+    report_of(desk, JOB, "w", 1)(status, error="no")
+    assert [(how, told["status"], told["error"]) for how, told in desk.taken] == [("settle", status, "no")]
 
 
-def test_a_failure_after_its_done_takes_that_back() -> None:
+def test_a_redelivered_job_must_ask() -> None:
     desk = Desk()
-    one = report(desk)
-    one(TaskStatus.DONE)
-    one(TaskStatus.FAILED, error="time is over")
-    assert not one.left
+    report_of(desk, JOB, "w", 2, redelivered=True)(TaskStatus.IN_PROGRESS, progress=0.0)
+    ((how, told),) = desk.taken
+    assert (how, told["first"]) == ("must ask", False)
 
 
-def test_done_is_told_at_once_where_something_follows_and_progress_always() -> None:
+def test_a_job_beside_its_path_asks_nobody_and_is_told_once() -> None:
     desk = Desk()
-    one = report(desk, hands_over=False)
-    one(TaskStatus.IN_PROGRESS, progress=0.5)
-    one(TaskStatus.DONE)
-    assert [told["status"] for told in desk.taken] == ["IN_PROGRESS", "DONE"]
-    assert not one.left
+    report = report_of(desk, JOB._replace(beside=True), "w", 2, redelivered=True)
+    assert isinstance(report, StampedReport)
+    report(TaskStatus.IN_PROGRESS, progress=0.0)
+    report(TaskStatus.IN_PROGRESS, progress=0.5)
+    assert desk.taken == []
+    report(TaskStatus.DONE, progress=1.0)
+    ((how, told),) = desk.taken
+    assert (how, told["status"], told["attempt"], told["first"]) == ("stamp", "DONE", 2, False)

@@ -30,6 +30,24 @@ def test_a_line_is_told_with_the_time_that_it_is_given() -> None:
     )
 
 
+def test_a_line_may_carry_when_its_run_began() -> None:
+    lines = Lines(JOB, "w", 1, True)
+    told = StatusUpdate.model_validate_json(
+        lines.line(TaskStatus.DONE, at_us=1_700_000_001_000_000, began_us=1_700_000_000_000_000).json
+    )
+    assert told.began_at is not None
+    assert (told.at - told.began_at).total_seconds() == 1.0
+    assert not told.first
+    assert StatusUpdate.model_validate_json(lines.line(TaskStatus.DONE).json).began_at is None
+
+
+def test_all_lines_of_a_run_bear_its_name_and_each_run_has_another() -> None:
+    one, other = Lines(JOB, "w", 1, False), Lines(JOB, "w", 1, False)
+    told = [from_json(lines.line(TaskStatus.IN_PROGRESS).json)["run"] for lines in (one, one, other)]
+    assert told == [one.run, one.run, other.run]
+    assert one.run != other.run
+
+
 def _run(answer: Any) -> None:
     line = Lines(JOB, "w", 1, False).line(TaskStatus.IN_PROGRESS)
     answer.put(from_json(line.json)["run"])

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lab import waiting
 from lab.job import Job
 from lab.reporter import Reporter, ReportFailed
 from lab.spool import Spool
@@ -112,6 +113,115 @@ def test_a_cancelled_task_hears_of_it_with_its_next_report(api: Api) -> None:
     assert not report(TaskStatus.IN_PROGRESS, progress=0.2).cancel
     reporter.cancel("x")
     assert report(TaskStatus.IN_PROGRESS, progress=0.4).cancel
+
+
+STAMPED = Job(task_id="s", num=1, params={"timeout": 1.0}, token="t", beside=True)
+
+
+def stamped(reporter: Reporter, count: int, first: int = 0) -> None:
+    """Runs `count` jobs, whose attempts tell them apart."""
+    for n in range(first, first + count):
+        report = reporter.for_job(STAMPED, "w", n + 1)
+        report(TaskStatus.IN_PROGRESS, progress=0.0)
+        report(TaskStatus.DONE, progress=1.0)
+
+
+def attempts(api: Api) -> list[int]:
+    return [update["attempt"] for update in api.updates]
+
+
+def test_stamps_are_gathered_for_a_second_and_sent_together(api: Api) -> None:
+    reporter = Reporter(api.url)
+    begin = time.monotonic()
+    stamped(reporter, 300)
+    assert api.posts == 0
+    _wait_until(lambda: len(api.updates) == 300)
+    assert 0.9 < time.monotonic() - begin
+    assert api.posts == 1
+    assert attempts(api) == list(range(1, 301))
+    assert {update["status"] for update in api.updates} == {"DONE"}
+    assert all(update["began_at"] <= update["at"] for update in api.updates)
+
+
+def test_more_stamps_than_a_post_carries_follow_at_once(api: Api) -> None:
+    reporter = Reporter(api.url)
+    stamped(reporter, 2500)
+    assert reporter.flush(10)
+    assert attempts(api) == list(range(1, 2501))
+    assert api.posts == 3
+
+
+def test_a_flush_sends_what_waits_without_waiting_for_more(api: Api) -> None:
+    reporter = Reporter(api.url)
+    stamped(reporter, 3)
+    begin = time.monotonic()
+    assert reporter.flush(10)
+    assert time.monotonic() - begin < 0.9
+    assert attempts(api) == [1, 2, 3]
+    assert reporter.flush(0.1)
+
+
+def test_a_flush_waits_for_a_post_that_is_under_way(api: Api) -> None:
+    api.slow = 0.5
+    reporter = Reporter(api.url)
+    stamped(reporter, 1)
+    assert reporter.flush(10)
+    assert attempts(api) == [1]
+
+
+def test_a_flush_gives_up_when_its_time_is_over() -> None:
+    reporter = Reporter("http://127.0.0.1:1/")
+    stamped(reporter, 1)
+    assert not reporter.flush(0.3)
+
+
+def test_stamps_are_kept_in_order_while_the_api_is_away(api: Api) -> None:
+    api.answers = [503] * 3
+    reporter = Reporter(api.url)
+    stamped(reporter, 5)
+    reporter.flush(0.1)
+    stamped(reporter, 5, first=5)
+    assert reporter.flush(10)
+    assert attempts(api) == list(range(1, 11))
+
+
+def test_of_more_stamps_than_are_kept_the_newest_stay(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert waiting.MOST_STAMPS == 200_000
+    monkeypatch.setattr(waiting, "MOST_STAMPS", 100)
+    reporter = Reporter(api.url)
+    stamped(reporter, 150)
+    assert reporter.flush(10)
+    assert attempts(api) == list(range(51, 151))
+    assert "stamps are dropped" in caplog.text
+
+
+def test_stamps_that_were_taken_are_not_sent_again_because_the_spool_fails(api: Api, tmp_path: Path) -> None:
+    class Broken(Spool):
+        def adopt(self, *_: Any) -> int:
+            raise OSError("the disk is gone")
+
+    reporter = Reporter(api.url, Broken(tmp_path))
+    stamped(reporter, 3)
+    assert reporter.flush(10)
+    time.sleep(1.0)
+    assert attempts(api) == [1, 2, 3]
+
+
+def test_stamps_go_along_with_what_others_wait_for(api: Api) -> None:
+    reporter = Reporter(api.url)
+    stamped(reporter, 2)
+    reporter.for_job(JOB, "w", 9)(TaskStatus.DONE)
+    assert attempts(api) == [9]
+    assert reporter.flush(10)
+    assert attempts(api) == [9, 1, 2]
+
+
+def test_a_stamped_task_that_was_cancelled_stops(api: Api) -> None:
+    reporter = Reporter(api.url)
+    reporter.cancel("s")
+    assert reporter.for_job(STAMPED, "w", 1)(TaskStatus.IN_PROGRESS, progress=0.0).cancel
 
 
 def _wait_until(condition: Any, seconds: float = 10.0) -> None:

@@ -1,17 +1,17 @@
 """Counting on real sockets and a real broker."""
 
+import os
 import re
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import kombu
 import pika
 import pytest
 
 from lab import amqp
-from lab.traffic import _OFFSET, Traffic, of_kombu, of_pika, of_socket, total
+from lab.traffic import _OFFSET, Traffic, with_broker
 
 HEADER = Path("/usr/include/linux/tcp.h")
 SIZES = {"__u8": 1, "__u32": 4, "__u64": 8}
@@ -44,8 +44,14 @@ def test_the_offset_is_that_of_the_kernels_header() -> None:
     pytest.fail("the header has no tcpi_bytes_acked")
 
 
-def test_a_sockets_bytes_are_counted_both_ways() -> None:
+def address(server: socket.socket, scheme: str = "amqp") -> str:
+    return f"{scheme}://user:secret@127.0.0.1:{server.getsockname()[1]}/"
+
+
+def test_a_connections_bytes_are_counted_both_ways() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
+        url = address(server)
+        assert with_broker(url) == Traffic(0, 0)
         client = socket.create_connection(server.getsockname())
         other, _ = server.accept()
         with client, other:
@@ -55,55 +61,61 @@ def test_a_sockets_bytes_are_counted_both_ways() -> None:
                 left -= len(other.recv(65536))
             other.sendall(b"y" * 777)
             client.recv(1000)
-            until(lambda: (of_socket(client).bytes_out or 0) >= 100_000)
-            found = of_socket(client)
+            until(lambda: (with_broker(url).bytes_out or 0) >= 100_000)
+            found = with_broker(url)
             assert found.bytes_out in (100_000, 100_001)  # the kernel counts the SYN
             assert found.bytes_in == 777
+        assert with_broker(url) == Traffic(0, 0)
 
 
-def test_what_is_no_tcp_socket_tells_nothing() -> None:
-    one, other = socket.socketpair()
-    with one, other:
-        assert of_socket(one) == Traffic()
-    assert of_socket(one) == Traffic()
-    assert of_socket(None) == Traffic()
+def test_all_connections_to_the_broker_are_added_up_and_no_others() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_server(("127.0.0.1", 0)) as stranger,
+        socket.create_connection(server.getsockname()) as one,
+        socket.create_connection(server.getsockname()) as two,
+        socket.create_connection(stranger.getsockname()) as other,
+        socket.socketpair()[0],
+    ):
+        one.sendall(b"x" * 100)
+        two.sendall(b"x" * 20)
+        other.sendall(b"x" * 3)
+        until(lambda: with_broker(address(server)).bytes_out in (120, 121, 122))
+        assert with_broker(address(stranger)).bytes_out in (3, 4)
 
 
-def test_a_pika_connection_tells_bytes_and_frames(broker_url: str) -> None:
+def test_counting_leaves_no_descriptor_open_and_no_socket_closed() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as client,
+        open("/proc/self/status"),
+        socket.socketpair()[0],
+    ):
+        client.settimeout(3)
+        before = set(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            with_broker(address(server))
+        assert len(os.listdir("/proc/self/fd")) <= len(before)
+        assert client.gettimeout() == 3
+        client.sendall(b"x")
+
+
+@pytest.mark.parametrize("scheme", ["amqp", "redis"])
+def test_an_address_without_a_port_means_its_usual_one(scheme: str) -> None:
+    found = with_broker(f"{scheme}://user:secret@127.0.0.1/")
+    assert found.bytes_in is not None
+
+
+def test_a_connection_to_a_real_broker_is_counted(broker_url: str) -> None:
+    before = with_broker(broker_url)
     connection = pika.BlockingConnection(amqp.parameters(broker_url, "test"))
     channel = connection.channel()
     queue = channel.queue_declare("", exclusive=True).method.queue
     channel.confirm_delivery()
-    before = of_pika(connection)
     for _ in range(10):
         channel.basic_publish("", queue, b"z" * 1000)
-    until(lambda: (of_pika(connection).bytes_out or 0) - (before.bytes_out or 0) > 10_000)
-    after = of_pika(connection)
+    until(lambda: (with_broker(broker_url).bytes_out or 0) - (before.bytes_out or 0) > 10_000)
+    after = with_broker(broker_url)
     connection.close()
-    assert (after.frames_out or 0) - (before.frames_out or 0) == 30  # method, header and body of each
-    assert (after.frames_in or 0) - (before.frames_in or 0) == 10
-    assert 10_000 < (after.bytes_out or 0) - (before.bytes_out or 0) < 12_000
-
-
-def test_a_kombu_connection_tells_the_same(broker_url: str) -> None:
-    with kombu.Connection(broker_url, transport_options={"confirm_publish": True}) as connection:
-        assert of_kombu(connection) == Traffic(0, 0, 0, 0)
-        producer = connection.Producer()
-        queue = producer.channel.queue_declare("", exclusive=True).queue
-        producer.publish(b"z", routing_key=queue, content_type="application/data")  # asks for confirms, once
-        before = of_kombu(connection)
-        for _ in range(10):
-            producer.publish(b"z" * 1000, routing_key=queue, content_type="application/data")
-        until(lambda: (of_kombu(connection).bytes_out or 0) - (before.bytes_out or 0) > 10_000)
-        after = of_kombu(connection, published=10)
-        assert (after.frames_out or 0) - (before.frames_out or 0) == 30
-        assert (after.frames_in or 0) - (before.frames_in or 0) == 10
-
-
-def test_a_connection_that_is_not_there_has_carried_nothing() -> None:
-    assert of_kombu(None) == Traffic(0, 0, 0, 0)
-
-
-def test_a_sum_knows_what_all_of_its_parts_know() -> None:
-    assert total([Traffic(1, 2, 3, 4), Traffic(1, 2, 3, None)]) == Traffic(2, 4, 6, None)
-    assert total([]) is None
+    assert 10_000 < (after.bytes_out or 0) - (before.bytes_out or 0) < 14_000
+    assert 200 < (after.bytes_in or 0) - (before.bytes_in or 0) < 5_000
