@@ -31,7 +31,8 @@ def send_group(app: Celery, producer: Any, group_id: str, signatures: Sequence[S
     """
     results = [app.AsyncResult(signature.options["task_id"]) for signature in signatures]
     try:
-        app.GroupResult(group_id, results).save()
+        if app.conf.result_backend:  # Celery as it comes has none
+            app.GroupResult(group_id, results).save()
     except NotImplementedError:
         logger.warning("the result backend cannot keep groups: %s is sent all the same", group_id)
     except Exception as error:  # each backend has errors of its own

@@ -19,13 +19,15 @@ SAFE: Final = {
     "worker_prefetch_multiplier": 1,
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     "worker_soft_shutdown_timeout": 10.0,
+    "worker_enable_soft_shutdown_on_idle": True,
     "broker_heartbeat": 10,
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
     "broker_pool_acquire_timeout": 5,
     "broker_transport_options": {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5},
-    "task_default_exchange_type": "topic",
     "accept_content": ["json"],
-    "task_serializer": "json",
-    "result_serializer": "json",
+    "task_track_started": True,
+    "task_default_exchange_type": "topic",
 }
 
 
