@@ -42,7 +42,7 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]
 
 
 def check(message: Any) -> None:
-    """Raises ValueError, or what decoding raises, where `message` is no task of Celery's protocol 2."""
+    """Raises ValueError, TypeError or what decoding raises where `message` is no task of Celery's protocol 2."""
     headers = message.headers if isinstance(message.headers, dict) else {}
     for name in ("task", "id"):
         if not isinstance(headers.get(name), str):

@@ -8,7 +8,7 @@ import threading
 from functools import cache
 from typing import Any
 
-from celery.signals import task_revoked, worker_init
+from celery.signals import task_revoked, worker_init, worker_process_shutdown
 
 from celery_app import settings
 from lab.amqp import delivery_count
@@ -22,6 +22,8 @@ from lab.reporter import Reporter
 from lab.spool import Spool
 from lab.status import TaskStatus
 from lab.untracked import Untracked
+
+FLUSH_SECONDS = 2.0
 
 _forwarder: list[str] = []  # where it listens; the processes of the pool have it from their parent
 
@@ -40,6 +42,11 @@ def _reporter(pid: int) -> RemoteReporter | Reporter | Untracked:  # noqa: ARG00
     if _forwarder:
         return RemoteReporter(_forwarder[0], settings)
     return Reporter(settings.api_url, Spool(settings.spool))
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _send_what_is_left(**_: Any) -> None:
+    _reporter(os.getpid()).flush(FLUSH_SECONDS)
 
 
 @cache

@@ -150,7 +150,8 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
     deliveries = delivery_count(headers, redelivered)
     attempt = headers.get("lab_attempt", 1) + deliveries
-    if redelivered and request.delivery_info.get("routing_key") == _PRIORITY_QUEUE:
+    # A message that waited in Celery's delay queues still has their bits before its routing key.
+    if redelivered and str(request.delivery_info.get("routing_key")).endswith(_PRIORITY_QUEUE):
         _pass_on(task, attempt)
     job = Assignment(
         task_id=request.id,
@@ -175,9 +176,13 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
 
 def _pass_on(task: Task, attempt: int) -> None:
     """Sends a redelivered message of the priority queue through the ordinary one: its job may have killed its
-    process, and only there are deliveries counted and limited. Raises Ignore, which acknowledges this one."""
+    process, and only there are deliveries counted and limited. Raises Ignore, which acknowledges this one, or
+    Reject where the broker does not take it: Celery would acknowledge a task that failed."""
     headers = {**_own(task.request.headers or {}), "lab_attempt": attempt}
-    task.signature_from_request(queue=CELERY_QUEUE, headers=headers).apply_async()
+    try:
+        task.signature_from_request(queue=CELERY_QUEUE, headers=headers).apply_async(mandatory=True)
+    except Exception as error:
+        raise Reject(str(error), requeue=True) from error
     raise Ignore
 
 

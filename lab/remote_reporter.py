@@ -75,6 +75,10 @@ class RemoteReporter:
             self.leave()  # half a frame may be written: Celery's time limit is raised anywhere
             raise
 
+    def flush(self, seconds: float) -> bool:
+        """As `lab.reporter.Reporter.flush`, for what this process reports by itself."""
+        return self._fallback is None or self._fallback.flush(seconds)
+
     def is_cancelled(self, task_id: str) -> bool:  # noqa: ARG002 - its process is ended instead
         """Whether the task is known to be cancelled: never here."""
         return False

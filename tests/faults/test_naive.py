@@ -28,19 +28,44 @@ def test_without_a_fault_nothing_is_lost_either(
     assert verdict.clean, str(verdict)
 
 
-def test_kill_9_of_a_worker_loses_what_it_held(
-    make_stage: MakeStage, fault_node: RabbitNode, method: str
-) -> None:
-    stage = make_stage(fault_node, method, delivery="naive")
+def _kill_in_the_middle(stage: Stage) -> Verdict:
     victim = stage.worker("victim")
     stage.submit(seconds=(0.3,))
     stage.wait_until_done(10)
     faults.kill_worker(victim)
     stage.ledger.died("victim")
     stage.worker("heir", concurrency=6)
-    verdict = _verdict(stage)
+    return _verdict(stage)
+
+
+def test_kill_9_of_a_celery_worker_loses_what_it_held(make_stage: MakeStage, fault_node: RabbitNode) -> None:
+    verdict = _kill_in_the_middle(make_stage(fault_node, "celery", delivery="naive"))
     assert verdict.lost, str(verdict)
     assert not verdict.duplicated, str(verdict)
+
+
+def test_kill_9_of_workers_by_the_tutorial_has_what_they_held_run_again(
+    make_stage: MakeStage, fault_node: RabbitNode
+) -> None:
+    verdict = _kill_in_the_middle(make_stage(fault_node, "rabbitmq", delivery="naive"))
+    assert verdict.clean, str(verdict)
+    assert 1 <= len(verdict.rerun) <= 3, str(verdict)
+
+
+def test_a_job_that_kills_its_worker_by_the_tutorial_comes_back_for_ever(
+    make_stage: MakeStage, fault_node: RabbitNode
+) -> None:
+    stage = make_stage(fault_node, "rabbitmq", delivery="naive")
+    worker = stage.worker(concurrency=1)
+    (task,) = stage.lab.submit("rabbitmq", 0, delivery="naive", kind="killer_task")
+    (other,) = stage.lab.submit("rabbitmq", 0, delivery="naive")
+    begun, deadline = f"задачи {task['num']}\n", time.monotonic() + 90
+    # Safe delivery gives it up at its sixth return.
+    while worker.log.read_text().count(begun) <= 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert stage.lab.task(task["id"])["status"] == "IN_PROGRESS"
+    assert stage.lab.task(other["id"])["status"] == "PENDING"
 
 
 def test_what_is_published_during_a_memory_alarm_dies_with_the_connection(

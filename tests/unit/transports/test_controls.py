@@ -11,6 +11,7 @@ from transports import TRANSPORTS, create_transport, transport_class
 from transports.celery_control import _plain
 from transports.configuration import SAMPLE
 from transports.control import CONTROLS, Control, ControlError, create_control, read_picture, read_usage
+from transports.rabbitmq_control import tutorial_picture
 
 NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
 
@@ -51,6 +52,13 @@ def test_a_worker_that_tells_nonsense_is_known_by_name_only() -> None:
     )
 
 
+def test_a_worker_by_the_tutorial_is_known_by_what_all_of_them_are() -> None:
+    picture = tutorial_picture(2)
+    assert (picture.method, picture.name, picture.delivery) == ("rabbitmq", "tutorial-2", "naive")
+    assert (picture.concurrency, picture.prefetch, picture.acknowledgement) == (1, 1, "after_job")
+    assert (picture.pid, picture.active) == (None, None)
+
+
 def test_usage_that_makes_no_sense_is_none() -> None:
     assert read_usage("odd", {"cpu_seconds": "much", "error": "?"}).cpu_seconds is None
     assert read_usage("even", {"cpu_seconds": 1.5, "ok": True}).cpu_seconds == 1.5
@@ -60,7 +68,7 @@ def test_a_configuration_is_that_of_the_mode(control: Control) -> None:
     safe, naive = control.configuration(Delivery.SAFE), control.configuration(Delivery.NAIVE)
     assert (safe.queue_type, naive.queue_type) == ("quorum", "classic")
     assert safe.acknowledgement == "after the job"
-    assert naive.acknowledgement != safe.acknowledgement
+    assert (naive.acknowledgement == safe.acknowledgement) is (control.name == "rabbitmq")
     assert (safe.confirms, naive.confirms)[1] == "none"
     assert safe.confirms != "none"
     assert safe.durability == "queue and messages"
