@@ -14,13 +14,10 @@ _VALUES: Final = frozenset(
     {
         N_("after the job"),
         N_("when the job begins"),
-        N_("when it is sent to the worker"),
         N_("none"),
         N_("queue and messages"),
-        N_("queue only"),
         N_("begin before the job, end before the acknowledgement"),
         N_("begin before the job, end after it"),
-        N_("never"),
         N_("for ever"),
         N_("one by one"),
         N_("published again, then acknowledged"),
@@ -37,6 +34,8 @@ _VALUES: Final = frozenset(
         N_("quorum"),
         N_("classic"),
         N_("this machine"),
+        N_("changed by the lab"),
+        N_("Celery cannot – the lab adds dead letters of what cannot be read"),
         N_("stamped where the job runs, sent in the background"),
     }
 )

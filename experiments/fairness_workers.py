@@ -1,7 +1,7 @@
 """What a worker says of itself, as the table of differences has it."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 from experiments.plan import KIND
@@ -11,7 +11,10 @@ from transports.control import WorkerPicture
 UNKNOWN: Final = "unknown"
 NO_LIMIT: Final = "no limit"
 THIS_MACHINE: Final = "this machine"
-CHANGED: Final = "changed by the lab: "
+CHANGED: Final = {
+    "pool": "changed by the lab",
+    "consumer": "changed by the lab: Celery cannot – the lab adds dead letters of what cannot be read",
+}
 
 
 def host_of(worker: WorkerPicture) -> str:
@@ -27,24 +30,18 @@ def pool_of(worker: WorkerPicture) -> str:
 
 
 def pool_class_of(worker: WorkerPicture) -> str:
-    """Module and class of its pool, with what the lab has changed of it."""
-    return _class(
-        worker.pool_class, [name for name in worker.changed_by_lab or () if _is_of_pool(worker, name)]
-    )
+    """Module and class of its pool, with whether the lab has changed it."""
+    return _class(worker, "pool", worker.pool_class)
 
 
 def consumer_class_of(worker: WorkerPicture) -> str:
-    """Module and class of its consumer, with what the lab has changed of all but the pool."""
-    changes = [name for name in worker.changed_by_lab or () if not _is_of_pool(worker, name)]
-    return _class(worker.consumer_class, changes)
+    """Module and class of its consumer, with what the lab has changed of it."""
+    return _class(worker, "consumer", worker.consumer_class)
 
 
-def _class(name: str | None, changes: Sequence[str]) -> str:
-    return "; ".join([name or UNKNOWN, *(f"{CHANGED}{change}" for change in changes)])
-
-
-def _is_of_pool(worker: WorkerPicture, change: str) -> bool:
-    return worker.pool_class is not None and change.startswith(worker.pool_class)
+def _class(worker: WorkerPicture, part: str, name: str | None) -> str:
+    changed = part in (worker.changed_by_lab or ())
+    return f"{name or UNKNOWN}; {CHANGED[part]}" if changed else name or UNKNOWN
 
 
 def heartbeat_of(worker: WorkerPicture) -> str:

@@ -51,6 +51,21 @@ HOT_PATH = ("worker.py", "jobs.py", "acks.py")
 """From a message's bytes to its settlement."""
 
 
+STOCK = [room for room in MAY_IMPORT if room.startswith("celery_")] + ["consumer", "transports", "lab"]
+"""What uses Celery, kombu, billiard, py-amqp and pika as their documentation has it."""
+NEVER_EXTENDED = {
+    "AsynPool",
+    "Consumer",
+    "LaxBoundedSemaphore",
+    "Pool",
+    "QoS",
+    "Request",
+    "Semaphore",
+    "TaskPool",
+    "Timer",
+}
+
+
 def _files(room: str) -> list[Path]:
     return [ROOT / f"{room}.py"] if (ROOT / f"{room}.py").exists() else sorted((ROOT / room).rglob("*.py"))
 
@@ -100,6 +115,52 @@ def test_the_consumer_can_be_read_in_one_sitting() -> None:
     assert sum(lines[name] for name in HOT_PATH) <= 450
     assert sum(lines.values()) <= 1_000
     assert lines["tutorial.py"] <= 80
+
+
+def _private(name: str) -> bool:
+    return name.startswith("_") and not (name.startswith("__") and name.endswith("__"))
+
+
+def _private_uses(tree: ast.AST) -> list[str]:
+    """What reaches into another object or module by a name that begins with an underscore."""
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                continue
+            case ast.Attribute(attr=name) if _private(name):
+                found.append(ast.unparse(node))
+            case ast.ImportFrom(names=names) if any(_private(alias.name) for alias in names):
+                found.append(ast.unparse(node))
+            case ast.Call(func=ast.Name(id="getattr" | "setattr"), args=[_, ast.Constant(str(name)), *_]):
+                if _private(name):
+                    found.append(ast.unparse(node))
+    return found
+
+
+@pytest.mark.parametrize("room", STOCK)
+def test_nothing_private_of_others_is_used(room: str) -> None:
+    for path in _files(room):
+        assert not _private_uses(ast.parse(path.read_text())), path.relative_to(ROOT)
+
+
+def test_what_is_private_is_found_however_it_is_reached() -> None:
+    code = "self.x._y; pool._z; from a import _b; getattr(pool, '_c'); cls._d; self._e; pool.__class__; from a import b"
+    found = _private_uses(ast.parse(code.replace("; ", "\n")))
+    assert found == ["from a import _b", "self.x._y", "pool._z", "getattr(pool, '_c')"]
+
+
+def test_no_part_of_a_stock_worker_is_extended_but_for_one_exception() -> None:
+    extended = [
+        (str(path.relative_to(ROOT)), node.name)
+        for room in STOCK
+        for path in _files(room)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and NEVER_EXTENDED & {ast.unparse(base).split(".")[-1] for base in node.bases}
+    ]
+    assert extended == [("celery_dead_letters.py", "DeadLetteringConsumer")]
+    assert len((ROOT / "celery_dead_letters.py").read_text().splitlines()) <= 60
 
 
 def test_the_image_holds_every_room_that_runs_in_it() -> None:

@@ -40,7 +40,7 @@ class WorkerPicture(BaseModel):
             included; 0 for as many as there are.
         pool: what its jobs run in: the consumer's `threads`, Celery's `prefork`, `thread`, `solo` and others.
         pool_class, consumer_class: module and class of what runs its jobs and of what consumes, as loaded.
-        changed_by_lab: what of the stock worker the lab has replaced, by class; empty for nothing.
+        changed_by_lab: what of the stock worker the lab has changed, "pool" or "consumer"; empty for nothing.
         acknowledgement: when it acknowledges a message: `after_job`, `at_begin` of the job, or `on_delivery`.
         versions: of the libraries that it runs with, by package.
         log_level: from which level on it logs, such as `INFO`.

@@ -1,95 +1,113 @@
 """The lab's own commands of Celery's workers, on doubles; on real ones: tests/integration/test_control.py."""
 
+import json
+import logging
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from celery.concurrency.solo import TaskPool
+from celery.worker.consumer import Consumer
 from celery.worker.control import Panel
 
 import celery_control  # noqa: F401 - registers the commands
+import celery_tasks  # noqa: F401 - registers the tasks
+from celery_app import celery_app
+from celery_dead_letters import DeadLetteringConsumer
 
 
-class Pool:
-    def __init__(self, size: int, idle: int) -> None:
-        self.num_processes, self._idle = size, idle
-
-    def grow(self, n: int) -> None:
-        self.num_processes += n
-
-    def shrink(self, n: int) -> None:
-        """As billiard does it: idle processes only, and an error where there were too few."""
-        gone = min(n, self._idle)
-        self.num_processes -= gone
-        if gone < n:
-            raise ValueError("Can't shrink pool. All processes busy!")
+def test_all_commands_are_registered_and_none_changes_the_worker() -> None:
+    own = {name: meta.type for name, meta in Panel.meta.items() if name.startswith("lab_")}
+    assert own == {"lab_usage": "inspect", "lab_picture": "inspect"}
 
 
-class Worker:
-    """As much of a worker as the pool's command touches."""
-
-    def __init__(self, size: int, idle: int = 0, qos_global: bool = False) -> None:
-        self.pool = Pool(size, idle)
-        self.qos_global = qos_global
-        self.said: list[Any] = []
-        self.qos = SimpleNamespace(update=lambda: self.said.append("qos"))
-        self.task_consumer = SimpleNamespace(
-            cancel=lambda: self.said.append("cancel"), consume=lambda: self.said.append("consume")
-        )
-
-    def _update_prefetch_count(self, change: int) -> None:
-        self.said.append(change)
-
-
-def resize(worker: Worker, n: int) -> dict[str, Any]:
-    answer: dict[str, Any] = Panel.data["lab_pool"](SimpleNamespace(consumer=worker), n=n)
-    return answer
-
-
-def test_all_commands_are_registered() -> None:
-    assert Panel.meta["lab_usage"].type == "inspect"
-    assert Panel.meta["lab_picture"].type == "inspect"
-    assert Panel.meta["lab_pool"].type == "control"
-
-
-def test_a_grown_pool_consumes_anew_with_the_greater_prefetch() -> None:
-    worker = Worker(2)
-    assert resize(worker, 3) == {"ok": "5 processes"}
-    assert worker.said == [3, "cancel", "qos", "consume"]
-
-
-def test_where_the_prefetch_is_the_whole_channels_it_counts_at_once() -> None:
-    worker = Worker(2, qos_global=True)
-    resize(worker, 1)
-    assert worker.said == [1]
-
-
-@pytest.mark.parametrize(("n", "left"), [(-1, 2), (-2, 1), (-100, 1)])
-def test_a_pool_shrinks_to_one_at_the_least(n: int, left: int) -> None:
-    worker = Worker(3, idle=3)
-    assert resize(worker, n) == {"ok": f"{left} processes"}
-    assert worker.pool.num_processes == left
-
-
-def test_a_pool_that_is_too_busy_says_so_and_counts_what_did_go() -> None:
-    worker = Worker(4, idle=1)
-    assert resize(worker, -3) == {"error": "Can't shrink pool. All processes busy!"}
-    assert worker.said[0] == -1
-
-
-def test_nothing_to_change_changes_nothing() -> None:
-    worker = Worker(1)
-    assert resize(worker, -1) == {"ok": "1 processes"}
-    assert worker.said == []
-
-
-def test_the_usage_counts_the_workers_own_connections() -> None:
-    inner = SimpleNamespace(sock=None, bytes_recv=5, bytes_sent=7)
-    connection = SimpleNamespace(connected=True, connection=inner)
-    events = SimpleNamespace(connection=connection)
-    consumer = SimpleNamespace(connection=connection, event_dispatcher=events)
-    used = Panel.data["lab_usage"](SimpleNamespace(consumer=consumer), reset=False)
-    assert (used["frames_in"], used["frames_out"], used["bytes_in"]) == (10, 14, None)
+def test_the_usage_is_that_of_the_process_and_its_connections() -> None:
+    used = Panel.data["lab_usage"](SimpleNamespace(), reset=False)
     assert used["cpu_seconds"] > 0
+    assert (used["bytes_in"], used["bytes_out"]) == (0, 0)
     assert used["delivery"] == "safe"
-    without_events = SimpleNamespace(connection=connection, event_dispatcher=None)
-    assert Panel.data["lab_usage"](SimpleNamespace(consumer=without_events))["frames_in"] == 5
+    assert used["pid"]
+
+
+def worker(consumer_class: type[Consumer] = Consumer, app: Any = celery_app, **fields: Any) -> Any:
+    """A worker's state as its commands see it: a consumer of a real class that nothing has begun, on doubles."""
+    consumer: Any = consumer_class.__new__(consumer_class)
+    parts: dict[str, Any] = {
+        "controller": SimpleNamespace(
+            startup_time=datetime(2026, 1, 31, 12, tzinfo=UTC),
+            loglevel=logging.WARNING,
+            stats=lambda: {"pid": 7, "total": {"add": 5, "multiply": 1}},
+        ),
+        "pool": SimpleNamespace(num_processes=2),
+        "task_buckets": {},
+        "timer": SimpleNamespace(schedule=SimpleNamespace(queue=[]), queue=[]),
+        "qos": SimpleNamespace(value=8),
+        "qos_global": True,
+        "lab_prefetch": 2,
+        "amqheartbeat": 10,
+        "steps": [],
+        "gossip": SimpleNamespace(enabled=True),
+        "event_dispatcher": SimpleNamespace(enabled=True, groups=[]),
+        "connection": SimpleNamespace(transport=SimpleNamespace(driver_type="amqp")),
+        **fields,
+    }
+    for name, part in parts.items():
+        setattr(consumer, name, part)
+    return SimpleNamespace(consumer=consumer, app=app, tset=set)
+
+
+def picture(state: Any) -> dict[str, Any]:
+    found: dict[str, Any] = Panel.data["lab_picture"](state)
+    return found
+
+
+def test_a_picture_tells_what_the_page_shows() -> None:
+    told = picture(worker())
+    assert (told["pid"], told["started_at"], told["delivery"]) == (7, "2026-01-31T12:00:00+00:00", "safe")
+    assert (told["concurrency"], told["begun"], told["reserved"], told["scheduled"]) == (2, 6, 0, 0)
+    assert (told["log_level"], told["heartbeat"], told["acknowledgement"]) == ("WARNING", 10, "after_job")
+    assert {"celery", "kombu", "amqp", "billiard"} == set(told["versions"])
+    assert {"add", "process_task"} <= set(told["kinds"])
+    assert told["active"] == []
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_a_picture_names_the_classes_as_they_were_loaded_and_what_the_lab_changed() -> None:
+    for consumer, name, changed in (
+        (Consumer, "celery.worker.consumer.consumer:Consumer", []),
+        (DeadLetteringConsumer, "celery_dead_letters:DeadLetteringConsumer", ["consumer"]),
+    ):
+        told = picture(worker(consumer, pool=TaskPool(limit=1)))
+        assert told["pool"] == "solo"
+        assert told["pool_class"] == "celery.concurrency.solo:TaskPool"
+        assert (told["consumer_class"], told["changed_by_lab"]) == (name, changed)
+
+
+def test_the_prefetch_is_the_one_that_the_broker_applies() -> None:
+    assert picture(worker(qos_global=True))["prefetch"] == 8
+    assert (
+        picture(worker(qos_global=False))["prefetch"] == 2
+    )  # a pool that grew gets no more on a quorum queue
+
+
+def test_what_a_rate_limit_holds_counts_as_scheduled() -> None:
+    held = SimpleNamespace(contents=[("request", 1), ("another", 1)])
+    assert picture(worker(task_buckets={"add": held, "multiply": None}))["scheduled"] == 2
+
+
+@pytest.mark.parametrize(
+    ("dispatcher", "told", "connections"),
+    [
+        (None, "task events off", 1),
+        (SimpleNamespace(enabled=True, groups=["worker"]), "task events off", 2),
+        (SimpleNamespace(enabled=True, groups=[]), "task events on", 2),
+    ],
+    ids=["none", "of workers only", "of tasks"],
+)
+def test_events_and_the_connection_that_they_take_are_told(
+    dispatcher: Any, told: str, connections: int
+) -> None:
+    found = picture(worker(event_dispatcher=dispatcher))
+    assert found["events"] == f"{told}, gossip on, mingle off"
+    assert found["connections"] == connections

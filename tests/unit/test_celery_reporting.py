@@ -1,77 +1,124 @@
-"""What a process of the pool hands back of a job that its worker has begun."""
+"""What a Celery worker's processes report with, against an API that takes statuses."""
 
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-import celery_reporting
-from celery_reporting import report_of, run
-from lab.job import Assignment
-from lab.lines import Line
-from lab.status import TaskStatus, Verdict
-
-JOB = Assignment("x", 1, "add", {}, "t")
-
-
-class Desk:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[Line] = []
-
-    def settle(self, lines: Sequence[Line]) -> list[Verdict]:
-        self.told += lines
-        return [Verdict(task_id=line.task_id) for line in lines]
+from tests.callback_api import Api
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    made = Desk()
-    monkeypatch.setattr(celery_reporting, "reporter", lambda _: made)
-    return made
+def api() -> Iterator[Api]:
+    made = Api()
+    yield made
+    made.close()
 
 
-def request(**fields: Any) -> Any:
-    return SimpleNamespace(
-        **{"hostname": "w", "ignore_result": True, "callbacks": None, "chain": None, "chord": None, **fields}
+BEGIN = """
+import os, time
+from types import SimpleNamespace
+import celery_reporting
+from celery_reporting import report_of
+from lab.job import Assignment
+from lab.status import TaskStatus
+job = Assignment("x", 1, "add", {}, "t")
+"""
+RUN = """
+report = report_of(job, "me@here", 2)
+print(report(TaskStatus.IN_PROGRESS, progress=0.0).run)
+report(TaskStatus.DONE, progress=1.0, result=3)
+"""
+BESIDE = "job = job._replace(beside=True)"
+FLUSH = """
+from celery.signals import worker_process_shutdown
+worker_process_shutdown.send(sender=None)
+"""
+
+
+def program(tmp_path: Path, url: str, delivery: str, *parts: str, tracked: str = "1") -> list[str]:
+    """What a program of these `parts` prints, run in a process of its own as a worker's settings have it."""
+    env = os.environ | {
+        "API_URL": url, "LAB_VAR": str(tmp_path), "DELIVERY": delivery, "LAB_TRACKED": tracked,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join((BEGIN, *parts))],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
 
 
-def trace(failed: int = 0, error: BaseException | None = None, **fields: Any) -> Any:
-    """Celery's own function: its task says DONE, and then comes to what is asked for."""
-
-    def traced(*_: Any) -> tuple[int, Any, float]:
-        report_of(JOB, request(**fields), 1, redelivered=False)(TaskStatus.DONE)
-        if error is not None:
-            raise error
-        return failed, "text", 0.1
-
-    return traced
+@pytest.mark.parametrize("delivery", ["safe", "naive"])
+def test_a_run_is_told_as_it_begins_and_as_it_ends(tmp_path: Path, api: Api, delivery: str) -> None:
+    assert program(tmp_path, api.url, delivery, RUN) == ["True"]
+    assert [(told["status"], told["worker"], told["attempt"]) for told in api.updates] == [
+        ("IN_PROGRESS", "me@here", 2),
+        ("DONE", "me@here", 2),
+    ]
+    assert api.posts == 2
 
 
-def test_a_done_that_nothing_follows_is_handed_back(desk: Desk) -> None:
-    failed, (text, left), runtime = run("run-1", b"", trace(), ())
-    assert (failed, text, runtime, desk.told) == (0, "text", 0.1, [])
-    assert left.startswith(b',"status":"DONE"')
+def test_the_safe_mode_spools_an_end_that_nobody_takes_and_as_it_comes_forgets_it(tmp_path: Path) -> None:
+    for delivery, left in (("naive", 0), ("safe", 1)):
+        base = tmp_path / delivery
+        assert program(base, "http://127.0.0.1:1/", delivery, RUN) == ["True"]
+        assert len(list((base / "spool").glob("*"))) == left
 
 
-@pytest.mark.parametrize(
-    "fields", [{"ignore_result": False}, {"callbacks": [1]}, {"chain": [1]}, {"chord": {"task": "x"}}]
-)
-def test_a_done_that_something_follows_is_told_before_it(desk: Desk, fields: dict[str, Any]) -> None:
-    assert run("run-1", b"", trace(**fields), ()) == (0, "text", 0.1)
-    assert [b'"run":"run-1"' in line.json for line in desk.told] == [True]
+@pytest.mark.parametrize("delivery", ["safe", "naive"])
+def test_a_run_beside_its_path_is_told_once_by_the_same_code_and_before_its_process_ends(
+    tmp_path: Path, api: Api, delivery: str
+) -> None:
+    assert program(tmp_path, api.url, delivery, BESIDE, RUN, FLUSH) == ["True"]
+    (told,) = api.updates
+    assert (told["status"], told["attempt"], told["result"]) == ("DONE", 2, 3)
+    assert told["began_at"] <= told["at"]
 
 
-def test_a_done_that_celery_takes_for_a_failure_is_told_all_the_same(desk: Desk) -> None:
-    assert run("run-1", b"", trace(failed=1), ()) == (1, "text", 0.1)
-    assert len(desk.told) == 1
-    with pytest.raises(SystemExit):
-        run("run-2", b"", trace(error=SystemExit()), ())
-    assert [b'"run":"run-2"' in line.json for line in desk.told] == [False, True]
+@pytest.mark.parametrize("delivery", ["safe", "naive"])
+def test_an_untracked_lab_tells_nobody(tmp_path: Path, api: Api, delivery: str) -> None:
+    assert program(tmp_path, api.url, delivery, RUN, tracked="0") == ["True"]
+    assert api.posts == 0
 
 
-def test_a_task_that_reports_nothing_returns_as_it_did() -> None:
-    assert run("run-1", b"", lambda: (0, None, 0.0), ()) == (0, None, 0.0)
+FORWARD = """
+from celery.signals import worker_init
+worker_init.send(sender=None)
+(address,) = celery_reporting._forwarder
+"""
+
+
+@pytest.mark.parametrize("delivery", ["safe", "naive"])
+def test_a_worker_has_a_forwarder_and_stamps_go_by_it(tmp_path: Path, api: Api, delivery: str) -> None:
+    ran = program(
+        tmp_path, api.url, delivery, FORWARD, BESIDE, RUN, RUN, "print(address[1:14])", "time.sleep(2)"
+    )
+    assert ran == ["True", "True", "lab-forwarder"]
+    assert [told["status"] for told in api.updates] == ["DONE", "DONE"]
+    assert api.posts == 1
+
+
+REVOKED = """
+from celery.signals import task_revoked
+headers = {{"lab_token": "t", "lab_attempt": 2, "x-delivery-count": 1}}
+task_revoked.send(sender=None, request=SimpleNamespace(id="x", hostname="me@here", {fields}), expired={expired})
+time.sleep(3)
+"""
+
+
+@pytest.mark.parametrize("fields", ["request_dict=headers", "headers=headers"])
+@pytest.mark.parametrize(("expired", "error"), [(True, "expired"), (False, None)])
+def test_a_revoked_task_is_told_by_the_workers_main_process(
+    tmp_path: Path, api: Api, fields: str, expired: bool, error: str | None
+) -> None:
+    program(tmp_path, api.url, "safe", REVOKED.format(fields=fields, expired=expired))
+    assert [(told["status"], told.get("error"), told["attempt"], told["token"]) for told in api.updates] == [
+        ("CANCELLED", error, 3, "t")
+    ]

@@ -5,48 +5,139 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 PROGRAM = """
 import json, sys
-import celery_reporting, celery_tasks
+import celery_tasks
 from celery.exceptions import SoftTimeLimitExceeded
 from lab.status import Verdict
 
-told = []
+request, kwargs, answer, strikes_at = json.loads(sys.argv[1])
+told, jobs = [], []
 
-class Desk:
-    def for_job(self, job, worker, attempt, *, redelivered=False):
-        def report(status, *, error=None, **_):
-            told.append([str(status), error])
-            if len(told) == int(sys.argv[1]):
-                raise SoftTimeLimitExceeded()
-            return Verdict(task_id=job.task_id)
-        return report
+def report_of(job, worker, attempt, *, redelivered=False):
+    jobs.append([attempt, redelivered, job.beside, job.token, job.retries, job.max_retries])
+    def report(status, *, error=None, **_):
+        told.append([str(status), error])
+        if len(told) == strikes_at:
+            raise SoftTimeLimitExceeded()
+        return Verdict.model_validate({"task_id": job.task_id} | answer)
+    return report
 
-celery_reporting.reporter = lambda pid: Desk()
-print(json.dumps([celery_tasks.add.apply(kwargs={"x": 1, "y": 2}, task_id="t").status, told]))
+celery_tasks.report_of = report_of
+task = celery_tasks.celery_app.tasks[request.pop("task")]
+task.push_request(id="t", hostname="me@here", called_directly=False, ignore_result=True, **request)
+try:
+    ended = ["returned", task.run(**kwargs)]
+except BaseException as error:
+    ended = [type(error).__name__, str(error)]
+print(json.dumps([ended, told, jobs]))
 """
+ADD = {"x": 1, "y": 2}
 
 
-def run(tmp_path: Path, strikes_at: int) -> tuple[str, list[list[str | None]]]:
-    env = {**os.environ, "LAB_VAR": str(tmp_path)}
+def run(
+    tmp_path: Path,
+    request: dict[str, Any] | None = None,
+    kwargs: dict[str, Any] = ADD,
+    answer: dict[str, Any] | None = None,
+    strikes_at: int = 0,
+) -> tuple[list[Any], list[list[str | None]], list[list[Any]]]:
+    """How the task ended, what it told, and of which job."""
+    told = json.dumps([{"task": "add", **(request or {})}, kwargs, answer or {}, strikes_at])
+    env = {**os.environ, "LAB_VAR": str(tmp_path), "RMQ_URL": "amqp://nobody:secret@127.0.0.1:1/"}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(strikes_at)], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", PROGRAM, told], env=env, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    status, told = json.loads(done.stdout)
-    return status, told
+    ended, statuses, jobs = json.loads(done.stdout)
+    return ended, statuses, jobs
 
 
 def test_a_job_is_told_of_as_it_begins_and_as_it_ends(tmp_path: Path) -> None:
-    assert run(tmp_path, 0) == ("SUCCESS", [["IN_PROGRESS", None], ["DONE", None]])
+    ended, told, jobs = run(tmp_path)
+    assert ended == ["returned", 3]
+    assert told == [["IN_PROGRESS", None], ["DONE", None]]
+    assert jobs == [[1, False, False, "", 0, 3]]
 
 
 @pytest.mark.parametrize("strikes_at", [1, 2], ids=["it asks whether to run", "it tells its end"])
 def test_a_job_whose_time_is_over_while_it_reports_ends_failed(tmp_path: Path, strikes_at: int) -> None:
-    status, told = run(tmp_path, strikes_at)
-    assert status == "FAILURE"
+    ended, told, _ = run(tmp_path, strikes_at=strikes_at)
+    assert ended[0] == "SoftTimeLimitExceeded"
     assert told[-1][0] == "FAILED"
     assert "SoftTimeLimitExceeded" in str(told[-1][1])
+
+
+@pytest.mark.parametrize(
+    ("request_", "job"),
+    [
+        (
+            {"headers": {"lab_token": "t", "lab_max_retries": 1, "lab_attempt": 4}, "retries": 2},
+            [4, False, False, "t", 2, 1],
+        ),
+        ({"headers": {"x-delivery-count": 2}}, [3, True, False, "", 0, 3]),
+        ({"delivery_info": {"redelivered": True}}, [2, True, False, "", 0, 3]),
+        ({"headers": {"lab_beside": True}}, [1, False, True, "", 0, 3]),
+    ],
+    ids=["carried on", "counted by a quorum queue", "redelivered by a classic queue", "beside its path"],
+)
+def test_a_messages_headers_say_which_attempt_it_is_and_how_to_report(
+    tmp_path: Path, request_: dict[str, Any], job: list[Any]
+) -> None:
+    assert run(tmp_path, request_)[2] == [job]
+
+
+def test_a_job_that_fails_raises_its_error_after_it_was_told(tmp_path: Path) -> None:
+    ended, told, _ = run(tmp_path, kwargs={"x": 1, "y": "2"})
+    assert ended[0] == "TypeError"
+    assert [status for status, _ in told] == ["IN_PROGRESS", "FAILED"]
+
+
+@pytest.mark.parametrize(
+    "routing_key", ["celery.priority", "0.1.0.1.celery.priority"], ids=["now", "delayed"]
+)
+def test_a_redelivered_message_of_the_priority_queue_is_not_run_and_stays_while_the_broker_is_away(
+    tmp_path: Path, routing_key: str
+) -> None:
+    info = {"redelivered": True, "routing_key": routing_key}
+    ended, told, jobs = run(tmp_path, {"delivery_info": info})
+    assert ended == ["Reject", "('[Errno 111] Connection refused', True)"]  # it is requeued
+    assert (told, jobs) == ([], [])
+
+
+def test_a_message_of_the_priority_queue_that_comes_first_is_run(tmp_path: Path) -> None:
+    info = {"redelivered": False, "routing_key": "celery.priority"}
+    assert run(tmp_path, {"delivery_info": info})[0] == ["returned", 3]
+
+
+DONE = {"status": "DONE", "result": 3}
+FAILED = {"status": "FAILED", "result": "ValueError: no"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer", "ended"),
+    [
+        ({}, DONE, ["Ignore", ""]),
+        ({"callbacks": [1]}, DONE, ["returned", 3]),
+        ({"chain": [1]}, DONE, ["returned", 3]),
+        ({"chord": {"task": "x"}}, DONE, ["returned", 3]),
+        ({}, FAILED, ["Ignore", ""]),
+        ({"errbacks": [1]}, FAILED, ["FailedBefore", "ValueError: no"]),
+        ({"chord": {"task": "x"}}, FAILED, ["NeverRun", "task t was cancelled"]),
+        ({"callbacks": [1]}, {"cancel": True}, ["Ignore", ""]),
+        ({"chain": [1]}, {"cancel": True}, ["NeverRun", "task t was cancelled"]),
+        ({"chain": [1]}, {"skip": True}, ["Ignore", ""]),
+    ],
+    ids=str,
+)
+def test_a_job_that_is_not_run_ends_as_what_follows_it_needs(
+    tmp_path: Path, request_: dict[str, Any], answer: dict[str, Any], ended: list[Any]
+) -> None:
+    found, told, _ = run(tmp_path, request_, answer=answer)
+    assert found == ended
+    assert told[0] == ["IN_PROGRESS", None]
+    assert [status for status, _ in told[1:]] == (["CANCELLED"] if answer.get("cancel") else [])

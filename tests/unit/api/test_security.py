@@ -20,7 +20,6 @@ from api.limiter import SECONDS, Limiter
 from api.security import HEADERS
 from api.services import Services
 from celery_app import create_celery
-from celery_consumer import DeadLetteringConsumer
 from lab.delivery import Delivery
 from lab.settings import Settings
 from lab.token import sign
@@ -395,21 +394,6 @@ def test_a_message_that_is_no_json_is_never_loaded(
     if serializer == "pickle":
         loads(data, content_type, "binary", accept={content_type})
         assert mark.exists(), "the control: this is what loading it would have done"
-
-
-def test_what_celery_cannot_decode_is_rejected_to_the_dead_letters() -> None:
-    class Message:
-        properties: dict[str, str] = {}  # noqa: RUF012
-        rejected = False
-
-        def reject_log_error(self, *_: Any) -> None:
-            self.rejected = True
-
-    consumer = DeadLetteringConsumer.__new__(DeadLetteringConsumer)
-    consumer.connection_errors = (OSError,)  # type: ignore[attr-defined]
-    message = Message()
-    consumer.on_decode_error(message, ContentDisallowed("pickle"))
-    assert message.rejected
 
 
 def test_basic_credentials_change_nothing_where_there_is_no_login(client: FlaskClient) -> None:

@@ -1,5 +1,4 @@
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,22 +136,12 @@ def test_a_rate_limit_on_the_experiments_jobs_is_shown(settings: Settings) -> No
 def test_what_a_worker_is_made_of_is_named_as_it_was_loaded_with_what_the_lab_has_changed(
     settings: Settings,
 ) -> None:
-    stock = {
-        "pool_class": "celery.concurrency.prefork:TaskPool",
-        "consumer_class": "celery.worker.consumer:Consumer",
-    }
-    added = worker("celery", **stock, changed_by_lab=["celery_dead_letters:Rejecting"])
-    found = rows(settings, plan(CELERY, RABBITMQ, SYNC), added, worker("rabbitmq", changed_by_lab=[]))
-    assert found["pool_class"].values == [stock["pool_class"], "unknown", "none"]
-    assert found["consumer_class"].values == [
-        f"{stock['consumer_class']}; changed by the lab: celery_dead_letters:Rejecting",
-        "unknown",
-        "none",
-    ]
-    own = worker("celery", pool_class="celery_pool:Pool", changed_by_lab=["celery_pool:Pool"])
-    assert rows(settings, plan(CELERY), own)["pool_class"].values == [
-        "celery_pool:Pool; changed by the lab: celery_pool:Pool"
-    ]
+    pool, changed = "celery.concurrency.prefork:TaskPool", "celery_dead_letters:DeadLetteringConsumer"
+    added = worker("celery", pool_class=pool, consumer_class=changed, changed_by_lab=("consumer",))
+    found = rows(settings, plan(CELERY, RABBITMQ, SYNC), added, worker("rabbitmq", changed_by_lab=()))
+    assert found["pool_class"].values == [pool, "unknown", "none"]
+    why = "changed by the lab: Celery cannot – the lab adds dead letters of what cannot be read"
+    assert found["consumer_class"].values == [f"{changed}; {why}", "unknown", "none"]
 
 
 def test_what_workers_tell_of_their_surroundings_has_a_row_each(settings: Settings) -> None:
@@ -181,7 +170,7 @@ def test_what_the_broker_is_set_to_is_told_and_how_that_differs_from_its_default
         found = {row.key: row for row in fairness_of(of, [], settings, broker=Broker("3.10.8", seconds))}
         assert found["consumer_timeout"].values == [told, told, "none"]
         assert found["broker_version"].values == ["RabbitMQ 3.10.8", "RabbitMQ 3.10.8", "none"]
-    redis = replace(settings, celery_broker_url="redis://localhost")
+    redis = settings.with_(celery_broker_url="redis://localhost")
     found = {row.key: row for row in fairness_of(of, [], redis, broker=Broker("3.10.8", 1_800))}
     assert found["consumer_timeout"].values == ["none", "1800 seconds", "none"]
 

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,6 @@ from experiments.usage import UsageMeter, api_server, local_nodes, read_nodes
 from harness.node import RabbitNode
 from lab.delivery import Delivery
 from lab.settings import Settings
-from lab.traffic import Traffic
 from tests.unit.experiments.test_equalise import Crew
 from transports.control import ControlError, WorkerUsage
 
@@ -110,9 +110,9 @@ def test_where_no_peak_can_be_begun_there_is_none(
 
 
 def test_what_began_to_count_anew_is_unknown(settings: Settings) -> None:
-    control = Told([told(cpu_seconds=1.0, frames_in=100)], [told(cpu_seconds=2.0, frames_in=3)])
+    control = Told([told(cpu_seconds=1.0, bytes_in=100)], [told(cpu_seconds=2.0, bytes_in=3)])
     used = between(settings, control)["workers"]
-    assert (used.cpu_seconds, used.frames_in) == (1.0, None)
+    assert (used.cpu_seconds, used.bytes_in) == (1.0, None)
 
 
 def test_where_nobody_answers_nothing_is_known(settings: Settings) -> None:
@@ -125,13 +125,21 @@ def test_a_method_without_workers_has_no_such_part(settings: Settings) -> None:
     assert used["broker"] == Usage()
 
 
-def test_this_process_and_its_connections_are_the_publisher(settings: Settings) -> None:
-    carried = iter([Traffic(1, 2, 3, 4), Traffic(100, 200, 300, 400)])
-    meter = UsageMeter({}, settings, [lambda: next(carried), lambda: None])
-    meter.begin(SYNC)
-    sum(range(5_000_000))
-    used = meter.end()["publisher"]
-    assert (used.bytes_in, used.bytes_out, used.frames_in, used.frames_out) == (99, 198, 297, 396)
+def test_this_process_and_its_connections_to_the_broker_are_the_publisher(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = settings.with_(rmq_url=f"amqp://u:p@127.0.0.1:{server.getsockname()[1]}/")
+        with socket.create_connection(server.getsockname()) as client:
+            other, _ = server.accept()
+            meter = UsageMeter({}, here)
+            meter.begin(SYNC)
+            sum(range(5_000_000))
+            client.sendall(b"x" * 1000)
+            assert other.recv(1000, socket.MSG_WAITALL)
+            other.sendall(b"y" * 77)
+            client.recv(1000)
+            used = meter.end()["publisher"]
+            other.close()
+    assert (used.bytes_in, used.bytes_out) == (77, 1000)
     assert used.cpu_seconds is not None
     assert 0.01 <= used.cpu_seconds < 10
     assert (used.peak_memory or 0) > 1_000_000

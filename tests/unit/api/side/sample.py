@@ -39,8 +39,8 @@ class Box:
         except ValueError:
             return "no value"
         match what:
-            case int():
-                return "a number"
+            case "open":
+                return "open"
         if callable(what):
             return "a function"
         self.seen = {}

@@ -35,7 +35,7 @@ def test_the_page_shows_every_feature_with_both_sides(client: FlaskClient) -> No
     ("q", "found"),
     [
         ("prefetch", {"prefetch"}),
-        ("LIMITS.PY", {"rate-limit"}),
+        ("HOLD.PY:INTERVAL", {"rate-limit"}),
         ("retry backoff", {"retry-backoff"}),
         ("nothing of that name", set()),
         ("'\"<script>\0", set()),

@@ -21,7 +21,7 @@ SAMPLE = "tests/unit/api/side/sample.py"
         ("Box.open.call()", "call(", 4, 4),
         ("Box.open.end", 'end="",', 1, 1),
         ("Box.open.ValueError", "except ValueError:", 2, 2),
-        ("Box.open.int", "case int():", 2, 2),
+        ("Box.open.open", 'case "open":', 2, 2),
         ("Box.open.if callable()", "if callable(what):", 2, 2),
         ("Box.open.seen", "self.seen = {}", 1, 1),
         ("Box.open.twice", 'self.seen["twice"] = True', 1, 1),
