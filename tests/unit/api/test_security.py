@@ -362,7 +362,7 @@ def celery(request: pytest.FixtureRequest, settings: Settings) -> Celery:
 
 
 def test_celery_takes_json_and_nothing_else(celery: Celery) -> None:
-    assert celery.conf.accept_content == ["json"]
+    assert list(celery.conf.accept_content) == ["json"]
     assert celery.conf.result_accept_content in (None, ["json"])
     for name in ("task_serializer", "result_serializer", "event_serializer"):
         assert celery.conf[name] == "json"

@@ -64,7 +64,7 @@ def test_what_differs_is_told_for_each_arm(settings: Settings) -> None:
     assert found["acknowledgement"].values == [
         "after the job",
         "after the job",
-        "when it is sent to the worker",
+        "after the job",
         "none",
     ]
     assert found["queue_type"].values == ["quorum", "quorum", "classic", "none"]
