@@ -1,15 +1,17 @@
-"""What a report holds, whichever form it takes: sections with remarks, tables and charts."""
+"""What is told of an experiment, on its page and in each form of its report: sections with remarks, tables, charts."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from experiments import report_tables as tables
 from experiments.charts import Chart, charts_of
+from experiments.fairness_table import fairness_said, fairness_table
 from experiments.model import Experiment, label
 from experiments.plan import Plan
 from experiments.plan_facts import Fact, facts_of
-from experiments.report_tables import Cell, Table
+from experiments.tables import Table
+from experiments.totals import counted
 from experiments.troubles import trouble_text
 from experiments.verdict import Verdict, remark_on_differences, verdict_of
 from experiments.words import N_, Translate, environment_facts, untranslated
@@ -22,6 +24,12 @@ _HOLD: Final = N_(
     "Figures are the means of the repetitions, each with its interval: in 95 of 100 experiments such an interval"
     " holds the mean that many more repetitions would come to."
 )
+_COUNTED: Final = N_(
+    "Repetitions that count: %(n)s. Time to publish and end to end begin when a job was due."
+)
+_TOO_FEW: Final = N_(
+    "Fewer than three repetitions: there are no intervals, and so no difference can be shown."
+)
 _BY_TURN: Final = N_("The one minus the other, by repetition.")
 _STATUSES: Final = {
     "PENDING": N_("It has not begun."),
@@ -33,13 +41,15 @@ _STATUSES: Final = {
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with what stands under it."""
+    """A heading with what stands under it; `folded` are tables of which a page shows the captions alone at first."""
 
+    key: str
     title: str
     tables: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
     charts: tuple[Chart, ...] = ()
+    folded: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,26 +67,33 @@ class Content:
 def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
     """All that a report on `experiment` says, in the language of `_`."""
     plan = experiment.plan
-    sections = [
+    environment = environment_facts(experiment.environment, _).items()
+    sections = (
+        Section("figures", _(N_("The figures")), (tables.glance(experiment, _),), (_reading(experiment, _),)),
         Section(
-            _(N_("At a glance")), (tables.glance(experiment, _), tables.outcomes(experiment, _)), (_(_HOLD),)
-        ),
-        Section(_(N_("Charts")), charts=tuple(charts_of(plan, experiment.runs, _))),
-        Section(_(N_("Where the time goes")), tuple(tables.spreads(experiment, _))),
-        Section(
-            _(N_("Differences")),
-            tuple(tables.differences(experiment, _)),
+            "differ",
+            _(N_("One against the other")),
+            tables.differences(experiment, _),
             (f"{_(_BY_TURN)} {remark_on_differences(plan, _)}",),
+            folded=True,
         ),
-        Section(_(N_("Each repetition")), (tables.repetitions(experiment, _),)),
-        Section(_(N_("What it took")), tuple(tables.usage(experiment, _))),
-        Section(_(N_("What differs between the contenders")), (tables.fairness(experiment, _),)),
+        Section("charts", _(N_("Charts")), charts=tuple(charts_of(plan, experiment.runs, _))),
         Section(
-            _(N_("Environment")),
-            facts=tuple(Fact(*item) for item in environment_facts(experiment.environment, _).items()),
+            "costs",
+            _(N_("What it cost, and what went wrong")),
+            (tables.outcomes(experiment, _), tables.costs(experiment, _)),
         ),
-        Section(_(N_("Plan")), facts=tuple(facts_of(plan, _))),
-    ]
+        Section("spreads", _(N_("Where the time goes")), tables.spreads(experiment, _), folded=True),
+        Section("turns", _(N_("Each repetition")), (tables.repetitions(experiment, _),)),
+        Section(
+            "fairness",
+            _(N_("What differs besides the method")),
+            (fairness_table(experiment.fairness, plan, _),),
+            (fairness_said(experiment.fairness, plan, _),),
+        ),
+        Section("plan", _(N_("The plan")), facts=tuple(facts_of(plan, _))),
+        Section("environment", _(N_("Where it ran")), facts=tuple(Fact(*item) for item in environment)),
+    )
     return Content(
         title=plan.title or " / ".join(label(plan, arm, _) for arm in range(len(plan.arms))),
         made=to_iso(experiment.finished_us or experiment.created_us),
@@ -96,13 +113,17 @@ def plan_json(plan: Plan) -> str:
     return f"{{\n{lines}\n}}\n"
 
 
-def joined(cell: Cell) -> str:
-    """A cell as one text."""
-    return f"{cell.value} ({cell.bounds})" if cell.bounds else cell.value
+def _reading(experiment: Experiment, _: Translate) -> str:
+    """How the figures are to be read."""
+    if not any(one.low is not None for total in experiment.totals for one in total.figures.values()):
+        return _(_TOO_FEW)
+    found = {len(counted(experiment.runs, total.arm)) for total in experiment.totals}
+    n = "\N{EN DASH}".join(str(n) for n in sorted({min(found), max(found)}))
+    return f"{_(_HOLD)} {_(_COUNTED) % {'n': n}}"
 
 
 def _without_empty(section: Section) -> Section | None:
     filled = tuple(table for table in section.tables if table.rows)
     if not (filled or section.facts or section.charts):
         return None
-    return Section(section.title, filled, section.remarks, section.facts, section.charts)
+    return replace(section, tables=filled)

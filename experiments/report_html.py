@@ -1,21 +1,30 @@
 """The report as one HTML file that needs nothing else: no script, no font, no picture from anywhere."""
 
 import base64
+from pathlib import Path
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.charts.svg import element, style_of
 from experiments.model import Experiment
-from experiments.plan import Plan
 from experiments.report import COMMAND, CURL, content_of
 from experiments.words import N_, Translate, untranslated
 
+TEMPLATES: Final = Path(__file__).parent / "templates"
+"""Where the parts are that a report and a page are made of; they speak by the `_` of whoever uses them."""
+
 _ABOUT: Final = N_("Report of an experiment")
-_NUMBERS: Final = N_("The numbers")
-_TEMPLATES: Final = Environment(
-    loader=PackageLoader("experiments"),
+_IN_TEMPLATES: Final = (
+    N_("Verdict"),
+    N_("The same as a table"),
+    N_("How to run it again"),
+    N_("Save this as plan.json:"),
+    N_("and then one of these:"),
+)
+"""What the templates say by themselves; Babel does not look there."""
+
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
@@ -26,26 +35,12 @@ _TEMPLATES: Final = Environment(
 def to_html(experiment: Experiment, _: Translate = untranslated, language: str = "en") -> str:
     """The report on `experiment`, in the language of `_`, whose code is `language`."""
     content = content_of(experiment, _)
-    return _TEMPLATES.get_template("report.html").render(
+    return _ENVIRONMENT.get_template("report.html").render(
         _=_,
         language=language,
         content=content,
-        experiment=experiment,
         plan_file=base64.b64encode(content.plan_json.encode()).decode(),
         about=_(_ABOUT),
-        numbers=_(_NUMBERS),
         command=COMMAND,
         curl=CURL,
-        sample=lambda arm: _sample(experiment.plan, arm),
-        svg=Markup,
     )
-
-
-def _sample(plan: Plan, arm: int) -> Markup:
-    """A bit of the arm's line, as the charts draw it."""
-    style = style_of(plan, arm)
-    line = element(
-        "path", d="M0 5h26", stroke=style.colour, stroke_width=2.5, stroke_dasharray=style.dash or None
-    )
-    drawn = element("svg", line, width=26, height=10, viewBox="0 0 26 10", aria_hidden="true")
-    return Markup(drawn)  # noqa: S704 - made of numbers and of this project's own names

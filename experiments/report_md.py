@@ -1,12 +1,13 @@
 """The report as Markdown: tables and sentences. Charts are given as the tables of their numbers."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from experiments.model import Experiment
-from experiments.report import COMMAND, CURL, Content, Section, content_of, joined
-from experiments.words import N_, Translate, untranslated
+from experiments.report import COMMAND, CURL, Content, Section, content_of
+from experiments.tables import Cell, Table
+from experiments.words import Translate, untranslated
 
 _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>|#~])")
 
@@ -26,36 +27,44 @@ def _parts(content: Content, _: Translate) -> Iterable[str]:
     yield content.made
     if content.state:
         yield f"**{plain(content.state)}**"
-    yield f"## {plain(_(N_('Verdict')))}"
+    yield f"## {plain(_('Verdict'))}"
     yield _list(content.verdict.sentences)
     if content.verdict.warnings:
         yield _list(f"⚠ {warning}" for warning in content.verdict.warnings)
     for section in content.sections:
         yield from _section(section)
-    yield f"## {plain(_(N_('How to run it again')))}"
-    yield f"{plain(_(N_('Save this as plan.json:')))}\n\n```json\n{content.plan_json}```"
-    yield f"{plain(_(N_('and then one of these:')))}\n\n```sh\n{COMMAND}\n{CURL}\n```"
+    yield f"## {plain(_('How to run it again'))}"
+    yield f"{plain(_('Save this as plan.json:'))}\n\n```json\n{content.plan_json}```"
+    yield f"{plain(_('and then one of these:'))}\n\n```sh\n{COMMAND}\n{CURL}\n```"
 
 
 def _section(section: Section) -> Iterable[str]:
     yield f"## {plain(section.title)}"
     yield from map(plain, section.remarks)
     for table in section.tables:
-        if table.caption:
+        if table.caption not in ("", section.title):
             yield f"### {plain(table.caption)}"
-        yield _table(table.head, ([joined(cell) for cell in row] for row in table.rows))
+        yield _table(table)
     for chart in section.charts:
         yield f"### {plain(chart.title)}"
-        yield _table(chart.table.head, chart.table.rows)
+        yield _table(chart.table)
     if section.facts:
         yield _list(f"{fact.name}: {fact.value}" for fact in section.facts)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        f"| {' | '.join(cell if line is lines[1] else plain(cell) for cell in line)} |" for line in lines
+def _table(table: Table) -> str:
+    rows = [[row.title, *map(_joined, row.cells)] for row in table.rows]
+    head, *lines = (
+        f"| {' | '.join(map(plain, line))} |" for line in ([column.title for column in table.columns], *rows)
     )
+    return "\n".join([head, f"|{' --- |' * len(table.columns)}", *lines])
+
+
+def _joined(cell: Cell) -> str:
+    """A cell as one text."""
+    marked = f"⚠ {cell.value}" if cell.mark == "unequal" else cell.value
+    told = f"{marked} ({cell.bounds})" if cell.bounds else marked
+    return ": ".join([told, " ".join(cell.remarks)] if cell.remarks else [told])
 
 
 def _list(sentences: Iterable[str]) -> str:

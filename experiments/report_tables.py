@@ -1,13 +1,14 @@
-"""The tables of a report."""
+"""The tables of an experiment's figures, as its page and its report show them: columns are its arms."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from experiments.fairness_values import state_of, value_text
+from experiments.between import Between
+from experiments.charts.svg import sample
 from experiments.figures import values_of
-from experiments.model import METRICS, Comparison, Experiment, FairnessRow, Total, label
+from experiments.model import METRICS, Experiment, Interval, Total, label
 from experiments.plan import Plan
+from experiments.tables import NOTHING, Cell, Column, Row, Table, plain
 from experiments.verdict import is_sound
 from experiments.words import (
     GLANCE,
@@ -18,7 +19,7 @@ from experiments.words import (
     POINT_TITLES,
     Translate,
     bounds_text,
-    fairness_title,
+    named,
     number,
     shown,
     signed,
@@ -26,193 +27,160 @@ from experiments.words import (
     unit_of,
 )
 
-NOTHING: Final = "–"
-COMPARED: Final = (
-    "throughput",
-    *(f"{metric}.{point}" for metric in METRICS for point in ("p50", "p99")),
-    *(f"cpu.{part}" for part in PART_TITLES),
+_COSTS: Final = (
+    *(f"{kind}.{part}" for kind in ("cpu", "memory") for part in PART_TITLES),
     "per_job.bytes",
     "per_job.frames",
 )
-_COLUMNS: Final = 6
-"""As many figures as stand beside each other on a page."""
-
-_CONTENDER: Final = N_("Contender")
-
-
-class Cell(NamedTuple):
-    """A value, and its interval where it has one."""
-
-    value: str
-    bounds: str = ""
+_COMPARED: Final = (
+    *GLANCE,
+    *(f"{metric}.{point}" for metric in METRICS for point in ("p50", "p99")),
+    *_COSTS,
+)
+_ORDER: Final = {key: place for place, key in reversed(list(enumerate(_COMPARED)))}
+_SPACE: Final = "\N{NO-BREAK SPACE}"
+_FIGURE: Final = N_("Figure")
 
 
-@dataclass(frozen=True)
-class Table:
-    """`rows` below `head`; `arms` has each row's arm, by its place in the plan, where rows are of one.
-
-    Attributes:
-        marked: the rows that have a warning.
-    """
-
-    head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    caption: str = ""
-    arms: tuple[int, ...] = ()
-    marked: frozenset[int] = frozenset()
+def arms(plan: Plan, _: Translate, *, numeric: bool = True) -> tuple[Column, ...]:
+    """A column for each arm of `plan`."""
+    return tuple(
+        Column(label(plan, place, _), numeric, arm.method, sample(plan, place))
+        for place, arm in enumerate(plan.arms)
+    )
 
 
 def glance(experiment: Experiment, _: Translate) -> Table:
-    """The figures to look at first, one row an arm."""
-    keys = _known(GLANCE[:_COLUMNS], experiment)
-    return Table(
-        head=(_(_CONTENDER), *_titles(keys, _)),
-        rows=tuple(_figures(experiment, total, keys, _) for total in experiment.totals),
-        arms=_arms(experiment),
-    )
+    """The figures to look at first."""
+    return _figures(experiment, [(key, title_of(key, _)) for key in GLANCE], _(_FIGURE), _)
 
 
 def outcomes(experiment: Experiment, _: Translate) -> Table:
-    """How many jobs went otherwise than planned, in all repetitions together, one row an arm."""
-    return Table(
-        head=(_(_CONTENDER), *(_(words) for words in OUTCOME_TITLES.values())),
-        rows=tuple(
-            (
-                Cell(label(experiment.plan, total.arm, _)),
-                *(Cell(str(getattr(total, name))) for name in OUTCOME_TITLES),
-            )
-            for total in experiment.totals
-        ),
-        arms=_arms(experiment),
-        marked=frozenset(place for place, total in enumerate(experiment.totals) if total.lost),
-    )
-
-
-def spreads(experiment: Experiment, _: Translate) -> Iterator[Table]:
-    """All percentiles, one table for each span of a job's life."""
-    for metric in METRICS:
-        keys = _known((f"{metric}.{point}" for point in POINT_TITLES), experiment)
-        if keys:
-            yield Table(
-                head=(
-                    _(_CONTENDER),
-                    *(f"{_(POINT_TITLES[key.partition('.')[2]])}, {_(N_('ms'))}" for key in keys),
-                ),
-                rows=tuple(_figures(experiment, total, keys, _) for total in experiment.totals),
-                caption=_(METRIC_TITLES[metric]),
-                arms=_arms(experiment),
-            )
-
-
-def usage(experiment: Experiment, _: Translate) -> Iterator[Table]:
-    """CPU time, memory and traffic by part of the stand, one row an arm."""
-    for caption, titles in (
-        (N_("CPU time a job"), [(f"cpu.{part}", title) for part, title in PART_TITLES.items()]),
-        (N_("Peak memory"), [(f"memory.{part}", title) for part, title in PART_TITLES.items()]),
-        (
-            N_("Between the method's clients and the broker, a job"),
-            [("per_job.bytes", N_("sent and received")), ("per_job.frames", N_("AMQP"))],
-        ),
-    ):
-        known = _known((key for key, _title in titles), experiment)
-        if known:
-            named = (f"{_(title)}, {unit_of(key, _)}" for key, title in titles if key in known)
-            yield Table(
-                head=(_(_CONTENDER), *named),
-                rows=tuple(_figures(experiment, total, known, _) for total in experiment.totals),
-                caption=_(caption),
-                arms=_arms(experiment),
-            )
-
-
-def differences(experiment: Experiment, _: Translate) -> Iterator[Table]:
-    """Each pair of arms in the figures that are worth comparing, a table for each pair."""
-    pairs = dict.fromkeys((one.first, one.second) for one in experiment.comparisons)
-    head = (N_("Figure"), N_("Difference"), N_("Ratio"), N_("Shown?"))
-    for first, second in pairs:
-        names = {"one": label(experiment.plan, second, _), "other": label(experiment.plan, first, _)}
-        yield Table(
-            head=tuple(_(words) for words in head),
-            rows=tuple(
-                _difference(one, is_sound(experiment, one), _)
-                for one in experiment.comparisons
-                if (one.first, one.second) == (first, second) and one.figure in COMPARED
-            ),
-            caption=_(N_("%(one)s minus %(other)s")) % names,
+    """How many jobs went otherwise than planned, in all repetitions together."""
+    by_arm = _by_arm(experiment)
+    rows = [
+        Row(
+            _(title),
+            tuple(Cell(number(getattr(total, name)) if total else NOTHING) for total in by_arm),
+            {"count": name},
         )
+        for name, title in OUTCOME_TITLES.items()
+    ]
+    return Table((Column(_(N_("Jobs"))), *arms(experiment.plan, _)), tuple(rows if any(by_arm) else ()))
 
 
-def _difference(one: Comparison, sound: bool, _: Translate) -> tuple[Cell, ...]:
-    told = N_("yes") if one.shown else N_("no difference shown")
-    return (
-        Cell(f"{title_of(one.figure, _)}, {unit_of(one.figure, _)}"),
-        Cell(
-            signed(one.figure, one.difference.value, _), bounds_text(one.figure, one.difference, _, sign=True)
-        ),
-        Cell(NOTHING if one.ratio is None else f"{number(one.ratio, _)}×"),
-        Cell(_(told if sound else N_("cannot be compared"))),
+def costs(experiment: Experiment, _: Translate) -> Table:
+    """CPU time, memory and traffic by part of the stand."""
+    return _figures(experiment, [(key, title_of(key, _)) for key in _COSTS], _(N_("Used")), _)
+
+
+def spreads(experiment: Experiment, _: Translate) -> tuple[Table, ...]:
+    """All percentiles, one table for each span of a job's life."""
+    return tuple(
+        _figures(
+            experiment,
+            [(f"{metric}.{point}", _(title)) for point, title in POINT_TITLES.items()],
+            _(METRIC_TITLES[metric]),
+            _,
+            _(METRIC_TITLES[metric]),
+        )
+        for metric in METRICS
     )
+
+
+def differences(experiment: Experiment, _: Translate) -> tuple[Table, ...]:
+    """Each pair of arms in the figures that are worth comparing, a table for each pair."""
+    plan, tables = experiment.plan, []
+    for first, second in dict.fromkeys((one.first, one.second) for one in experiment.comparisons):
+        found = [
+            one
+            for one in experiment.comparisons
+            if (one.first, one.second) == (first, second) and one.figure in _ORDER
+        ]
+        rows = [
+            _difference(one.figure, one.difference, one.ratio, _, one.shown, is_sound(experiment, one))
+            for one in sorted(found, key=lambda one: _ORDER[one.figure])
+        ]
+        names = {"one": named(plan, second, _), "other": named(plan, first, _)}
+        tables.append(_of_differences(rows, _(N_("%(one)s minus %(other)s")) % names, _))
+    return tuple(tables)
+
+
+def changes(found: Between, _: Translate) -> list[Table]:
+    """What lies between two experiments in the figures to look at first: a table for each arm, with its label."""
+    return [
+        _of_differences(
+            [
+                _difference(one.figure, one.difference, one.ratio, _, one.shown)
+                for key in GLANCE
+                for one in found.changes
+                if (one.arm, one.figure) == (arm, key)
+            ],
+            arm,
+            _,
+        )
+        for arm in dict.fromkeys(one.arm for one in found.changes)
+    ]
 
 
 def repetitions(experiment: Experiment, _: Translate) -> Table:
     """The first figures of each repetition, as they came."""
-    keys = _known(("throughput", "end_to_end.p50", "end_to_end.p99"), experiment)
+    keys = [
+        key
+        for key in ("throughput", "end_to_end.p50", "end_to_end.p99")
+        if any(key in total.figures for total in experiment.totals)
+    ]
     rows = []
     for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
         values = values_of(run.figures)
         if run.turn > 0:
-            cells = (Cell(shown(key, values[key], _) if key in values else NOTHING) for key in keys)
-            rows.append((Cell(str(run.turn)), Cell(label(experiment.plan, run.arm, _)), *cells))
-    return Table((_(N_("Repetition")), _(_CONTENDER), *_titles(keys, _)), tuple(rows))
+            cells = (shown(key, values[key], _) if key in values else NOTHING for key in keys)
+            rows.append((str(run.turn), label(experiment.plan, run.arm, _), *cells))
+    titles = (f"{title_of(key, _)}, {unit_of(key, _)}" for key in keys)
+    caption = _(N_("Each repetition"))
+    return plain(caption, (_(N_("Repetition")), _(N_("Contender")), *titles), rows)
 
 
-def fairness(experiment: Experiment, _: Translate) -> Table:
-    """What was alike and what was not, marked."""
-    labels = (label(experiment.plan, arm, _) for arm in range(len(experiment.plan.arms)))
-    rows = tuple(
-        (
-            Cell(fairness_title(row.key, _)),
-            *(Cell(value_text(value, _)) for value in row.values),
-            Cell(_alike(row, experiment.plan, _)),
-        )
-        for row in experiment.fairness
+def _figures(
+    experiment: Experiment, titles: Iterable[tuple[str, str]], head: str, _: Translate, caption: str = ""
+) -> Table:
+    """The figures of `titles`, one row each, with its unit; what was seen of no arm is left out."""
+    rows, by_arm = [], _by_arm(experiment)
+    for key, title in titles:
+        found = [total.figures.get(key) if total else None for total in by_arm]
+        if any(found):
+            size = max(abs(one.value) for one in found if one)
+            rows.append(Row(title, tuple(_figure(key, one, size, _) for one in found), {"figure": key}))
+    return Table((Column(head), *arms(experiment.plan, _)), tuple(rows), caption)
+
+
+def _figure(key: str, found: Interval | None, size: float, _: Translate) -> Cell:
+    if found is None:
+        return Cell(NOTHING)
+    value = f"{shown(key, found.value, _, size)}{_SPACE}{unit_of(key, _, size)}"
+    return Cell(value, bounds_text(key, found, _, size))
+
+
+def _difference(
+    key: str, found: Interval, ratio: float | None, _: Translate, seen: bool, sound: bool = True
+) -> Row:
+    size = abs(found.value)
+    value = f"{signed(key, found.value, _, size)}{_SPACE}{unit_of(key, _, size)}"
+    cells = (
+        Cell(value, bounds_text(key, found, _, size, sign=True)),
+        Cell(NOTHING if ratio is None else f"{number(ratio, _)}×"),
+        Cell(_(N_("shown")), mark="shown")
+        if seen and sound
+        else Cell(_(N_("no difference shown") if sound else N_("cannot be compared")), mark="not-shown"),
     )
-    return Table(
-        ("", *labels, _(N_("Alike"))),
-        rows,
-        marked=frozenset(
-            place
-            for place, row in enumerate(experiment.fairness)
-            if state_of(row, experiment.plan) == "differs"
-        ),
-    )
+    return Row(title_of(key, _), cells, {"figure": key, "shown": "true" if seen and sound else "false"})
 
 
-def _alike(row: FairnessRow, plan: Plan, _: Translate) -> str:
-    state = state_of(row, plan)
-    if state == "differs":
-        return f"⚠ {_(N_('differs'))}"
-    if state == "sync":
-        return _(N_("all but Sync, which has no broker"))
-    return _(N_("made alike")) if row.done else _(N_("alike"))
+def _of_differences(rows: Sequence[Row], caption: str, _: Translate) -> Table:
+    head = (Column(_(N_("Difference"))), Column(_(N_("Ratio"))), Column(_(N_("Shown?")), numeric=False))
+    return Table((Column(_(_FIGURE)), *head), tuple(rows), caption, "differ")
 
 
-def _known(keys: Iterable[str], experiment: Experiment) -> tuple[str, ...]:
-    return tuple(key for key in keys if any(key in total.figures for total in experiment.totals))
-
-
-def _titles(keys: Iterable[str], _: Translate) -> Iterator[str]:
-    return (f"{title_of(key, _)}, {unit_of(key, _)}" for key in keys)
-
-
-def _arms(experiment: Experiment) -> tuple[int, ...]:
-    return tuple(total.arm for total in experiment.totals)
-
-
-def _figures(experiment: Experiment, total: Total, keys: Iterable[str], _: Translate) -> tuple[Cell, ...]:
-    return (Cell(label(experiment.plan, total.arm, _)), *(_figure(key, total, _) for key in keys))
-
-
-def _figure(key: str, total: Total, _: Translate) -> Cell:
-    found = total.figures.get(key)
-    return Cell(NOTHING) if found is None else Cell(shown(key, found.value, _), bounds_text(key, found, _))
+def _by_arm(experiment: Experiment) -> list[Total | None]:
+    found = {total.arm: total for total in experiment.totals}
+    return [found.get(arm) for arm in range(len(experiment.plan.arms))]

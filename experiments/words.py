@@ -97,6 +97,9 @@ GLANCE: Final = (
 )
 """The figures to look at first, most telling first."""
 
+_LONG_MS: Final = 10_000
+"""From here on, seconds are easier to read."""
+
 _DECIMAL: Final = N_("1.5")
 _THROUGHPUT: Final = N_("Throughput")
 _CPU: Final = N_("CPU time a job, %(part)s")
@@ -108,6 +111,7 @@ _UNITS: Final = {
     "bytes": N_("bytes"),
     "frames": N_("frames"),
     "ms": N_("ms"),
+    "s": N_("s"),
     "memory": N_("MiB"),
 }
 
@@ -133,11 +137,12 @@ def title_of(key: str, _: Translate = untranslated) -> str:
     return _(_PER_JOB[rest] if kind == "per_job" else _THROUGHPUT)
 
 
-def unit_of(key: str, _: Translate = untranslated) -> str:
-    """The unit in which the figure `key` is shown."""
+def unit_of(key: str, _: Translate = untranslated, size: float = 0.0) -> str:
+    """The unit in which the figure `key` is shown, beside others as great as `size`."""
     kind, _dot, rest = key.partition(".")
     name = {"throughput": "throughput", "memory": "memory", "per_job": rest}.get(kind, "ms")
-    return _(_UNITS[name])
+    unit = _UNITS["s" if name == "ms" and size >= _LONG_MS else name]
+    return _(unit)
 
 
 def fairness_title(key: str, _: Translate = untranslated) -> str:
@@ -159,26 +164,27 @@ def decimal(digits: str, _: Translate = untranslated) -> str:
 
 
 def number(value: float, _: Translate = untranslated) -> str:
-    """`value` with three digits that count, and no fewer than its whole part has."""
+    """`value` with three digits that count, and no fewer than its whole part has; a whole number as it is."""
     if value < 0:
         return f"\N{MINUS SIGN}{number(-value, _)}"
-    if value == 0:
-        return "0"
     if value >= 10_000:
         return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    if value == 0 or isinstance(value, int):
+        return f"{value:.0f}"
     if value < 0.001:
         return decimal(f"{value:.1g}", _)
     return decimal(f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3}f}", _)
 
 
-def shown(key: str, value: float, _: Translate = untranslated) -> str:
-    """`value` of the figure `key` in the unit that `unit_of` names."""
-    return number(value / MIB if key.startswith("memory.") else value, _)
+def shown(key: str, value: float, _: Translate = untranslated, size: float = 0.0) -> str:
+    """`value` of the figure `key` in the unit that `unit_of` names for `size`."""
+    long = size >= _LONG_MS and unit_of(key) == "ms"
+    return number(value / (MIB if key.startswith("memory.") else 1_000 if long else 1), _)
 
 
-def signed(key: str, value: float, _: Translate = untranslated) -> str:
+def signed(key: str, value: float, _: Translate = untranslated, size: float = 0.0) -> str:
     """A difference in the figure `key`, as `shown` writes it, with its sign."""
-    return f"+{shown(key, value, _)}" if value > 0 else shown(key, value, _)
+    return f"+{shown(key, value, _, size)}" if value > 0 else shown(key, value, _, size)
 
 
 def interval_text(key: str, interval: Interval, _: Translate = untranslated) -> str:
@@ -187,9 +193,12 @@ def interval_text(key: str, interval: Interval, _: Translate = untranslated) -> 
     return f"{value} ({bounds})" if bounds else value
 
 
-def bounds_text(key: str, interval: Interval, _: Translate = untranslated, *, sign: bool = False) -> str:
+def bounds_text(
+    key: str, interval: Interval, _: Translate = untranslated, size: float = 0.0, *, sign: bool = False
+) -> str:
     """The bounds of `interval` alone, with their signs if asked for; "" where it has none."""
     if interval.low is None or interval.high is None:
         return ""
     write = signed if sign else shown
-    return _(_BOUNDS) % {"low": write(key, interval.low, _), "high": write(key, interval.high, _)}
+    low, high = write(key, interval.low, _, size), write(key, interval.high, _, size)
+    return _(_BOUNDS) % {"low": low, "high": high}

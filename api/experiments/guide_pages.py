@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from flask import Blueprint, render_template, request, url_for
 
-from api.experiments import results
+from api.experiments import plan_words
 from api.page_config import page_config
 from api.services import services
 from api.side.rows import FEATURES
@@ -59,7 +59,7 @@ def _shown(reason: Reason, by_question: dict[str, str], experiments: list[Experi
     if reason.experiment_id:
         found = next(one for one in experiments if one.id == reason.experiment_id)
         address = url_for("pages.experiments.one", experiment_id=found.id)
-        cited = {"address": address, "cites": results.title(found.plan)}
+        cited = {"address": address, "cites": plan_words.title(found.plan)}
     elif reason.row in FEATURES:
         address = url_for("pages.side.one", feature=reason.row)
         cited = {"address": address, "cites": gettext(FEATURES[reason.row].title)}

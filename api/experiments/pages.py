@@ -3,12 +3,14 @@
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from flask import Blueprint, abort, flash, make_response, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.experiments import drawings, fairness_words, plan_words, results, run_words, wording
+from api.experiments import plan_words, run_words, wording
 from api.experiments.differences import differences_of, pictures_now, workers_at
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
@@ -19,12 +21,20 @@ from api.page_config import page_config
 from api.services import services
 from api.store import KeyReused
 from api.wording import gettext
+from experiments.between import ALONE, Parts, between
+from experiments.charts import SLIM, WIDE, live
+from experiments.fairness_table import fairness_said, fairness_table
 from experiments.model import Experiment
-from experiments.verdict import remark_on_differences
+from experiments.report import content_of
+from experiments.report_html import TEMPLATES
+from experiments.report_tables import arms, changes
+from experiments.tables import NOTHING, Cell, Column, Row, Table
+from experiments.verdict import verdict_of
+from lab.clock import to_iso
 from transports.control import CONTROLS
 from transports.methods import label_of
 
-experiments = Blueprint("experiments", __name__)
+experiments = Blueprint("experiments", __name__, template_folder=str(TEMPLATES))
 
 RECENT: Final = 50
 DEFAULT_CONCURRENCY: Final = 3
@@ -78,13 +88,20 @@ def compare() -> AnyResponse:
     if not ("one" in request.args and "other" in request.args):
         return _pick_two()
     one, other = _found(request.args["one"]), _found(request.args["other"])
+    found = between(one, other, gettext)
     return make_response(
         render_template(
             "experiment_compare.html",
-            one=results.listed(one, ""),
-            other=results.listed(other, ""),
+            one=_listed(one),
+            other=_listed(other),
             config=page_config(services().store.last_change(), {}),
-            **results.compared(one, other),
+            methods={arm.title: arm.method for each in (one, other) for arm in arms(each.plan, gettext)},
+            tables=changes(found, gettext),
+            unmatched=found.unmatched,
+            remark=gettext(ALONE),
+            plan=_sides(found.plan),
+            environment=_sides(found.environment),
+            fairness=_sides(found.fairness),
         )
     )
 
@@ -94,28 +111,16 @@ def one(experiment_id: str) -> str:
     """One experiment: how far it is, or what it found."""
     last_change = services().store.last_change()
     found = _found(experiment_id)
-    called = results.names(found.plan)
     return render_template(
         "experiment.html",
         experiment=found,
         ended=found.ended,
-        title=results.title(found.plan),
-        names=called,
+        title=plan_words.title(found.plan),
+        names=arms(found.plan, gettext),
         when=run_words.when(found),
         **_progress(found),
         trouble=run_words.trouble(found),
-        verdict=drawings.verdict(found) if found.totals else None,
-        headline=results.headline(found),
-        intervals_said=run_words.intervals(found),
-        differences=results.differences(found),
-        differences_said=remark_on_differences(found.plan, gettext),
-        charts=drawings.charts(found),
-        counts=results.counts(found),
-        costs=results.costs(found),
-        spreads=results.spreads(found),
-        fairness=fairness_words.table_of(found.fairness, found.plan, ran=True),
-        plan=plan_words.facts(found.plan),
-        environment=results.environment(found),
+        content=content_of(found, gettext),
         config=page_config(last_change, {"ended": run_words.ended()}),
     )
 
@@ -146,8 +151,25 @@ def _progress(experiment: Experiment) -> dict[str, Any]:
     return {
         "step": run_words.step(experiment),
         "share": run_words.share(experiment.progress),
-        "race": drawings.live(experiment.plan, services().experiments.rows.race(experiment.id)),
+        "race": _race(experiment),
     }
+
+
+def _race(experiment: Experiment) -> dict[str, Markup]:
+    """The running turn as a chart: `wide`, and `slim` for a phone."""
+    curves = services().experiments.rows.race(experiment.id)
+    looks = {"wide": WIDE, "slim": replace(SLIM, prefix="live-slim")}
+    return {
+        name: Markup(live(experiment.plan, curves, look, gettext))  # noqa: S704 - charts escape every text
+        for name, look in looks.items()
+    }
+
+
+def _sides(parts: Parts) -> Table | None:
+    """What two experiments have otherwise; None where that is nothing."""
+    head = (gettext("What"), gettext("The first"), gettext("The second"))
+    rows = (Row(name, (Cell(one or NOTHING), Cell(other or NOTHING))) for name, one, other in parts)
+    return Table(tuple(Column(title, numeric=False) for title in head), tuple(rows)) if parts else None
 
 
 def _picked(picked: list[str]) -> AnyResponse:
@@ -188,8 +210,8 @@ def _page(
         works=plan_words.works(),
         arms=_contenders(),
         estimate=plan_words.estimate(form.plan() if not form.errors else None, _concurrency()),
-        fairness=fairness_words.table_of(rows, plan, ran=False),
-        names=results.names(plan) if plan else [],
+        fairness=fairness_table(rows, plan, gettext, ran=False) if plan else None,
+        fairness_said=fairness_said(rows, plan, gettext),
         again=again,
         changed=wording.contenders_changed(),
         most=wording.most(),
@@ -224,5 +246,13 @@ def _contenders() -> list[dict[str, Any]]:
 
 
 def _listed(experiment: Experiment) -> dict[str, Any]:
-    said = run_words.trouble(experiment) or drawings.verdict(experiment).line
-    return results.listed(experiment, said)
+    """An experiment as a row of the list, with its verdict in one line."""
+    return {
+        "id": experiment.id,
+        "status": experiment.status,
+        "title": plan_words.title(experiment.plan),
+        "names": arms(experiment.plan, gettext),
+        "created_at": to_iso(experiment.created_us),
+        "comparable": bool(experiment.totals),
+        "said": run_words.trouble(experiment) or verdict_of(experiment, gettext).line,
+    }

@@ -6,7 +6,7 @@ from typing import Final
 from api.i18n import number, seconds
 from api.wording import gettext, ngettext
 from experiments.plan import Exponential, Fixed, OpenLoop, Plan, Uniform, Values, Work
-from experiments.plan_facts import WORKS, Fact, duration_text, facts_of
+from experiments.plan_facts import WORKS, duration_text
 
 _A_JOB_SECONDS: Final = 0.001
 _BETWEEN_SECONDS: Final = 1.5
@@ -17,23 +17,15 @@ def works() -> dict[str, str]:
     return {work.value: gettext(text) for work, text in WORKS.items()}
 
 
-def amount(plan: Plan) -> str:
-    """How many jobs, how often."""
+def title(plan: Plan) -> str:
+    """The plan's own title, else how many jobs, how often, and what a job does."""
+    if plan.title:
+        return plan.title
     jobs = ngettext("%(n)s job", "%(n)s jobs", plan.count, n=number(plan.count))
     times = ngettext("%(n)s repetition", "%(n)s repetitions", plan.repetitions, n=number(plan.repetitions))
-    return f"{jobs}, {times}"
-
-
-def duration(plan: Plan) -> str:
-    """What a job does, and how long it takes."""
-    if plan.work is Work.NOOP:
-        return gettext("no work")
-    return f"{gettext(WORKS[plan.work])}, {duration_text(plan, gettext)}"
-
-
-def facts(plan: Plan) -> list[Fact]:
-    """What a plan asks for, as names and values."""
-    return list(facts_of(plan, gettext))
+    work = gettext("no work") if plan.work is Work.NOOP else gettext(WORKS[plan.work])
+    took = "" if plan.work is Work.NOOP else f", {duration_text(plan, gettext)}"
+    return f"{jobs}, {times}: {work}{took}"
 
 
 def estimate(plan: Plan | None, concurrency: int) -> str:

@@ -1,4 +1,4 @@
-"""A run in the reader's language: how far it is, how its figures are to be read."""
+"""A run in the reader's language: how far it is, and why it came no further."""
 
 import re
 from typing import Final
@@ -7,7 +7,6 @@ from api.i18n import duration as measured
 from api.i18n import moment
 from api.wording import gettext
 from experiments.model import Experiment
-from experiments.totals import counted
 from experiments.troubles import trouble_text
 from experiments.words import in_language
 from lab.clock import to_iso
@@ -60,20 +59,3 @@ def trouble(experiment: Experiment) -> str:
     if experiment.error is None:
         return gettext("It was cancelled.") if experiment.status == "CANCELLED" else ""
     return trouble_text(experiment.error, gettext)
-
-
-def intervals(experiment: Experiment) -> str:
-    """How the figures are to be read."""
-    if any(one.low is not None for total in experiment.totals for one in total.figures.values()):
-        return gettext(
-            "Below each value its 95 %% interval; repetitions that count: %(n)s. Time to publish and end to end begin"
-            " when a job was due.",
-            n=_repetitions(experiment),
-        )
-    return gettext("Fewer than three repetitions: there are no intervals, and so no difference can be shown.")
-
-
-def _repetitions(experiment: Experiment) -> str:
-    """How many each contender has, from the fewest to the most where they differ."""
-    found = {len(counted(experiment.runs, total.arm)) for total in experiment.totals}
-    return "\N{EN DASH}".join(str(n) for n in sorted({min(found), max(found)}))

@@ -8,22 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from experiments.charts import depth, distribution, race, throughput, workers
+from experiments.charts.lines import LATENCY, OVER_TIME, live
 from experiments.charts.svg import SLIM, WIDE, Look
-from experiments.charts.table import Table
+from experiments.charts.workers import WORKERS
 from experiments.model import Run
 from experiments.plan import Plan
+from experiments.tables import Table
 from experiments.words import Translate, untranslated
 
-__all__ = ["SLIM", "WIDE", "Chart", "Look", "Table", "charts_of"]
+__all__ = ["SLIM", "WIDE", "Chart", "Look", "charts_of", "live"]
 
-_CHARTS: Final = {
-    "distribution": distribution,
-    "race": race,
-    "throughput": throughput,
-    "depth": depth,
-    "workers": workers,
-}
+_KINDS: Final = (LATENCY, *OVER_TIME, WORKERS)
 
 
 @dataclass(frozen=True)
@@ -42,14 +37,8 @@ def charts_of(
 ) -> list[Chart]:
     """All charts that there is something to show in; `prefix` makes their ids unlike another set's."""
     wide, slim = replace(WIDE, prefix=prefix), replace(SLIM, prefix=f"{prefix}-slim")
-    found = [
-        Chart(
-            key=key,
-            title=_(chart.TITLE),
-            svg=chart.svg_of(plan, runs, wide, _),
-            slim=chart.svg_of(plan, runs, slim, _),
-            table=chart.table_of(plan, runs, _),
-        )
-        for key, chart in _CHARTS.items()
+    return [
+        Chart(kind.key, _(kind.title), svg, kind.draw(plan, runs, slim, _), kind.table(plan, runs, _))
+        for kind in _KINDS
+        if (svg := kind.draw(plan, runs, wide, _))
     ]
-    return [chart for chart in found if chart.svg]

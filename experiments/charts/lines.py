@@ -1,137 +1,190 @@
-"""Lines between two axes, each with its name where it ends."""
+"""The charts of lines: latency by percentile, and what went on over the seconds of a repetition."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
 from typing import Final
 
-from experiments.charts.scale import Scale
-from experiments.charts.svg import INK, LINE, Look, Style, element, path, text
-from experiments.words import Translate
+from experiments.charts.axes import Scale, Series, axes, by_decades, linear, lines, nines, room_for, upwards
+from experiments.charts.svg import WIDE, Kind, Look, picture, style_of
+from experiments.curves import Curve
+from experiments.model import Figures, Run, arm_key, label
+from experiments.plan import Plan
+from experiments.tables import NOTHING, Table, plain
+from experiments.totals import counted
+from experiments.words import N_, POINT_TITLES, Translate, decimal, number, untranslated
 
-Points = Sequence[tuple[float, float]]
+_LATENCY: Final = N_("Latency, end to end")
+_LATENCIES: Final = N_(
+    "The share of jobs, from left to right, that took no longer than the height. The band reaches from the least to"
+    " the greatest of the repetitions."
+)
+_FAR: Final = 50
+"""Latencies further apart than this, from the medians on, are drawn by decades."""
 
-LEFT: Final = 52.0
-TOP: Final = 30.0
-BOTTOM: Final = 44.0
-_LETTER: Final = 6.4
-_SAMPLE: Final = 22.0
-_GAP: Final = 16.0
+_RACE: Final = N_("The race")
+_DONE: Final = N_("The share of its jobs that each has done.")
+_DONE_UNIT: Final = N_("done, %")
+_SHARES: Final = (0.25, 0.5, 0.75, 0.9, 1.0)
+_TYPICAL: Final = N_("Shown of each is the repetition with the middle throughput.")
+_MOMENTS: Final = 10
 
-
-@dataclass(frozen=True)
-class Series:
-    """One line; `low` and `high`, where they are given, bound a band around it, point by point."""
-
-    style: Style
-    points: Points
-    low: Points = ()
-    high: Points = ()
-
-
-@dataclass(frozen=True)
-class Room:
-    """Where the axes stand: what is left of the picture beside names and ticks."""
-
-    left: float
-    right: float
-    top: float
-    bottom: float
+_CONTENDER: Final = N_("Contender")
 
 
-def room_for(look: Look, styles: Iterable[Style]) -> Room:
-    """The room for a chart whose lines are named on the right."""
-    widest = max((len(style.label) for style in styles), default=0)
-    return Room(LEFT, look.width - widest * _LETTER - _SAMPLE - 12, TOP, look.height - BOTTOM)
+def live(
+    plan: Plan,
+    curves: Mapping[str, Sequence[tuple[float, float]]],
+    look: Look = WIDE,
+    _: Translate = untranslated,
+) -> str:
+    """The race of a running turn, from each arm's curve by its key; the axes alone before anyone has begun."""
+    by_arm: dict[int, Curve] = {
+        arm: list(curves.get(arm_key(plan, arm), ())) or [(0.0, 0.0)] for arm in range(len(plan.arms))
+    }
+    return _timed(plan, by_arm, look, "race", _(_RACE), _(_DONE), _(_DONE_UNIT), _)
 
 
-def axes(room: Room, x: Scale, y: Scale, x_title: str, y_title: str, _: Translate) -> str:
-    """Both axes with ticks, titles and units, and a thin line across at each tick of `y`."""
-    parts = [
-        element("path", d=f"M{room.left} {y.at(value):.1f}H{room.right:.1f}", stroke=LINE, stroke_width=1)
-        + text(words, room.left - 7, y.at(value) + 4, text_anchor="end")
-        for value, words in y.ticks(_)
-    ]
-    parts += [
-        element("path", d=f"M{x.at(value):.1f} {room.bottom}v5", stroke=INK, stroke_width=1)
-        + text(words, x.at(value), room.bottom + 18, text_anchor="middle")
-        for value, words in _apart(x, _)
-    ]
-    parts.append(
-        element("path", d=f"M{room.left} {room.bottom}H{room.right:.1f}", stroke=INK, stroke_width=1)
-    )
-    parts.append(text(y_title, 4, 14))
-    parts.append(text(x_title, (room.left + room.right) / 2, room.bottom + 37, text_anchor="middle"))
-    return element("g", *parts, fill="none")
-
-
-def draw(room: Room, x: Scale, y: Scale, series: Sequence[Series]) -> str:
-    """The lines with their bands, and their names."""
-    drawn = [one for one in series if one.points]
-    ends = [(y.at(one.points[-1][1]), x.at(one.points[-1][0])) for one in drawn]
-    places = _spread(ends, room)
-    return element(
-        "g",
-        *(_band(one, x, y) for one in drawn),
-        *(_line(one, x, y) for one in drawn),
-        *(_name(one, x, y, room, place) for one, place in zip(drawn, places, strict=True)),
-    )
-
-
-def _apart(x: Scale, _: Translate) -> list[tuple[float, str]]:
-    """The ticks of `x` whose texts do not run into the one before."""
-    kept: list[tuple[float, str]] = []
-    end = float("-inf")
-    for value, words in x.ticks(_):
-        half = len(words) * _LETTER / 2
-        if x.at(value) - half > end + 6:
-            kept.append((value, words))
-            end = x.at(value) + half
-    return kept
-
-
-def _band(one: Series, x: Scale, y: Scale) -> str:
-    if not one.low:
+def _timed(
+    plan: Plan,
+    curves: Mapping[int, Curve],
+    look: Look,
+    key: str,
+    title: str,
+    about: str,
+    unit: str,
+    _: Translate,
+) -> str:
+    """A line for each arm over the seconds since its begin; "" where there is none. The race's are shares, which
+    are shown in percent."""
+    series = [Series(style_of(plan, arm, _), curve) for arm, curve in curves.items() if curve]
+    if not series:
         return ""
-    around = [(x.at(a), y.at(b)) for a, b in one.high] + [(x.at(a), y.at(b)) for a, b in reversed(one.low)]
-    return element("path", d=path(around) + "Z", fill=one.style.colour, fill_opacity="0.13")
-
-
-def _line(one: Series, x: Scale, y: Scale) -> str:
-    places = [(x.at(a), y.at(b)) for a, b in one.points]
-    return element("path", d=path(places), fill="none", **_stroke(one.style)) + element(
-        "circle", cx=places[-1][0], cy=places[-1][1], r=3, fill=one.style.colour
+    room = room_for(look, series)
+    end = max(one.points[-1][0] for one in series) or 1.0
+    x = linear(end, room.left, room.right, _, 8 if look.width > 500 else 4)
+    values = [value for one in series for _at, value in one.points]
+    y = (
+        linear(1.0, room.bottom, room.top, _, percent=True)
+        if key == "race"
+        else upwards(values, room.bottom, room.top, _)
     )
+    drawing = axes(room, x, y, _(N_("seconds since the begin")), unit)
+    return picture(look, key, title, about, drawing, lines(room, x, y, series))
 
 
-def _name(one: Series, x: Scale, y: Scale, room: Room, place: float) -> str:
-    end_x, end_y = x.at(one.points[-1][0]), y.at(one.points[-1][1])
-    begin = room.right + 8
-    leader = ""
-    if room.right - end_x < 24:
-        leader = element(
-            "path",
-            d=path([(end_x + 3, end_y), (begin, place)]),
-            stroke=one.style.colour,
-            stroke_width=1,
-            stroke_opacity="0.5",
-        )
-    sample = element("path", d=f"M{begin:.1f} {place:.1f}h{_SAMPLE - 4}", **_stroke(one.style))
-    return leader + sample + text(one.style.label, begin + _SAMPLE, place + 4, fill=one.style.colour)
+def _over_time(key: str, title: str, about: str, unit: str, curve_of: Callable[[Figures], Curve]) -> Kind:
+    """A chart of one curve of each arm: that of the repetition whose throughput is the middle one."""
+
+    def curves(plan: Plan, runs: Sequence[Run]) -> dict[int, Curve]:
+        found = {}
+        for arm in range(len(plan.arms)):
+            if mine := sorted(counted(runs, arm), key=lambda run: run.figures.throughput):
+                found[arm] = curve_of(mine[len(mine) // 2].figures)
+        return found
+
+    def draw(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
+        said = f"{_(about)} {_(_TYPICAL)}"
+        return _timed(plan, curves(plan, runs), look, key, _(title), said, _(unit), _)
+
+    def table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
+        rows = _shares if key == "race" else _moments
+        return plain(_(title), *rows(plan, curves(plan, runs), _(unit), _))
+
+    return Kind(key, title, draw, table)
 
 
-def _stroke(style: Style) -> dict[str, str | float | None]:
-    return {"stroke": style.colour, "stroke_width": 2, "stroke_dasharray": style.dash or None}
+Rows = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
-def _spread(ends: Sequence[tuple[float, float]], room: Room) -> list[float]:
-    """Heights near those of `ends` (height, then how far to the right), a line of text apart, all in the room."""
-    wanted = [height for height, _right in ends]
-    order = sorted(range(len(ends)), key=lambda place: ends[place])
-    found = dict.fromkeys(order, 0.0)
-    above = room.top - _GAP
-    for place in order:
-        above = found[place] = max(wanted[place], above + _GAP)
-    below = room.bottom + _GAP
-    for place in reversed(order):
-        below = found[place] = min(found[place], below - _GAP)
-    return [found[place] for place in range(len(wanted))]
+def _shares(plan: Plan, curves: Mapping[int, Curve], _unit: str, _: Translate) -> Rows:
+    """The seconds after which each had done a share of its jobs."""
+
+    def reached(curve: Curve, share: float) -> str:
+        return next((decimal(f"{at:.2f}", _) for at, done in curve if done >= share - 1e-9), NOTHING)
+
+    head = (_(_CONTENDER), *(f"{share * 100:.0f} %, {_(N_('s'))}" for share in _SHARES))
+    return head, [
+        (label(plan, arm, _), *(reached(curve, share) for share in _SHARES)) for arm, curve in curves.items()
+    ]
+
+
+def _moments(plan: Plan, curves: Mapping[int, Curve], unit: str, _: Translate) -> Rows:
+    """What each arm's curve said at moments of equal distance."""
+
+    def nearest(curve: Curve, at: float) -> str:
+        if not curve or at > curve[-1][0] + 1e-9:
+            return NOTHING
+        return number(min(curve, key=lambda point: abs(point[0] - at))[1], _)
+
+    end = max((curve[-1][0] for curve in curves.values() if curve), default=0.0)
+    moments = [end * place / _MOMENTS for place in range(_MOMENTS + 1 if end else 0)]
+    head = (_(N_("Seconds")), *(f"{label(plan, arm, _)}, {unit}" for arm in curves))
+    return head, [
+        (decimal(f"{at:.2f}", _), *(nearest(curve, at) for curve in curves.values())) for at in moments
+    ]
+
+
+def _latency(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
+    """The mean of the repetitions with a band around it; "" where nothing ended."""
+    series = [one for arm in range(len(plan.arms)) if (one := _percentiles(plan, runs, arm, _)).points]
+    if not series:
+        return ""
+    room = room_for(look, series)
+    x = nines(max(one.points[-1][0] for one in series), room.left, room.right, _)
+    values = [value for one in series for _at, value in (*one.points, *one.high)]
+    slower = [value for one in series for at, value in one.points if at >= 50 and value > 0]
+    far_apart = bool(slower) and max(slower) > _FAR * min(slower)
+    y: Scale = (by_decades if far_apart else upwards)(values, room.bottom, room.top, _)
+    unit = _(N_("ms, each line ten times the one below")) if far_apart else _(N_("ms"))
+    rows = _latency_table(plan, runs, _).rows
+    summary = "; ".join(f"{row.title}: p50 {row.cells[0].value}, p99 {row.cells[2].value}" for row in rows)
+    drawing = axes(room, x, y, _(N_("percentile of the jobs")), unit)
+    said = f"{_(_LATENCIES)} {summary}"
+    return picture(look, "distribution", _(_LATENCY), said, drawing, lines(room, x, y, series))
+
+
+def _percentiles(plan: Plan, runs: Sequence[Run], arm: int, _: Translate) -> Series:
+    curves = [dict(run.figures.latency_curve) for run in counted(runs, arm) if run.figures.latency_curve]
+    # Repetitions that lost jobs end at a lower percentile; only where all of them are is there a mean.
+    shared = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
+    points, low, high = (
+        [(at, of(curve[at] for curve in curves)) for at in shared] for of in (fmean, min, max)
+    )
+    banded = len(curves) > 1
+    return Series(style_of(plan, arm, _), points, low if banded else (), high if banded else ())
+
+
+def _latency_table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
+    """The percentiles of each arm in ms, the means of the repetitions."""
+    rows = []
+    for arm in range(len(plan.arms)):
+        mine = counted(runs, arm)
+        spreads = [run.figures.spreads["end_to_end"] for run in mine if "end_to_end" in run.figures.spreads]
+        if mine:
+            cells = (
+                number(fmean(getattr(spread, point) for spread in spreads), _) if spreads else NOTHING
+                for point in POINT_TITLES
+            )
+            rows.append((label(plan, arm, _), *cells))
+    head = (_(_CONTENDER), *(f"{_(title)}, {_(N_('ms'))}" for title in POINT_TITLES.values()))
+    return plain(_(_LATENCY), head, rows)
+
+
+LATENCY: Final = Kind("distribution", _LATENCY, _latency, _latency_table)
+OVER_TIME: Final = (
+    _over_time("race", _RACE, _DONE, _DONE_UNIT, lambda figures: figures.done_curve),
+    _over_time(
+        "throughput",
+        N_("Throughput over time"),
+        N_("Jobs that ended, a second."),
+        N_("jobs/s"),
+        lambda figures: figures.throughput_curve,
+    ),
+    _over_time(
+        "depth",
+        N_("Queue depth over time"),
+        N_("Jobs published and not yet begun: in the broker, or fetched ahead by a worker."),
+        N_("jobs"),
+        lambda figures: figures.depth_curve,
+    ),
+)

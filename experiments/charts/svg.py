@@ -1,12 +1,13 @@
 """SVG by hand: elements with escaped texts, and how an arm looks in a picture."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 
-from experiments.model import label
+from experiments.model import Run, label
 from experiments.plan import Plan
+from experiments.tables import Table
 from experiments.words import Translate, untranslated
 
 FONT: Final = "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, Liberation Sans, sans-serif"
@@ -58,6 +59,15 @@ SLIM: Final = Look(width=360, height=280, prefix="slim")
 """For a screen as narrow as a phone's."""
 
 
+class Kind(NamedTuple):
+    """A kind of chart: what draws it, "" where there is nothing to show, and what makes the table of its numbers."""
+
+    key: str
+    title: str
+    draw: Callable[[Plan, Sequence[Run], Look, Translate], str]
+    table: Callable[[Plan, Sequence[Run], Translate], Table]
+
+
 def style_of(plan: Plan, arm: int, _: Translate = untranslated) -> Style:
     """The style of the arm at that place of the plan, with its label in the language of `_`."""
     return Style(
@@ -88,6 +98,14 @@ def text(words: str, x: float, y: float, **attributes: str | float | None) -> st
 def path(points: Iterable[tuple[float, float]]) -> str:
     """The `d` of a line through `points`."""
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
+def sample(plan: Plan, arm: int) -> str:
+    """A bit of the arm's line, as the charts draw it."""
+    style = style_of(plan, arm)
+    dash = style.dash or None
+    line = element("path", d="M0 5h26", stroke=style.colour, stroke_width=2.5, stroke_dasharray=dash)
+    return element("svg", line, width=26, height=10, viewBox="0 0 26 10", aria_hidden="true")
 
 
 def picture(

@@ -3,8 +3,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from experiments.charts import charts_of, race
-from experiments.charts.scale import Linear, Nines, by_decades, nice_step, rounded_up, upwards
+from experiments.charts import charts_of, live
+from experiments.charts.axes import by_decades, linear, nice_step, nines, rounded_up, upwards
 from experiments.charts.svg import DASHES, SLIM, style_of
 from experiments.model import Run
 from experiments.plan import Arm, Plan
@@ -35,7 +35,8 @@ def test_a_chart_is_an_image_with_a_name_a_description_and_a_table(place: int) -
         assert root.find(f"title[@id='{name}']").text == chart.title  # type: ignore[union-attr]
         assert len(root.find(f"desc[@id='{about}']").text or "") > 30  # type: ignore[union-attr]
     assert chart.table.rows
-    assert {len(row) for row in chart.table.rows} == {len(chart.table.head)}
+    assert {1 + len(row.cells) for row in chart.table.rows} == {len(chart.table.columns)}
+    assert chart.table.caption == chart.title
 
 
 def test_ids_are_unlike_each_other_on_one_page() -> None:
@@ -110,9 +111,9 @@ def test_a_single_point_is_drawn() -> None:
 
 
 def test_the_live_race_has_its_axes_before_anyone_has_begun_and_follows_the_curves() -> None:
-    before = race.live(PLAN, {})
+    before = live(PLAN, {})
     assert "done, %" in texts(before)
-    running = race.live(PLAN, {"Sync": [(0.0, 0.0), (1.5, 0.4)]}, SLIM)
+    running = live(PLAN, {"Sync": [(0.0, 0.0), (1.5, 0.4)]}, SLIM)
     assert drawn(running).get("viewBox") == "0 0 360 280"
     assert "Sync" in texts(running)
 
@@ -120,7 +121,7 @@ def test_the_live_race_has_its_axes_before_anyone_has_begun_and_follows_the_curv
 def test_the_races_table_tells_when_each_had_done_a_share() -> None:
     table = next(chart for chart in charts_of(PLAN, RUNS) if chart.key == "race").table
     for row in table.rows:
-        moments = [float(cell) for cell in row[1:]]
+        moments = [float(cell.value) for cell in row.cells]
         assert moments == sorted(moments)
 
 
@@ -129,7 +130,8 @@ def test_a_run_that_lost_jobs_never_reaches_the_whole() -> None:
     for run in RUNS:
         curve = [(at, share * 0.8) for at, share in run.figures.done_curve]
         runs.append(run.model_copy(update={"figures": run.figures.model_copy(update={"done_curve": curve})}))
-    assert {row[-1] for row in race.table_of(PLAN, runs).rows} == {"–"}
+    race = next(chart for chart in charts_of(PLAN, runs) if chart.key == "race")
+    assert {row.cells[-1].value for row in race.table.rows} == {"–"}
 
 
 def test_latencies_far_apart_are_drawn_by_decades() -> None:
@@ -159,20 +161,15 @@ def test_steps_are_one_two_or_five_times_a_power_of_ten(top: float, step: float)
 
 
 def test_scales_put_values_where_they_belong() -> None:
-    linear = Linear(10, 100, 200)
-    assert (linear.at(0), linear.at(5), linear.at(10), linear.at(99)) == (100, 150, 200, 200)
-    nines = Nines(99.9, 0, 300)
-    assert (nines.at(0), round(nines.at(90)), round(nines.at(99)), round(nines.at(99.9))) == (
-        0,
-        100,
-        200,
-        300,
-    )
-    assert [text for _value, text in nines.ticks()] == ["0", "50", "90", "99", "99.9"]
+    even = linear(10, 100, 200)
+    assert (even.at(0), even.at(5), even.at(10), even.at(99)) == (100, 150, 200, 200)
+    tail = nines(99.9, 0, 300)
+    assert (tail.at(0), round(tail.at(90)), round(tail.at(99)), round(tail.at(99.9))) == (0, 100, 200, 300)
+    assert [text for _value, text in tail.ticks] == ["0", "50", "90", "99", "99.9"]
     log = by_decades([0.0, 3.0, 700.0], 0, 300)
     assert (round(log.at(1)), round(log.at(10)), round(log.at(1000))) == (0, 100, 300)
     assert rounded_up(101) == 150
-    assert upwards([], 0, 1).top == 1.0
+    assert upwards([], 0, 1).at(1.0) == 1.0
 
 
 def test_the_same_method_keeps_its_colour_and_arms_their_dashes() -> None:

@@ -52,15 +52,15 @@ def test_the_report_has_all_its_parts_in_their_order() -> None:
     assert Parts(HTML).headings == [
         "Three at once",
         "Verdict",
-        "At a glance",
+        "The figures",
+        "One against the other",
         "Charts",
+        "What it cost, and what went wrong",
         "Where the time goes",
-        "Differences",
         "Each repetition",
-        "What it took",
-        "What differs between the contenders",
-        "Environment",
-        "Plan",
+        "What differs besides the method",
+        "The plan",
+        "Where it ran",
         "How to run it again",
     ]
 
@@ -69,7 +69,7 @@ def test_every_chart_is_in_it_with_its_table() -> None:
     for chart in charts_of(EXPERIMENT.plan, EXPERIMENT.runs):
         assert chart.svg in HTML
         assert chart.slim in HTML
-        assert f"<figcaption>{chart.title}</figcaption>" in HTML
+        assert f"<figcaption><h3>{chart.title}</h3></figcaption>" in HTML
     assert Parts(HTML).tags.count("details") == 5
 
 
@@ -85,9 +85,10 @@ def test_the_plan_in_it_is_the_plan() -> None:
 def test_figures_have_their_intervals_and_unequal_rows_their_warning() -> None:
     total = EXPERIMENT.totals[0].figures["throughput"]
     assert total.low is not None
-    assert f"<td>{total.value:.0f} <small>{total.low:.0f} to " in HTML
-    assert "⚠ differs" in HTML
-    assert 'class="marked"' in HTML
+    cell = f'{total.value:.0f}\N{NO-BREAK SPACE}jobs/s <span class="ex-interval">{total.low:.0f} to '
+    assert f'<td class="ex-n" data-label="Celery, safe">{cell}' in HTML
+    assert '<tr data-equal="false" data-state="differs" data-key="pool">' in HTML
+    assert '<use href="#i-warning"/></svg> differs</span>' in HTML
 
 
 def test_what_users_wrote_is_escaped() -> None:
@@ -119,7 +120,7 @@ def test_an_experiment_that_measured_nothing_has_a_report() -> None:
     )
     html = to_html(failed)
     assert "It failed: no worker answers" in html
-    assert Parts(html).headings == ["Three at once", "Verdict", "Plan", "How to run it again"]
+    assert Parts(html).headings == ["Three at once", "Verdict", "The plan", "How to run it again"]
 
 
 def test_the_report_speaks_the_language_it_is_given() -> None:

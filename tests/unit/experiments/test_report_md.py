@@ -12,15 +12,15 @@ def test_the_report_has_all_its_parts() -> None:
     headings = re.findall(r"^## (.+)$", MARKDOWN, re.MULTILINE)
     assert headings == [
         "Verdict",
-        "At a glance",
+        "The figures",
+        "One against the other",
         "Charts",
+        "What it cost, and what went wrong",
         "Where the time goes",
-        "Differences",
         "Each repetition",
-        "What it took",
-        "What differs between the contenders",
-        "Environment",
-        "Plan",
+        "What differs besides the method",
+        "The plan",
+        "Where it ran",
         "How to run it again",
     ]
     assert MARKDOWN.startswith("# Three at once\n")

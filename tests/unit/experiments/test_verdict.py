@@ -151,7 +151,7 @@ def test_an_arm_that_lost_or_failed_more_than_one_job_in_a_hundred_wins_nothing(
         assert "“Celery, safe” and “RabbitMQ, safe” cannot be compared." in sentence
         assert "lost or failed: “Celery, safe”: 0, “RabbitMQ, safe”: 5" in sentence
     (table,) = differences(experiment, untranslated)
-    assert {row[-1].value for row in table.rows} == {"cannot be compared"}
+    assert {row.cells[-1].value for row in table.rows} == {"cannot be compared"}
 
 
 def test_numbers_have_the_decimal_sign_of_the_language() -> None:

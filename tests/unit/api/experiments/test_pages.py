@@ -358,7 +358,7 @@ def test_the_page_counts_the_repetitions_that_count(client: FlaskClient, parts: 
     kept = [run for run in whole.runs if run.turn <= (4 if run.arm == 0 else 3)]
     stopped = whole.model_copy(update={"status": "CANCELLED", "runs": kept})
     text = page(client, f"/experiments/{run(parts, stopped)}")
-    assert "repetitions that count: 3–4." in text
+    assert "Repetitions that count: 3–4." in text
     assert "Time to publish and end to end begin" in text
     assert "hold all together" in text
 
