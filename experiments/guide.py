@@ -175,7 +175,7 @@ def _evidence(
             kept = _kept(interval, needed, figure)
             if kept is not None and _tells(plan, figure, kept, rate):
                 text = _(_KEPT if kept else _MISSED) % _said(plan, total.arm, figure, interval, needed, _)
-                weights = {arm.method: KEPT if kept else MISSED}
+                weights: dict[str, int] = {arm.method: KEPT if kept else MISSED}
                 found[arm.method] = Reason(question.id, text, weights, experiment_id=experiment.id)
     return found
 
