@@ -8,13 +8,12 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import requests
 
 from harness.ports import free_port
-from harness.processes import ManagedProcess, ProcessError
+from harness.processes import ManagedProcess, ProcessError, tail, until
 
 ROOT = Path(__file__).resolve().parent.parent
 _FOREIGN = (
@@ -71,9 +70,7 @@ class Lab:
     def start_api(self, timeout: float = 30.0) -> None:
         """Migrates the store and starts the API; raises ProcessError where it does not answer in time."""
         migration = self.process("migrate", "-m", "api.migrate").start()
-        deadline = time.monotonic() + timeout
-        while migration.running and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: not migration.running, timeout, 0.02)
         if migration.returncode != 0:
             raise ProcessError(migration.log.read_text())
         self.api.start()
@@ -118,13 +115,8 @@ class Lab:
         self.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)
         count = concurrency if self.env.get("DELIVERY") == "naive" else 1
-        deadline = time.monotonic() + 60
-        while worker.log.read_bytes().count(b"waiting for tasks") < count:
-            if time.monotonic() > deadline:
-                raise ProcessError(
-                    f"fewer than {count} workers wait for tasks:\n{worker.log.read_text()[-3000:]}"
-                )
-            time.sleep(0.05)
+        if not until(lambda: worker.log.read_bytes().count(b"waiting for tasks") >= count, 60):
+            raise ProcessError(f"fewer than {count} workers wait for tasks:\n{tail(worker.log, 30)}")
         return worker
 
     def submit(
@@ -132,17 +124,12 @@ class Lab:
     ) -> list[dict[str, Any]]:
         """Submits timed jobs and returns the tasks of the answer; raises requests.HTTPError."""
         body = {"method": method, "timeout": timeout, "count": count, **fields}
-        answer = self.session.post(f"{self.url}/api/tasks", json=body, timeout=120)
-        answer.raise_for_status()
-        tasks: list[dict[str, Any]] = answer.json()["tasks"]
+        tasks: list[dict[str, Any]] = self._post("/api/tasks", body)["tasks"]
         return tasks
 
     def task(self, task_id: str) -> dict[str, Any]:
         """One task with its history."""
-        answer = self.session.get(f"{self.url}/api/tasks/{task_id}", timeout=30)
-        answer.raise_for_status()
-        task: dict[str, Any] = answer.json()
-        return task
+        return self._get(f"/api/tasks/{task_id}")
 
     def wait_for(
         self, task_ids: list[str], *statuses: str, timeout: float = 60.0
@@ -165,17 +152,11 @@ class Lab:
 
     def process_images(self, images: list[str]) -> str:
         """Sends a group by the plain route and returns its id."""
-        answer = self.session.post(f"{self.url}/process_images", json={"images": images}, timeout=30)
-        answer.raise_for_status()
-        group_id: str = answer.json()["group_id"]
-        return group_id
+        return str(self._post("/process_images", {"images": images})["group_id"])
 
     def share(self, group_id: str) -> float:
         """The share of a group's tasks that are done, by the plain route."""
-        answer = self.session.get(f"{self.url}/status/{group_id}", timeout=30)
-        answer.raise_for_status()
-        share: float = answer.json()["status"]
-        return share
+        return float(self._get(f"/status/{group_id}")["status"])
 
     def wait_for_share(self, group_id: str, share: float = 1.0, timeout: float = 60.0) -> list[float]:
         """Waits until that share is reached; returns each that was seen on the way, once. Raises
@@ -199,16 +180,27 @@ class Lab:
 
     def wait_for_letters(self, count: int, timeout: float = 30.0) -> list[dict[str, Any]]:
         """Waits until the store holds `count` dead letters, and returns them; raises TimeoutError."""
-        deadline = time.monotonic() + timeout
-        while True:
-            answer = self.session.get(f"{self.url}/api/dead-letters", timeout=30)
-            answer.raise_for_status()
-            letters: list[dict[str, Any]] = answer.json()["dead_letters"]
-            if len(letters) >= count:
-                return letters
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{len(letters)} dead letters, not {count}")
-            time.sleep(0.1)
+        letters: list[dict[str, Any]] = []
+
+        def enough() -> bool:
+            letters[:] = self._get("/api/dead-letters")["dead_letters"]
+            return len(letters) >= count
+
+        if not until(enough, timeout, 0.1):
+            raise TimeoutError(f"{len(letters)} dead letters, not {count}")
+        return letters
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._json(self.session.get(f"{self.url}{path}", timeout=30))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._json(self.session.post(f"{self.url}{path}", json=body, timeout=120))
+
+    @staticmethod
+    def _json(answer: requests.Response) -> dict[str, Any]:
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
     def stop(self) -> None:
         """Ends workers, then the API."""
@@ -221,7 +213,5 @@ class Lab:
         self.start_api()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -15,7 +15,6 @@ class Entry(NamedTuple):
 
     pid: int
     ppid: int
-    pgrp: int
     session: int
 
 
@@ -30,7 +29,7 @@ def table() -> Iterator[Entry]:
         except OSError:
             continue
         if len(fields) > 3 and fields[0] not in "ZX":
-            yield Entry(int(folder.name), int(fields[1]), int(fields[2]), int(fields[3]))
+            yield Entry(int(folder.name), int(fields[1]), int(fields[3]))
 
 
 def is_alive(pid: int) -> bool:
@@ -81,17 +80,6 @@ def with_environment(name: str, value: str) -> list[int]:
         if entry.pid != os.getpid() and wanted in environment.split(b"\0"):
             found.append(entry.pid)
     return sorted(found)
-
-
-def memory(pid: int) -> int:
-    """Bytes that `pid` holds for itself (RssAnon, proc_pid_status(5)); files that it maps are left out. 0 where
-    it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    line = next((line for line in status.splitlines() if line.startswith("RssAnon:")), "RssAnon: 0 kB")
-    return int(line.split()[1]) * 1024
 
 
 def send(pids: Iterable[int], sig: signal.Signals) -> None:

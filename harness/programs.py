@@ -18,35 +18,22 @@ def lab_programs() -> list[Program]:
 
     The workers' retries give a broker that comes late a minute: supervisord waits a second longer each time.
     """
-    python = [sys.executable, "-m"]
+    celery = ["celery", "-A", "celery_app"]
+    modules = {
+        "api": ["gunicorn", "-c", "api/gunicorn_conf.py", "api.wsgi:app"],
+        "celery_worker": [*celery, "worker", "--loglevel=info", "--concurrency=3"],
+        "consumer": ["consumer", "--concurrency", "3", "--grace", str(_STOP_WAIT["consumer"] - 2)],
+        "celery_beat": [*celery, "beat", "--loglevel=info"],
+    }
     return [
         Program(
-            "api",
-            [*python, "gunicorn", "-c", "api/gunicorn_conf.py", "api.wsgi:app"],
-            order=30,
-            stop_wait=_STOP_WAIT["api"],
-        ),
-        Program(
-            "celery_worker",
-            [*python, "celery", "-A", "celery_app", "worker", "--loglevel=info", "--concurrency=3"],
-            order=40,
-            stop_wait=_STOP_WAIT["celery_worker"],
-            start_retries=10,
-        ),
-        Program(
-            "consumer",
-            [*python, "consumer", "--concurrency", "3", "--grace", str(_STOP_WAIT["consumer"] - 2)],
-            order=50,
-            stop_wait=_STOP_WAIT["consumer"],
-            start_retries=10,
-        ),
-        Program(
-            "celery_beat",
-            [*python, "celery", "-A", "celery_app", "beat", "--loglevel=info"],
-            order=60,
-            stop_wait=_STOP_WAIT["celery_beat"],
-            start_retries=10,
-        ),
+            name,
+            [sys.executable, "-m", *module],
+            order=order,
+            stop_wait=_STOP_WAIT[name],
+            start_retries=10 if name in WORKERS else 3,
+        )
+        for order, (name, module) in enumerate(modules.items(), start=30)
     ]
 
 
@@ -58,9 +45,9 @@ def broker_programs(node: RabbitNode) -> list[Program]:
             command,
             order=order,
             stop_wait=_STOP_WAIT[name],
-            env=node.variables(),
+            env=node.variables,
             start_seconds=1,
             autostart=True,
         )
-        for order, (name, command) in enumerate(node.commands().items(), start=10)
+        for order, (name, command) in enumerate(node.commands.items(), start=10)
     ]
