@@ -1,7 +1,7 @@
-"""What the command line prints of experiments."""
+"""What the command line prints: experiments, and how far one is."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, TextIO
 
 from experiments.between import ALONE, Between
 from experiments.fairness_values import state_of, value_text
@@ -9,6 +9,8 @@ from experiments.model import Experiment, FairnessRow, Interval, label
 from experiments.plan import Plan
 from experiments.verdict import verdict_of
 from experiments.words import GLANCE, OUTCOME_TITLES, fairness_title, interval_text, shown, title_of, unit_of
+
+WIDTH: Final = 30
 
 
 def summary(experiment: Experiment) -> str:
@@ -107,3 +109,39 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _shown(key: str, figures: Mapping[str, Interval]) -> str:
     return interval_text(key, figures[key]) if key in figures else "-"
+
+
+class Progress:
+    """How far an experiment is: a bar on a terminal, of which nothing stays, and a line for each step elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._bar = stream.isatty()
+        self._shown = ""
+
+    def show(self, experiment: Experiment) -> None:
+        """How far it is, and what it does."""
+        step = experiment.step or ("waits for its turn" if experiment.status == "PENDING" else "")
+        if self._bar:
+            done = round(WIDTH * experiment.progress)
+            self._draw(f"[{'#' * done}{'.' * (WIDTH - done)}] {experiment.progress:4.0%}  {step}")
+        elif step and step != self._shown:
+            self._shown = step
+            self.say(f"{experiment.progress:.0%}  {step}")
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self.end()
+        print(text, file=self._stream, flush=True)
+
+    def end(self) -> None:
+        """Takes the bar away."""
+        if self._bar and self._shown:
+            self._draw("")
+            self._stream.write("\r")
+            self._stream.flush()
+
+    def _draw(self, text: str) -> None:
+        self._stream.write(f"\r{text.ljust(len(self._shown))}")
+        self._stream.flush()
+        self._shown = text

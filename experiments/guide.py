@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.guide_evidence import Evidence, evidence_for
-from experiments.guide_question import Answer, Question
-from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS
-from experiments.model import Experiment
-from experiments.words import N_, Translate, untranslated
+from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS, Answer, Question
+from experiments.model import Experiment, Interval
+from experiments.plan import Burst, Fixed, OpenLoop, Plan, Work
+from experiments.verdict import HIGHER_IS_BETTER
+from experiments.words import N_, Translate, bounds_text, decimal, named, shown, unit_of, untranslated
+from lab.delivery import Delivery
 
 NAMES: Final = {
     "celery": N_("Celery"),
@@ -21,6 +22,9 @@ NAMES: Final = {
 MARGIN: Final = 1
 """Two methods whose scores differ by no more than this are as good as each other."""
 
+KEPT: Final = 1
+MISSED: Final = -3
+
 _ONE: Final = N_("Take this: %(method)s.")
 _EITHER: Final = N_("Either will do: %(methods)s. Take what your people know.")
 _TORN: Final = N_(
@@ -28,6 +32,15 @@ _TORN: Final = N_(
 )
 _NONE: Final = N_("These answers do not go together; no method meets all of them.")
 _OPEN: Final = N_("Answer a few questions to get advice.")
+_KEPT: Final = N_(
+    "Your run of %(arm)s, %(load)s, kept it: %(value)s %(unit)s by its interval, where %(needed)s were asked for."
+)
+_MISSED: Final = N_(
+    "Your run of %(arm)s, %(load)s, did not keep it: %(value)s %(unit)s by its interval, where %(needed)s were asked"
+    " for."
+)
+_BURST: Final = N_("%(jobs)s jobs at once")
+_LOOP: Final = N_("%(rate)s jobs a second")
 
 
 @dataclass(frozen=True)
@@ -106,18 +119,12 @@ def advise(
 def _reasons(
     question: Question, answer: Answer, experiments: Sequence[Experiment], rate: float, _: Translate
 ) -> Iterator[Reason]:
-    evidence: list[Evidence] = []
+    measured: dict[str, Reason] = {}
     if answer.needs is not None:
-        evidence = evidence_for(question.figure, answer.needs, experiments, _, rate)
-    for found in evidence:
-        yield Reason(
-            question=question.id,
-            text=found.text,
-            weights={found.method: found.weight},
-            experiment_id=found.experiment_id,
-        )
+        measured = _evidence(question, answer.needs, experiments, rate, _)
+    yield from measured.values()
     # What was measured here counts instead of what is so in general.
-    weights = {m: w for m, w in answer.weights.items() if m not in {found.method for found in evidence}}
+    weights = {m: w for m, w in answer.weights.items() if m not in measured}
     if answer.reason and (weights or answer.rules_out or not answer.weights):
         yield Reason(question.id, _(answer.reason), weights, answer.rules_out, answer.row)
 
@@ -138,3 +145,86 @@ def _speaks_for(reason: Reason, method: str, methods: Sequence[str]) -> bool:
     """Whether `reason` speaks for `method` and for none of the others."""
     others = [reason.weights.get(other, 0) for other in methods if other != method]
     return reason.weights.get(method, 0) >= 2 > max(others)
+
+
+def _evidence(
+    question: Question, needed: float, experiments: Sequence[Experiment], rate: float, _: Translate
+) -> dict[str, Reason]:
+    """By method the newest run that kept the bound `needed` with its whole interval, or missed it with its whole
+    interval.
+
+    Runs that say nothing about it are passed over: of arms that may lose jobs, or did, or whose jobs failed,
+    those with the bound within their interval or without one, and those of `_tells`.
+
+    Args:
+        experiments: newest first.
+        rate: how many jobs a second the reader has, at the busiest; slower runs say nothing of latency.
+    """
+    found: dict[str, Reason] = {}
+    figure = question.figure
+    for experiment in experiments:
+        if experiment.status != "DONE":
+            continue
+        plan = experiment.plan
+        for total in experiment.totals:
+            arm = plan.arms[total.arm]
+            safe = arm.method == "sync" or arm.delivery is Delivery.SAFE
+            if arm.method in found or not safe or total.lost or total.failed or figure not in total.figures:
+                continue
+            interval = _beside_the_work(plan, total.figures[figure], figure)
+            kept = _kept(interval, needed, figure)
+            if kept is not None and _tells(plan, figure, kept, rate):
+                text = _(_KEPT if kept else _MISSED) % _said(plan, total.arm, figure, interval, needed, _)
+                weights: dict[str, int] = {arm.method: KEPT if kept else MISSED}
+                found[arm.method] = Reason(question.id, text, weights, experiment_id=experiment.id)
+    return found
+
+
+def _kept(interval: Interval, needed: float, figure: str) -> bool | None:
+    """Whether the bound was kept; None where it lies within the interval, or there is none."""
+    low, high = interval.low, interval.high
+    if low is None or high is None or low < needed < high:
+        return None
+    return low >= needed if figure in HIGHER_IS_BETTER else high <= needed
+
+
+def _tells(plan: Plan, figure: str, kept: bool, rate: float) -> bool:
+    """Whether a run of `plan` says something about a bound of `figure`.
+
+    Throughput is of bursts; one whose jobs take time may be held up by them and not by its method, so it can
+    only show that a bound was kept. Latency is of open loops, where jobs do not wait for a burst to be over, and
+    of a fixed duration, which can be taken off; of slower ones than are needed only that it was missed.
+    """
+    if figure in HIGHER_IS_BETTER:
+        return isinstance(plan.arrival, Burst) and (kept or plan.work is Work.NOOP)
+    fixed = isinstance(plan.duration, Fixed) or plan.work is Work.NOOP
+    return isinstance(plan.arrival, OpenLoop) and fixed and (plan.arrival.rate >= rate or not kept)
+
+
+def _beside_the_work(plan: Plan, interval: Interval, figure: str) -> Interval:
+    if figure in HIGHER_IS_BETTER or plan.work is Work.NOOP or not isinstance(plan.duration, Fixed):
+        return interval
+    work = plan.duration.seconds * 1000
+    ends = {
+        name: None if value is None else max(0.0, value - work)
+        for name, value in interval.model_dump().items()
+    }
+    return Interval.model_validate(ends)
+
+
+def _said(
+    plan: Plan, arm: int, figure: str, interval: Interval, needed: float, _: Translate
+) -> dict[str, str]:
+    arrival = plan.arrival
+    load = (
+        _(_LOOP) % {"rate": decimal(f"{arrival.rate:g}", _)}
+        if isinstance(arrival, OpenLoop)
+        else _(_BURST) % {"jobs": plan.count}
+    )
+    return {
+        "arm": named(plan, arm, _),
+        "load": load,
+        "value": bounds_text(figure, interval, _),
+        "unit": unit_of(figure, _),
+        "needed": shown(figure, needed, _),
+    }

@@ -42,50 +42,26 @@ def samples_of(
             recorded[event["num"]] = event["recorded_us"]
         elif status is TaskStatus.RETRYING:
             retries[event["num"]] += 1
-    return [
-        _sample(
-            index,
-            job,
-            begun_us,
-            rows.get(nums[index]) if index < len(nums) else None,
-            recorded,
-            begins,
-            retries,
-            in_request,
-        )
-        for index, job in enumerate(jobs)
-    ]
-
-
-def _sample(
-    index: int,
-    job: PlannedJob,
-    begun_us: int,
-    row: Row | None,
-    recorded: Mapping[int, int],
-    begins: Mapping[int, int],
-    retries: Mapping[int, int],
-    in_request: bool,
-) -> Sample:
-    due_us = begun_us + round(job.at * 1_000_000)
-    if row is None:
-        return Sample.model_construct(
-            index=index, seconds=job.seconds, due_us=due_us, status=TaskStatus.PENDING.value
-        )
-    return Sample.model_construct(
-        index=index,
-        seconds=job.seconds,
-        due_us=due_us,
-        published_us=row["created_us"] if in_request else row["published_us"],
-        started_us=row["started_us"],
-        finished_us=row["finished_us"],
-        recorded_us=recorded.get(row["num"]),
-        status=row["status"],
-        worker=row["worker"],
-        # An attempt counts deliveries: a message that was only held when its worker died was not begun.
-        attempts=begins.get(row["num"], min(row["attempt"], 1)),
-        retries=retries.get(row["num"], 0),
-    )
+    samples = []
+    for index, job in enumerate(jobs):
+        due_us = begun_us + round(job.at * 1_000_000)
+        row = rows.get(nums[index]) if index < len(nums) else None
+        known: dict[str, Any] = {"status": TaskStatus.PENDING.value}
+        if row is not None:
+            num = row["num"]
+            known = {
+                "published_us": row["created_us"] if in_request else row["published_us"],
+                "started_us": row["started_us"],
+                "finished_us": row["finished_us"],
+                "recorded_us": recorded.get(num),
+                "status": row["status"],
+                "worker": row["worker"],
+                # An attempt counts deliveries: a message that was only held when its worker died was not begun.
+                "attempts": begins.get(num, min(row["attempt"], 1)),
+                "retries": retries[num],
+            }
+        samples.append(Sample.model_construct(index=index, seconds=job.seconds, due_us=due_us, **known))
+    return samples
 
 
 def pack(samples: Sequence[Sample]) -> bytes:

@@ -21,7 +21,7 @@ from typing import Final
 from harness import proc
 from harness.lab import Lab
 from harness.node import RabbitNode
-from harness.processes import ManagedProcess
+from harness.processes import ManagedProcess, until
 
 WATERMARK: Final = "0.4"
 DISK_LIMIT: Final = "50MB"
@@ -193,11 +193,11 @@ def queue_depths(node: RabbitNode, vhost: str = "/") -> dict[str, int]:
 
 
 def _wait_for_alarm(node: RabbitNode, wanted: bool) -> None:
-    deadline = time.monotonic() + ALARM_SECONDS
-    while (node.ctl("eval", "rabbit_alarm:get_alarms().").strip() != "[]") is not wanted:
-        if time.monotonic() > deadline:
-            raise FaultError(f"the alarm is not {'on' if wanted else 'off'} after {ALARM_SECONDS:g} s")
-        time.sleep(0.2)
+    def told() -> bool:
+        return (node.ctl("eval", "rabbit_alarm:get_alarms().").strip() != "[]") is wanted
+
+    if not until(told, ALARM_SECONDS, 0.2):
+        raise FaultError(f"the alarm is not {'on' if wanted else 'off'} after {ALARM_SECONDS:g} s")
 
 
 # The API

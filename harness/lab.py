@@ -8,13 +8,12 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import requests
 
 from harness.ports import free_port
-from harness.processes import ManagedProcess, ProcessError
+from harness.processes import ManagedProcess, ProcessError, tail, until
 
 ROOT = Path(__file__).resolve().parent.parent
 _FOREIGN = (
@@ -71,9 +70,7 @@ class Lab:
     def start_api(self, timeout: float = 30.0) -> None:
         """Migrates the store and starts the API; raises ProcessError where it does not answer in time."""
         migration = self.process("migrate", "-m", "api.migrate").start()
-        deadline = time.monotonic() + timeout
-        while migration.running and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: not migration.running, timeout, 0.02)
         if migration.returncode != 0:
             raise ProcessError(migration.log.read_text())
         self.api.start()
@@ -118,13 +115,8 @@ class Lab:
         self.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)
         count = concurrency if self.env.get("DELIVERY") == "naive" else 1
-        deadline = time.monotonic() + 60
-        while worker.log.read_bytes().count(b"waiting for tasks") < count:
-            if time.monotonic() > deadline:
-                raise ProcessError(
-                    f"fewer than {count} workers wait for tasks:\n{worker.log.read_text()[-3000:]}"
-                )
-            time.sleep(0.05)
+        if not until(lambda: worker.log.read_bytes().count(b"waiting for tasks") >= count, 60):
+            raise ProcessError(f"fewer than {count} workers wait for tasks:\n{tail(worker.log, 30)}")
         return worker
 
     def submit(
@@ -214,7 +206,5 @@ class Lab:
         self.start_api()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

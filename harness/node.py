@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pika
@@ -25,7 +24,15 @@ class NodeError(RuntimeError):
 
 def installed() -> bool:
     """Whether RabbitMQ's server and Erlang's epmd are on this machine."""
-    return rabbit_files.find_script("rabbitmq-server") is not None and rabbit_files.find_epmd() is not None
+    return None not in (rabbit_files.find_script("rabbitmq-server"), rabbit_files.find_epmd())
+
+
+def _listens(host: str, port: int, timeout: float) -> bool:
+    try:
+        socket.create_connection((host, port), timeout).close()
+    except OSError:
+        return False
+    return True
 
 
 def can_log_in(url: str, timeout: float = 5.0) -> bool:
@@ -35,9 +42,10 @@ def can_log_in(url: str, timeout: float = 5.0) -> bool:
     """
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = timeout
+    # Asked first because pika logs a refused connection as an error.
+    if not _listens(parameters.host, parameters.port, timeout):
+        return False
     try:
-        # Asked first because pika logs a refused connection as an error.
-        socket.create_connection((parameters.host, parameters.port), timeout).close()
         pika.BlockingConnection(parameters).close()
     except (OSError, AMQPError, AMQPConnectorException):
         return False
@@ -51,6 +59,12 @@ class RabbitNode:
     restarted node where it was. Data stay in `base` for the next node made there. As a context manager
     it starts on entry and stops on exit. The constructor writes the configuration and starts nothing;
     it raises NodeError where RabbitMQ is not installed.
+
+    Attributes:
+        url: the broker's address, as RMQ_URL takes it.
+        management_url: of the management page and its HTTP API (https://www.rabbitmq.com/docs/management).
+        commands: what a supervisor of the node runs, in this order: `epmd` and `rmq`.
+        variables: what the commands need on top of an environment without another node's variables.
     """
 
     def __init__(
@@ -75,40 +89,16 @@ class RabbitNode:
             epmd=free_port(),
         )
         rabbit_files.write_files(self.base, self.ports, user, password, management)
-        self._env = rabbit_files.without_foreign(os.environ) | self.variables()
-        self._commands = {
+        self.url = rabbit_files.url(self.ports.amqp, user, password)
+        self.management_url = f"http://{LOOPBACK}:{self.ports.management}/"
+        self.variables = rabbit_files.variables(self.base, self.ports)
+        self._env = rabbit_files.without_foreign(os.environ) | self.variables
+        self.commands = {
             "epmd": [str(epmd), "-port", str(self.ports.epmd), "-address", LOOPBACK],
             "rmq": [str(server)],
         }
         self.epmd = self._process("epmd")
         self.server = self._process("rmq")
-
-    @property
-    def url(self) -> str:
-        """The broker's address, as RMQ_URL takes it."""
-        return rabbit_files.url(self.ports.amqp, self.user, self.password)
-
-    @property
-    def management_url(self) -> str:
-        """The address of the management page and its HTTP API (https://www.rabbitmq.com/docs/management)."""
-        return f"http://{LOOPBACK}:{self.ports.management}/"
-
-    @property
-    def log(self) -> Path:
-        """The node's log."""
-        return self.server.log
-
-    def commands(self) -> dict[str, list[str]]:
-        """What to run, in this order, for whoever supervises the node itself: `epmd` and `rmq`."""
-        return {name: list(command) for name, command in self._commands.items()}
-
-    def environment(self) -> dict[str, str]:
-        """The whole environment that `commands()` need."""
-        return dict(self._env)
-
-    def variables(self) -> dict[str, str]:
-        """The part of `environment()` that is this node's own."""
-        return rabbit_files.variables(self.base, self.ports)
 
     def start(self, timeout: float = 90.0) -> Self:
         """Start the node and wait until it takes a login, `timeout` seconds at most.
@@ -117,7 +107,7 @@ class RabbitNode:
         """
         try:
             self.epmd.start()
-            self.epmd.wait_until(self._epmd_answers, "epmd", 10.0, NodeError)
+            self.epmd.wait_until(lambda: _listens(LOOPBACK, self.ports.epmd, 1.0), "epmd", 10.0, NodeError)
             self.server.start()
             self.wait_ready(timeout)
         except BaseException:
@@ -156,19 +146,10 @@ class RabbitNode:
         return done.stdout
 
     def _process(self, name: str) -> ManagedProcess:
-        return ManagedProcess(self._commands[name], env=self._env, log=self.base / "log" / f"{name}.log")
-
-    def _epmd_answers(self) -> bool:
-        try:
-            socket.create_connection((LOOPBACK, self.ports.epmd), 1.0).close()
-        except OSError:
-            return False
-        return True
+        return ManagedProcess(self.commands[name], env=self._env, log=self.base / "log" / f"{name}.log")
 
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

@@ -82,17 +82,6 @@ def with_environment(name: str, value: str) -> list[int]:
     return sorted(found)
 
 
-def memory(pid: int) -> int:
-    """Bytes that `pid` holds for itself (RssAnon, proc_pid_status(5)); files that it maps are left out. 0 where
-    it is gone."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    line = next((line for line in status.splitlines() if line.startswith("RssAnon:")), "RssAnon: 0 kB")
-    return int(line.split()[1]) * 1024
-
-
 def send(pids: Iterable[int], sig: signal.Signals) -> None:
     """Send `sig` to each of `pids`; those that are gone already are passed over."""
     for pid in pids:

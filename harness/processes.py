@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from harness import proc
+
+_Found = TypeVar("_Found")
 
 
 class ProcessError(RuntimeError):
@@ -32,6 +33,14 @@ def tail(path: Path, lines: int = 15) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def until(ready: Callable[[], _Found], seconds: float, pause: float = 0.05) -> _Found:
+    """What `ready` returns, asked every `pause` seconds until that is true; after `seconds` its last answer."""
+    deadline = time.monotonic() + seconds
+    while not (found := ready()) and time.monotonic() <= deadline:
+        time.sleep(pause)
+    return found
 
 
 class ManagedProcess:
@@ -187,8 +196,6 @@ class ManagedProcess:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self.terminate()

@@ -32,7 +32,7 @@ def lab_programs() -> list[Program]:
 
 def broker_programs(node: RabbitNode) -> list[Program]:
     """The node's parts, which start at once."""
-    env, commands = node.variables(), node.commands()
+    env, commands = node.variables, node.commands
     return [
         Program("epmd", commands["epmd"], order=10, stop_wait=2, env=env, start_seconds=1, autostart=True),
         Program("rmq", commands["rmq"], order=11, stop_wait=10, env=env, start_seconds=1, autostart=True),

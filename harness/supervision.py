@@ -8,14 +8,15 @@ from __future__ import annotations
 import http.client
 import shlex
 import signal
-import socket
 import sys
 import tempfile
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
+
+from supervisor.childutils import getRPCInterface
 
 from harness.processes import ManagedProcess
 
@@ -112,25 +113,6 @@ def _program_section(program: Program, folder: Path, root: Path) -> dict[str, ob
     }
 
 
-class _UnixTransport(xmlrpc.client.Transport):
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        line.settimeout(5.0)
-        try:
-            line.connect(str(self._path))
-        except OSError:
-            line.close()
-            raise
-        connection = http.client.HTTPConnection("localhost")
-        connection.sock = line
-        self._connection = host, connection  # so that Transport.close() closes it
-        return connection
-
-
 class Supervisor:
     """supervisord as a child; when this process dies it gets SIGTERM and ends its programs."""
 
@@ -174,4 +156,7 @@ class Supervisor:
             self.control.parent.rmdir()
 
     def _proxy(self) -> xmlrpc.client.ServerProxy:
-        return xmlrpc.client.ServerProxy("http://localhost", transport=_UnixTransport(self.control))
+        proxy: xmlrpc.client.ServerProxy = getRPCInterface(
+            {"SUPERVISOR_SERVER_URL": f"unix://{self.control}"}
+        )
+        return proxy

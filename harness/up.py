@@ -7,6 +7,7 @@ import http.client
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 import xmlrpc.client
@@ -30,6 +31,8 @@ API_TIMEOUT = 60.0
 WORKERS_TIMEOUT = 90.0
 STOP_TIMEOUT = 40.0
 LOG_LINES = 15
+# Of the line to supervisord, which has none of its own: one that hangs must not keep Ctrl-C waiting.
+LINE_TIMEOUT = 5.0
 
 
 class UpError(RuntimeError):
@@ -43,6 +46,7 @@ class Stopped(Exception):
 def up(env: Mapping[str, str], stop: StopRequest) -> int:
     """Run a lab until `stop` is wanted; returns the exit status: 0 when asked to end, 1 after a failure."""
     logging.getLogger("pika").setLevel(logging.CRITICAL)
+    socket.setdefaulttimeout(LINE_TIMEOUT)
     try:
         var = var_folder(env)
         lock(var)

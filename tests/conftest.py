@@ -14,8 +14,6 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 import harness.node
-import harness.postgres
-import harness.redis
 from api import LabAPI, create_app
 from api.database import create_engine
 from api.migrate import migrate
@@ -23,8 +21,14 @@ from api.models import metadata
 from api.services import Services
 from harness.lab import Lab
 from harness.node import RabbitNode
-from harness.postgres import PostgresNode, create_database, drop_database
-from harness.redis import RedisNode
+from harness.servers import (
+    PostgresNode,
+    RedisNode,
+    create_database,
+    drop_database,
+    postgres_binary,
+    redis_binary,
+)
 from lab.settings import Settings
 
 # Machines are shared: how long an example takes says nothing.
@@ -79,7 +83,7 @@ def postgres_url() -> Iterator[str]:
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
-    if not harness.postgres.installed():
+    if not postgres_binary():
         missing("PostgreSQL")
     # Not below pytest's own folder: the server's user has to get there, and the next pytest that starts on this
     # machine closes that folder to others.
@@ -90,7 +94,7 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A private Redis server; the number of a database may follow its address."""
-    if not harness.redis.installed():
+    if not redis_binary():
         missing("Redis")
     with RedisNode(tmp_path_factory.mktemp("redis")) as server:
         yield server.url

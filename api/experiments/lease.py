@@ -5,8 +5,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.experiments.ending import conclude
-from api.experiments.store import LEASE_US, ExperimentRows
+from api.experiments.store import LEASE_US, ExperimentRows, conclude
 from lab.clock import now_us
 
 RENEW_SECONDS: Final = 0.5

@@ -1,6 +1,6 @@
 """Reading experiments, and where their tasks stand."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,8 +17,8 @@ _FINAL: Final = [status.value for status in TaskStatus if status.final]
 _SAMPLED: Final = (
     "num", "status", "attempt", "worker", "created_us", "published_us", "started_us", "finished_us",
 )  # fmt: skip
-_LISTED: Final = [column for column in experiments.c if column.name not in ("race", "key")]
-
+_UNLISTED: Final = ("race", "key", "cancel_us", "lease_until_us")
+_LISTED: Final = [column for column in experiments.c if column.name not in _UNLISTED]
 
 # Plans that were stored before there was a choice: their reports were in the path.
 _BEFORE: Final = {"reports": "in_path"}
@@ -56,22 +56,18 @@ class ExperimentQueries:
         query = sa.select(*_LISTED).order_by(experiments.c.num.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(experiments.c.num < before)
-        with self.engine.connect() as connection:
-            rows = connection.execute(query).all()
+        rows = self._all(query)
         more = rows[limit - 1].num if len(rows) > limit else None
         return [_experiment(row, []) for row in rows[:limit]], more
 
     def knows(self, key: str) -> bool:
         """Whether an experiment came under this Idempotency-Key."""
-        query = sa.select(experiments.c.num).where(experiments.c.key == key)
-        with self.engine.connect() as connection:
-            return connection.execute(query).first() is not None
+        return bool(self._all(sa.select(experiments.c.num).where(experiments.c.key == key)))
 
     def race(self, experiment_id: str) -> dict[str, list[tuple[float, float]]]:
         """The running turn's curves, (seconds, share of jobs that have ended), by `experiments.model.arm_key`."""
-        query = sa.select(experiments.c.race).where(experiments.c.id == experiment_id)
-        with self.engine.connect() as connection:
-            curves = connection.execute(query).scalar() or {}
+        found = self._all(sa.select(experiments.c.race).where(experiments.c.id == experiment_id))
+        curves = (found[0].race if found else None) or {}
         return {name: [(x, y) for x, y in curve] for name, curve in curves.items()}
 
     def samples(self, experiment_id: str, turn: int, arm: int) -> list[Sample]:
@@ -82,9 +78,8 @@ class ExperimentQueries:
             .where(experiments.c.id == experiment_id, experiment_runs.c.turn == turn)
             .where(experiment_runs.c.arm == arm)
         )
-        with self.engine.connect() as connection:
-            packed = connection.execute(query).scalar()
-        return [] if packed is None else unpack(packed)
+        found = self._all(query)
+        return unpack(found[0].samples) if found else []
 
     def overdue(self) -> list[str]:
         """Experiments that nobody runs any more: their leases have run out."""
@@ -96,21 +91,17 @@ class ExperimentQueries:
 
     def _late(self, *wanted: sa.ColumnElement[bool]) -> list[str]:
         late = sa.select(experiments.c.id).where(experiments.c.lease_until_us < now_us(), *wanted)
-        with self.engine.connect() as connection:
-            return list(connection.scalars(late))
+        return [row.id for row in self._all(late)]
 
     def waiting(self) -> bool:
         """Whether an experiment waits for its turn."""
-        query = sa.select(experiments.c.num).where(experiments.c.status == "PENDING").limit(1)
-        with self.engine.connect() as connection:
-            return connection.execute(query).first() is not None
+        query = sa.select(experiments.c.num).where(experiments.c.status == "PENDING")
+        return bool(self._all(query.limit(1)))
 
     def unfinished_tasks(self, experiment_id: str, first: int = 0) -> list[str]:
         """The ids of its tasks numbered `first` and above that have not ended."""
         this = sa.and_(tasks.c.experiment_id == experiment_id, tasks.c.num >= first)
-        left = sa.and_(this, tasks.c.status.not_in(_FINAL))
-        with self.engine.connect() as connection:
-            return list(connection.scalars(sa.select(tasks.c.id).where(left)))
+        return [row.id for row in self._all(sa.select(tasks.c.id).where(this, tasks.c.status.not_in(_FINAL)))]
 
     def database(self) -> str:
         """Which database the store is, such as "SQLite 3.40.1"."""
@@ -122,16 +113,12 @@ class ExperimentQueries:
 
     def last_event(self) -> int:
         """The number of the newest entry in any task's history; 0 where there is none."""
-        with self.engine.connect() as connection:
-            return connection.execute(sa.select(sa.func.max(task_events.c.id))).scalar() or 0
+        return self._all(sa.select(sa.func.max(task_events.c.id)))[0][0] or 0
 
     def ends_after(self, event_id: int) -> tuple[int, list[int]]:
         """The numbers of the tasks that have ended since that entry, and the number of the newest one."""
         query = sa.select(task_events.c.id, task_events.c.num, task_events.c.status)
-        with self.engine.connect() as connection:
-            rows = connection.execute(
-                query.where(task_events.c.id > event_id).order_by(task_events.c.id)
-            ).all()
+        rows = self._all(query.where(task_events.c.id > event_id).order_by(task_events.c.id))
         return (rows[-1].id if rows else event_id), [row.num for row in rows if row.status in _FINAL]
 
     def sampled(
@@ -162,21 +149,13 @@ class ExperimentQueries:
             told = [dict(row) for row in connection.execute(events).mappings()]
             return found, told, {row.num: row.times for row in connection.execute(begins)}
 
+    def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self.engine.connect() as connection:
+            return connection.execute(query).all()
+
 
 def _experiment(row: sa.Row[Any], runs: Collection[Row]) -> Experiment:
-    return Experiment.model_validate(
-        {
-            "id": row.id,
-            "created_us": row.created_us,
-            "started_us": row.started_us,
-            "finished_us": row.finished_us,
-            "status": row.status,
-            "plan": {**_BEFORE, **row.plan},
-            "progress": row.progress,
-            "step": row.step,
-            "error": row.error,
-            "runs": runs,
-            **(row.setting or {}),
-            **(row.outcome or {}),
-        }
-    )
+    told = row._asdict()
+    del told["num"]
+    kept = (told.pop("setting") or {}) | (told.pop("outcome") or {})
+    return Experiment.model_validate({**told, "plan": {**_BEFORE, **row.plan}, "runs": runs, **kept})

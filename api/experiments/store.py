@@ -13,10 +13,12 @@ from api.models import counters, experiment_runs, experiments, outbox, tasks
 from api.store import KeyReused
 from experiments.model import Comparison, FairnessRow, Run, Total
 from experiments.plan import Plan
+from experiments.totals import comparisons_of, totals_of
 from lab.clock import now_us
 
 LEASE_US: Final = 20_000_000
 REST_US: Final = 15_000_000
+INTERRUPTED: Final = "interrupted: the process that ran it has ended; what it had found until then is kept"
 
 
 class ExperimentRows(ExperimentQueries):
@@ -180,3 +182,13 @@ class ExperimentRows(ExperimentQueries):
 def _lock(connection: sa.Connection) -> None:
     """As all writers of tasks do: the counter's row comes first, and lets one in at a time."""
     connection.execute(counters.update().where(counters.c.name == "change").values(value=counters.c.value))
+
+
+def conclude(rows: ExperimentRows, experiment_id: str, status: str, error: str | None = None) -> bool:
+    """Ends an experiment that is under way, with the totals of the repetitions that it has kept; False where
+    it has ended already."""
+    found = rows.get(experiment_id, runs=False)
+    if found is None or found.status != "IN_PROGRESS" or (found := rows.get(experiment_id)) is None:
+        return False
+    totals, comparisons = totals_of(found.plan, found.runs), comparisons_of(found.plan, found.runs)
+    return rows.finish(experiment_id, status, error, totals, comparisons)

@@ -9,8 +9,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.experiments.ending import INTERRUPTED, conclude
-from api.experiments.store import ExperimentRows
+from api.experiments.store import INTERRUPTED, ExperimentRows, conclude
 from api.experiments.trials import CANCELLED_AT_ONCE
 
 LOOK_SECONDS: Final = 0.5

@@ -14,11 +14,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from api.experiments.ending import INTERRUPTED, conclude
 from api.experiments.lease import Lease
 from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotFree, environment, pictures_again, pictures_of
-from api.experiments.store import ExperimentRows
+from api.experiments.store import INTERRUPTED, ExperimentRows, conclude
 from api.experiments.trials import Desk, cancel_all, queue_of
 from api.experiments.workers import NoWorker
 from api.outbox import Outbox

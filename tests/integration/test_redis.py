@@ -14,7 +14,7 @@ import redis
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
-from harness.redis import RedisNode
+from harness.servers import RedisNode
 
 pytestmark = pytest.mark.slow
 

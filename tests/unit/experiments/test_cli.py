@@ -5,6 +5,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.cli_progress import Progress
+from experiments.cli_text import Progress
 from experiments.client import ClientError, LabClient, NobodyAnswers
 from experiments.model import Experiment
 from experiments.plan import Plan
@@ -114,7 +115,9 @@ def lab(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLab]:
 def call(*words: str) -> tuple[int, str, str]:
     """The exit status, and what was written on standard output and error."""
     out, err = io.StringIO(), io.StringIO()
-    return main(list(words), out, err), out.getvalue(), err.getvalue()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(words)
+    return status, out.getvalue(), err.getvalue()
 
 
 def run(lab: FakeLab, *words: str) -> tuple[int, str, str]:
@@ -165,7 +168,8 @@ def test_one_that_somebody_cancelled_is_a_failure_too(lab: FakeLab) -> None:
 def test_what_the_lab_refuses_names_the_option(lab: FakeLab) -> None:
     errors = [{"field": "payload_bytes", "message": "too much", "bound": 5}]
     lab.refusal = (422, {"detail": "payload_bytes: too much", "errors": errors})
-    assert run(lab)[::2] == (2, "--payload: too much\n")
+    status, _, err = run(lab)
+    assert (status, err.splitlines()[-1]) == (2, "Error: --payload: too much")
 
 
 def test_what_the_lab_cannot_do_is_said_and_fails(lab: FakeLab) -> None:
@@ -176,8 +180,20 @@ def test_what_the_lab_cannot_do_is_said_and_fails(lab: FakeLab) -> None:
 def test_bad_options_exit_with_two_before_anything_is_sent(lab: FakeLab) -> None:
     assert run(lab, "--p", "7")[0] == 2
     assert run(lab, "--report", "x.pdf")[0] == 2
-    assert call()[0] == 2
     assert lab.plans == []
+
+
+def test_without_a_command_it_shows_its_usage() -> None:
+    status, out, err = call()
+    assert (status, out) == (2, "")
+    assert err.startswith("Usage: ")
+    assert "compare" in err
+
+
+def test_help_is_no_failure() -> None:
+    status, out, _ = call("run", "--help")
+    assert status == 0
+    assert "--no-equalise" in out
 
 
 def test_ctrl_c_cancels_the_experiment_and_waits_for_its_end(
@@ -254,7 +270,16 @@ def test_a_lab_that_was_named_is_not_replaced_by_another(lab: FakeLab) -> None:
 
 def test_the_size_of_workers_is_not_for_a_lab_that_runs(lab: FakeLab) -> None:
     status, _, err = call("run", "--url", lab.url, "--concurrency", "5")
-    assert (status, err.partition(" ")[0]) == (2, "--concurrency")
+    assert (status, "give --own as well" in err) == (2, True)
+
+
+@pytest.mark.parametrize("number", ["0", "65"])
+def test_a_worker_runs_at_least_one_job_at_once(number: str) -> None:
+    status, _, err = call("run", "--concurrency", number)
+    assert (status, err.splitlines()[-1]) == (
+        2,
+        f"Error: Invalid value for '--concurrency': {number} is not in the range 1<=x<=64.",
+    )
 
 
 def test_the_port_of_the_environment_is_the_labs(lab: FakeLab, monkeypatch: pytest.MonkeyPatch) -> None:

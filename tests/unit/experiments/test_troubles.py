@@ -1,7 +1,7 @@
 import inspect
 
-from api.experiments.ending import INTERRUPTED
 from api.experiments.stand import NotAlone, NotDrained
+from api.experiments.store import INTERRUPTED
 from api.experiments.workers import NoWorker
 from experiments import equalise
 from experiments.troubles import TROUBLES, trouble_text

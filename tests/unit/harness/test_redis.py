@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from harness.processes import ProcessError
-from harness.redis import RedisNode
+from harness.servers import RedisNode
 
 # Skips, or fails in CI, where Redis is missing.
 pytestmark = pytest.mark.usefixtures("redis_url")

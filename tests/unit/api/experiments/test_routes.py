@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.experiments.ending import conclude
+from api.experiments.store import conclude
 from api.services import Services
 from experiments.arrivals import jobs_of
 from experiments.figures import figures_of

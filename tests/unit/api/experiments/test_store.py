@@ -2,8 +2,7 @@ from typing import Any
 
 import pytest
 
-from api.experiments.ending import INTERRUPTED, conclude
-from api.experiments.store import LEASE_US, REST_US, ExperimentRows
+from api.experiments.store import INTERRUPTED, LEASE_US, REST_US, ExperimentRows, conclude
 from api.models import experiments
 from api.moves import NewTask
 from api.services import Services

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from api.experiments.ending import INTERRUPTED, conclude
-from api.experiments.store import LEASE_US, ExperimentRows
+from api.experiments.store import INTERRUPTED, LEASE_US, ExperimentRows, conclude
 from api.experiments.supervisor import Supervisor
 from api.moves import NewTask
 from api.services import Services
@@ -94,7 +93,7 @@ def test_what_has_ended_is_not_worked_up_again(rows: ExperimentRows, monkeypatch
     assert not conclude(rows, experiment_id, "FAILED")  # its turn has not come
     rows.claim()
     assert conclude(rows, experiment_id, "DONE")
-    monkeypatch.setattr("api.experiments.ending.totals_of", None)
+    monkeypatch.setattr("api.experiments.store.totals_of", None)
     assert not conclude(rows, experiment_id, "FAILED")
 
 
