@@ -68,7 +68,7 @@ def test_what_differs_is_told_for_each_arm(settings: Settings) -> None:
         "none",
     ]
     assert found["queue_type"].values == ["quorum", "quorum", "classic", "none"]
-    assert found["durability"].values[1:3] == ["queue and messages", "queue only"]
+    assert found["durability"].values[1:3] == ["queue and messages", "queue and messages"]
     assert found["confirms"].values[2:] == ["none", "none"]
     assert "celery 5" in found["versions"].values[0]
     assert "pika 1" in found["versions"].values[1]
