@@ -56,6 +56,21 @@ def test_the_commands_of_the_guide_answer(own_lab: Lab) -> None:
     worker.terminate(timeout=30)
 
 
+def test_workers_of_both_modes_run_celerys_own_pool(own_lab: Lab, tmp_path: Path) -> None:
+    naive = Lab(tmp_path, own_lab.env["RMQ_URL"], env={"DELIVERY": "naive"})
+    workers = own_lab.start_celery(1, "safe"), naive.start_celery(1, "naive")
+    told = json.loads(celery(own_lab, "inspect", "stats", "--json"))
+    assert {name.split("@")[0]: stats["pool"]["implementation"] for name, stats in told.items()} == {
+        "safe": "celery.concurrency.prefork:TaskPool",
+        "naive": "celery.concurrency.prefork:TaskPool",
+    }
+    prefetched = {name.split("@")[0]: stats["prefetch_count"] for name, stats in told.items()}
+    assert prefetched == {"safe": 1, "naive": 4}
+    for worker in workers:
+        worker.terminate(timeout=30)
+    naive.stop()
+
+
 def test_a_task_from_a_python_shell_runs_and_returns_though_nobody_knows_it(own_lab: Lab) -> None:
     worker = own_lab.start_celery(concurrency=1)
     said = _python(

@@ -129,24 +129,52 @@ def test_a_ping_is_answered_with_the_time_that_it_took(control: Control) -> None
     assert answer.error is None
 
 
+def give_up(lab: Lab, tasks: list[str]) -> None:
+    for task in tasks:
+        lab.session.post(f"{lab.url}/api/tasks/{task}/cancel", timeout=30)
+    lab.wait_for(tasks, "CANCELLED")
+
+
 @pytest.mark.slow
-def test_a_pool_that_grew_runs_more_at_once_and_one_that_shrank_fewer(own_lab: Lab, control: Control) -> None:
+def test_consumers_that_grew_run_more_at_once_and_those_that_shrank_fewer(own_lab: Lab) -> None:
+    control = create_control("rabbitmq", Settings.from_env(own_lab.env))
     name = one(control).name
-    tasks = [task["id"] for task in own_lab.submit(control.name, 60, count=6)]
+    tasks = [task["id"] for task in own_lab.submit("rabbitmq", 60, count=6)]
     own_lab.wait_for(tasks[:2], "IN_PROGRESS")
     (answer,) = control.grow(name, 2)
     assert answer.error is None
     until(lambda: len(one(control).active or ()) == 4)
     assert one(control).concurrency == 4
-    for task in tasks:
-        own_lab.session.post(f"{own_lab.url}/api/tasks/{task}/cancel", timeout=30)
-    own_lab.wait_for(tasks, "CANCELLED")
+    give_up(own_lab, tasks)
     until(lambda: not one(control).active)
     until(lambda: not control.shrink(name, 2)[0].error)
     assert one(control).concurrency == 2
-    again = [task["id"] for task in own_lab.submit(control.name, 1, count=5)]
+    again = [task["id"] for task in own_lab.submit("rabbitmq", 1, count=5)]
     until(lambda: len(one(control).active or ()) == 2)
     own_lab.wait_for(again)
+    control.close()
+
+
+@pytest.mark.slow
+def test_celerys_pool_that_grew_gets_no_more_messages_of_a_quorum_queue(own_lab: Lab) -> None:
+    control = create_control("celery", Settings.from_env(own_lab.env))
+    name = one(control).name
+    assert (one(control).concurrency, one(control).prefetch) == (2, 2)
+    (answer,) = control.grow(name, 2)
+    assert answer.error is None
+    tasks = [task["id"] for task in own_lab.submit("celery", 60, count=6)]
+    own_lab.wait_for(tasks[:2], "IN_PROGRESS")
+    time.sleep(3)
+    picture = one(control)
+    assert (picture.concurrency, picture.prefetch, len(picture.active or ())) == (4, 2, 2)
+    give_up(own_lab, tasks)
+    until(lambda: not one(control).active)
+    until(lambda: not control.shrink(name, 2)[0].error)
+    assert (one(control).concurrency, one(control).prefetch) == (2, 2)
+    again = [task["id"] for task in own_lab.submit("celery", 1, count=5)]
+    until(lambda: len(one(control).active or ()) == 2)
+    own_lab.wait_for(again)
+    control.close()
 
 
 def test_a_pool_never_shrinks_below_one(control: Control) -> None:

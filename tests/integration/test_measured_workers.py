@@ -59,9 +59,7 @@ def test_workers_count_what_they_use(
     assert 0.01 <= used.cpu_seconds < 60
     assert workers * 20_000_000 < (used.peak_memory or 0) < 4_000_000_000
     assert 30 * 200 < (used.bytes_in or 0) < 30 * 5_000  # a message with its headers each
-    assert 30 * 3 <= (used.frames_in or 0) < 30 * 6  # method, header and body each, and orders
     assert 10 <= (used.bytes_out or 0) < 30 * 1_000
-    assert 1 <= (used.frames_out or 0) < 30 * 3
 
 
 def test_a_new_peak_begins_where_it_is_asked_for(controls: dict[str, Control]) -> None:

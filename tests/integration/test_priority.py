@@ -10,6 +10,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
+from lab import amqp
 from tests.integration.test_features import at, both, starts, submit
 
 pytestmark = pytest.mark.slow
@@ -64,6 +65,39 @@ def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: in
     assert order[ahead : ahead + 5] == high
     # An ordinary job slips in where the next urgent message is still on its way.
     assert sum(task in low for task in order[:45]) >= 38
+
+
+def test_celery_runs_what_it_holds_before_what_is_urgent(own_lab: Lab) -> None:
+    start(own_lab, "celery")
+    busy = submit(own_lab, "celery", timeout=4.0)
+    own_lab.wait_for([busy["id"]], "IN_PROGRESS")
+    ordinary = many(own_lab, "celery", 10)
+    low = many(own_lab, "celery", 10, priority=1)
+    high = many(own_lab, "celery", 5, priority=9)
+    own_lab.wait_for([*ordinary, *low, *high], "PENDING")
+    order = in_order(own_lab, [*ordinary, *low, *high])
+    urgent = [task for task in order if task not in ordinary]
+    assert urgent[0] in low  # held before the urgent ones came
+    assert urgent[1:6] == high
+    # Both queues are consumed alike, so that urgent and ordinary jobs take turns.
+    assert set(high) <= set(order[:14])
+    assert sum(task in ordinary for task in order[:12]) >= 4
+
+
+def test_an_urgent_task_that_kills_its_process_goes_on_through_the_ordinary_queue_and_is_given_up(
+    own_lab: Lab,
+) -> None:
+    worker = start(own_lab, "celery")
+    task = submit(own_lab, "celery", "killer_task", timeout=0.0, priority=9)
+    told = own_lab.wait_for([task["id"]], "FAILED", timeout=90)[task["id"]]
+    assert "came back too often" in told["error"]
+    begun = [event["attempt"] for event in told["events"] if event["status"] == "IN_PROGRESS"]
+    # Once from the priority queue, then as often as a quorum queue hands a message out.
+    assert begun == list(range(1, 1 + 1 + amqp.DELIVERY_LIMIT + 1))
+    (letter,) = own_lab.wait_for_letters(1)
+    assert (letter["task_id"], letter["queue"], letter["reason"]) == (task["id"], "celery", "delivery_limit")
+    assert worker.running
+    own_lab.wait_for([submit(own_lab, "celery", timeout=0.0, priority=9)["id"]])
 
 
 @both
