@@ -74,8 +74,8 @@ def _safe(settings: Settings) -> Celery:
         backend=settings.result_backend,
         include=["celery_tasks"],
     )
+    app.conf.update(SAFE)
     app.conf.update(
-        SAFE,
         task_default_queue=CELERY_QUEUE,
         broker_transport_options=CONFIRMED if over_amqp else {"visibility_timeout": 2 * 3600},
         result_chord_join_timeout=60.0,  # for all results of a chord together
