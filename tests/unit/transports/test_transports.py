@@ -1,8 +1,11 @@
+import time
+
 import pytest
 
 import transports
 from lab.delivery import Delivery
 from lab.job import Job
+from lab.options import Options
 from lab.settings import Settings
 from lab.status import TaskStatus, Verdict
 from transports.celery_transport import task_arguments
@@ -54,6 +57,47 @@ def test_sync_runs_all_jobs_whatever_becomes_of_one() -> None:
         (8, TaskStatus.FAILED),
         (9, TaskStatus.DONE),
     ]
+
+
+def test_sync_tries_a_job_again_after_a_pause_until_it_succeeds_or_has_no_try_left() -> None:
+    seen: list[tuple[str, int, TaskStatus]] = []
+
+    def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
+        def report(status: TaskStatus, **_: object) -> Verdict:
+            seen.append((job.task_id, attempt, status))
+            return Verdict(task_id=job.task_id)
+
+        return report
+
+    soon = Options.model_validate({"retry": {"policy": "fixed", "delay": 0.3}})
+    flaky, failing = (
+        Job(task_id=kind, num=1, kind=kind, params=params, max_retries=1, options=soon)
+        for kind, params in (("flaky_task", {"timeout": 0.0, "times": 1}), ("failing_task", {"timeout": 0.0}))
+    )
+    begin = time.monotonic()
+    transports.create_transport("sync", NOWHERE, report_for).submit([flaky, failing])
+    assert time.monotonic() - begin >= 0.6
+    begun, again = TaskStatus.IN_PROGRESS, TaskStatus.RETRYING
+    assert [(attempt, status) for name, attempt, status in seen if name == "flaky_task"] == [
+        (1, begun), (1, again), (2, begun), (2, TaskStatus.DONE),
+    ]  # fmt: skip
+    assert [(attempt, status) for name, attempt, status in seen if name == "failing_task"] == [
+        (1, begun), (1, again), (2, begun), (2, TaskStatus.FAILED),
+    ]  # fmt: skip
+
+
+def test_sync_does_not_run_what_has_ended() -> None:
+    seen: list[TaskStatus] = []
+
+    def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
+        def report(status: TaskStatus, **_: object) -> Verdict:
+            seen.append(status)
+            return Verdict(task_id=job.task_id, status=TaskStatus.DONE)
+
+        return report
+
+    assert transports.create_transport("sync", NOWHERE, report_for).submit([JOB]).confirmed
+    assert seen == [TaskStatus.IN_PROGRESS]
 
 
 def test_celery_gets_the_arguments_that_the_tasks_take() -> None:
