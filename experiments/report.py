@@ -70,6 +70,7 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
     environment = environment_facts(experiment.environment, _).items()
     sections = (
         Section("figures", _(N_("The figures")), (tables.glance(experiment, _),), (_reading(experiment, _),)),
+        Section("charts", _(N_("Charts")), charts=tuple(charts_of(plan, experiment.runs, _))),
         Section(
             "differ",
             _(N_("One against the other")),
@@ -77,7 +78,6 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
             (f"{_(_BY_TURN)} {remark_on_differences(plan, _)}",),
             folded=True,
         ),
-        Section("charts", _(N_("Charts")), charts=tuple(charts_of(plan, experiment.runs, _))),
         Section(
             "costs",
             _(N_("What it cost, and what went wrong")),

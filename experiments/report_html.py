@@ -8,27 +8,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments.model import Experiment
 from experiments.report import COMMAND, CURL, content_of
-from experiments.words import N_, Translate, untranslated
+from experiments.words import Translate, untranslated
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 """Where the parts are that a report and a page are made of; they speak by the `_` of whoever uses them."""
-
-_ABOUT: Final = N_("Report of an experiment")
-_IN_TEMPLATES: Final = (
-    N_("Verdict"),
-    N_("The same as a table"),
-    N_("How to run it again"),
-    N_("Save this as plan.json:"),
-    N_("and then one of these:"),
-)
-"""What the templates say by themselves; Babel does not look there."""
 
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
 )
 
 
@@ -40,7 +28,6 @@ def to_html(experiment: Experiment, _: Translate = untranslated, language: str =
         language=language,
         content=content,
         plan_file=base64.b64encode(content.plan_json.encode()).decode(),
-        about=_(_ABOUT),
         command=COMMAND,
         curl=CURL,
     )

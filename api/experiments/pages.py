@@ -10,7 +10,7 @@ from flask import Blueprint, abort, flash, make_response, redirect, render_templ
 from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.experiments import plan_words, run_words, wording
+from api.experiments import plan_words, wording
 from api.experiments.differences import differences_of, pictures_now, workers_at
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
@@ -117,11 +117,11 @@ def one(experiment_id: str) -> str:
         ended=found.ended,
         title=plan_words.title(found.plan),
         names=arms(found.plan, gettext),
-        when=run_words.when(found),
+        when=plan_words.when(found),
         **_progress(found),
-        trouble=run_words.trouble(found),
+        trouble=plan_words.trouble(found),
         content=content_of(found, gettext),
-        config=page_config(last_change, {"ended": run_words.ended()}),
+        config=page_config(last_change, {"ended": gettext("The experiment has ended.")}),
     )
 
 
@@ -137,7 +137,10 @@ def cancel(experiment_id: str) -> AnyResponse:
     """Cancels it, and goes back to its page."""
     _found(experiment_id, runs=False)
     ok = services().experiments.cancel(experiment_id)
-    flash(run_words.cancelled(ok), "experiment" if ok else "experiment error")
+    if ok:
+        flash(gettext("Cancelled: what has not ended is not counted."), "experiment")
+    else:
+        flash(gettext("It has ended before."), "experiment error")
     return redirect(url_for(".one", experiment_id=experiment_id), 303)
 
 
@@ -147,10 +150,9 @@ def _found(experiment_id: str, *, runs: bool = True) -> Experiment:
 
 def _progress(experiment: Experiment) -> dict[str, Any]:
     if experiment.ended:
-        return {"step": "", "share": "", "race": {"wide": "", "slim": ""}}
+        return {"step": "", "race": {"wide": "", "slim": ""}}
     return {
-        "step": run_words.step(experiment),
-        "share": run_words.share(experiment.progress),
+        "step": plan_words.step(experiment),
         "race": _race(experiment),
     }
 
@@ -180,7 +182,7 @@ def _picked(picked: list[str]) -> AnyResponse:
 
 
 def _pick_two(picked: Sequence[str] = ()) -> AnyResponse:
-    flash(wording.pick_two(), "compare error")
+    flash(gettext("Choose two experiments to compare."), "compare error")
     return redirect(url_for(".index", pick=picked[:RECENT], _anchor="runs"))
 
 
@@ -213,7 +215,6 @@ def _page(
         fairness=fairness_table(rows, plan, gettext, ran=False) if plan else None,
         fairness_said=fairness_said(rows, plan, gettext),
         again=again,
-        changed=wording.contenders_changed(),
         most=wording.most(),
         experiments=[_listed(found) for found in listed],
         newer=before is not None,
@@ -227,22 +228,20 @@ def _page(
 def _contenders() -> list[dict[str, Any]]:
     """The cards of the form; `workers` is how many answer, None where that is not known or none is needed."""
     health = services().watch.snapshot()
-    words = wording.contenders()
-    cards = []
-    for name, arm in ARMS.items():
-        cards.append(
-            {
-                "name": name,
-                "id": name.replace(":", "-"),
-                "method": arm.method,
-                "label": gettext(label_of(arm.method, arm.delivery)),
-                "text": words[name],
-                "workers": workers_at(health, arm),
-                "nobody": wording.nobody(arm),
-                "command": start_of(arm)[0] if arm.method in CONTROLS else "",
-            }
-        )
-    return cards
+    about = wording.contenders()
+    return [
+        {
+            "name": name,
+            "id": name.replace(":", "-"),
+            "method": arm.method,
+            "label": gettext(label_of(arm.method, arm.delivery)),
+            "text": about[name],
+            "workers": workers_at(health, arm),
+            "nobody": wording.nobody(arm),
+            "command": start_of(arm)[0] if arm.method in CONTROLS else "",
+        }
+        for name, arm in ARMS.items()
+    ]
 
 
 def _listed(experiment: Experiment) -> dict[str, Any]:
@@ -254,5 +253,5 @@ def _listed(experiment: Experiment) -> dict[str, Any]:
         "names": arms(experiment.plan, gettext),
         "created_at": to_iso(experiment.created_us),
         "comparable": bool(experiment.totals),
-        "said": run_words.trouble(experiment) or verdict_of(experiment, gettext).line,
+        "said": plan_words.trouble(experiment) or verdict_of(experiment, gettext).line,
     }

@@ -1,15 +1,22 @@
-"""A plan in the reader's language: what is asked for, and about how long it takes."""
+"""A plan and its run in the reader's language: what is asked for, how long it takes, and how far it is."""
 
 import math
+import re
 from typing import Final
 
-from api.i18n import number, seconds
+from api.i18n import duration as measured
+from api.i18n import moment, number, seconds
 from api.wording import gettext, ngettext
+from experiments.model import Experiment
 from experiments.plan import Exponential, Fixed, OpenLoop, Plan, Uniform, Values, Work
 from experiments.plan_facts import WORKS, duration_text
+from experiments.troubles import trouble_text
+from experiments.words import in_language
+from lab.clock import to_iso
 
 _A_JOB_SECONDS: Final = 0.001
 _BETWEEN_SECONDS: Final = 1.5
+_STEP: Final = re.compile(r"(?:warm-up|turn (?P<turn>[0-9]+) of (?P<all>[0-9]+)), (?P<arm>.+)")
 
 
 def works() -> dict[str, str]:
@@ -45,6 +52,36 @@ def estimate(plan: Plan | None, concurrency: int) -> str:
         )
     time = ngettext("%(n)s minute", "%(n)s minutes", minutes, n=number(minutes))
     return gettext("%(jobs)s, about %(seconds)s.", jobs=in_all, seconds=time)
+
+
+def when(experiment: Experiment) -> str:
+    """When it was started, and how long it took."""
+    at = gettext("%(at)s UTC", at=moment(to_iso(experiment.created_us)))
+    if experiment.started_us is None or experiment.finished_us is None:
+        return at
+    return f"{at} · {measured((experiment.finished_us - experiment.started_us) / 1e6)}"
+
+
+def step(experiment: Experiment) -> str:
+    """What a run is doing: which turn, which contender."""
+    if experiment.status == "PENDING":
+        return gettext("Its turn has not come: another experiment is running.")
+    if experiment.step == "preparing":
+        return gettext("Preparing: the workers are looked at, and set alike.")
+    known = _STEP.fullmatch(experiment.step)
+    if known is None:
+        return experiment.step or gettext("It begins.")
+    arm = in_language(known["arm"], gettext)
+    if known["turn"] is None:
+        return gettext("Warming up: %(arm)s", arm=arm)
+    return gettext("Turn %(turn)s of %(all)s: %(arm)s", turn=known["turn"], all=known["all"], arm=arm)
+
+
+def trouble(experiment: Experiment) -> str:
+    """Why an experiment did not come to its end; nothing for any other."""
+    if experiment.error is None:
+        return gettext("It was cancelled.") if experiment.status == "CANCELLED" else ""
+    return trouble_text(experiment.error, gettext)
 
 
 def _seconds_of(plan: Plan, concurrency: int) -> float:

@@ -78,14 +78,6 @@ def most() -> dict[str, float]:
     }
 
 
-def contenders_changed() -> str:
-    """That the form cannot hold the contenders of an experiment that is to run again."""
-    return gettext(
-        "The contenders are not as they were: the form has each of them once, or all of them twice, in its own order."
-        " The report has the plan as it was, and how to run it again."
-    )
-
-
 def seconds_need_a_rate() -> str:
     """Why a burst takes no seconds."""
     return gettext("Seconds go with a steady rate: a burst takes a number of jobs.")
@@ -125,8 +117,3 @@ def presets() -> dict[str, tuple[str, str]]:
         "half-load": (gettext("Open loop at half load"), gettext("how long a job waits on an ordinary day")),
         "equal": (gettext("A/A check"), gettext("the same twice: how much chance there is in the figures")),
     }
-
-
-def pick_two() -> str:
-    """What is said where something else than two runs were chosen."""
-    return gettext("Choose two experiments to compare.")

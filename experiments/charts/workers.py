@@ -70,14 +70,12 @@ def _jobs(runs: Sequence[Run], arm: int) -> Counter[str]:
 
 def _hatch(style: Style, name: str) -> str:
     ground = element("rect", width=8, height=8, fill=style.colour, fill_opacity="0.16")
-    lines = element(
-        "path",
-        d=style.hatch,
-        fill=style.colour if style.solid else "none",
-        fill_opacity="0.75" if style.solid else None,
-        stroke=None if style.solid else style.colour,
-        stroke_width=None if style.solid else 2,
+    look: dict[str, str | float | None] = (
+        {"fill": style.colour, "fill_opacity": "0.75"}
+        if style.solid
+        else {"fill": "none", "stroke": style.colour, "stroke_width": 2}
     )
+    lines = element("path", d=style.hatch, **look)
     return element("pattern", ground, lines, id=name, width=8, height=8, patternUnits="userSpaceOnUse")
 
 

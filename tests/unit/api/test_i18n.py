@@ -20,6 +20,7 @@ METHODS = [
     ("transports/methods.py", "python"),
     ("experiments/**.py", "python"),
     ("templates/**.html", "jinja2"),
+    ("experiments/templates/**.html", "jinja2"),
 ]
 
 

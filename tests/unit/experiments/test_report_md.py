@@ -13,8 +13,8 @@ def test_the_report_has_all_its_parts() -> None:
     assert headings == [
         "Verdict",
         "The figures",
-        "One against the other",
         "Charts",
+        "One against the other",
         "What it cost, and what went wrong",
         "Where the time goes",
         "Each repetition",

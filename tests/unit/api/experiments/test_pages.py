@@ -380,3 +380,18 @@ def test_what_went_wrong_is_said_in_russian(client: FlaskClient, parts: Services
     failed = an_experiment(status="FAILED", error=error, runs=[], totals=[], comparisons=[])
     text = page(client, f"/experiments/{run(parts, failed)}", headers=RUSSIAN)
     assert "не отвечает ни один worker, который берёт задачи участника Celery, надёжно" in text
+
+
+@pytest.mark.parametrize("headers", [{}, RUSSIAN])
+def test_page_and_report_say_the_same_figures_in_the_same_way(
+    client: FlaskClient, parts: Services, headers: dict[str, str]
+) -> None:
+    found = run(parts, an_experiment())
+    text = page(client, f"/experiments/{found}", headers=headers)
+    report = client.get(f"/api/experiments/{found}/report.html", headers=headers).text
+    rows = [re.findall(r"<tr data-\w+=.*?</tr>", one, re.DOTALL) for one in (text, report)]
+    assert len(rows[0]) > 80
+    assert rows[0] == rows[1]
+    assert re.findall(r"<figure.*?</figure>", text, re.DOTALL) == re.findall(
+        r"<figure.*?</figure>", report, re.DOTALL
+    )
