@@ -28,15 +28,8 @@ def summary(experiment: Experiment) -> str:
             for key in GLANCE
             if any(key in total.figures for total in experiment.totals)
         ]
-        rows.append(
-            [
-                " / ".join(OUTCOME_TITLES),
-                *(
-                    " / ".join(str(getattr(total, name)) for name in OUTCOME_TITLES)
-                    for total in experiment.totals
-                ),
-            ]
-        )
+        counts = ([str(getattr(total, name)) for name in OUTCOME_TITLES] for total in experiment.totals)
+        rows.append([" / ".join(each) for each in (OUTCOME_TITLES, *counts)])
         lines += ["", *table(["", *labels], rows)]
     if experiment.fairness:
         lines += ["", fairness(plan, experiment.fairness)]

@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from lab.clock import now_us, to_iso
 
 PACKAGES: Final = (
@@ -21,7 +23,7 @@ def environment_of(**more: str) -> dict[str, str]:
         "kernel": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0))),
-        "memory": f"{_memory() / 2**30:.1f} GiB",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
         "load": " ".join(f"{value:.2f}" for value in os.getloadavg()),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
@@ -40,10 +42,6 @@ def _system() -> str:
         return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
     except OSError:
         return platform.system()
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _processor() -> str:

@@ -106,7 +106,8 @@ def advise(
     ]
     out = {method for reason in reasons for method in reason.rules_out}
     scores = {m: sum(reason.weights.get(m, 0) for reason in reasons) for m in METHODS if m not in out}
-    unmeasured = tuple(q.id for q, found in given if found.needs is not None and not _measured(q, reasons))
+    measured = {reason.question for reason in reasons if reason.experiment_id}
+    unmeasured = tuple(q.id for q, found in given if found.needs is not None and q.id not in measured)
     if clashes:
         return Advice("none", _(_NONE), (), reasons, tuple(clashes), scores, unmeasured)
     best = max(scores.values())
@@ -127,10 +128,6 @@ def _reasons(
     weights = {m: w for m, w in answer.weights.items() if m not in measured}
     if answer.reason and (weights or answer.rules_out or not answer.weights):
         yield Reason(question.id, _(answer.reason), weights, answer.rules_out, answer.row)
-
-
-def _measured(question: Question, reasons: Sequence[Reason]) -> bool:
-    return any(reason.question == question.id and reason.experiment_id for reason in reasons)
 
 
 def _summary(methods: Sequence[str], reasons: Sequence[Reason], _: Translate) -> str:
@@ -205,22 +202,16 @@ def _beside_the_work(plan: Plan, interval: Interval, figure: str) -> Interval:
     if figure in HIGHER_IS_BETTER or plan.work is Work.NOOP or not isinstance(plan.duration, Fixed):
         return interval
     work = plan.duration.seconds * 1000
-    ends = {
-        name: None if value is None else max(0.0, value - work)
-        for name, value in interval.model_dump().items()
-    }
-    return Interval.model_validate(ends)
+    ends = interval.model_dump(exclude_none=True)
+    return Interval.model_validate({name: max(0.0, value - work) for name, value in ends.items()})
 
 
 def _said(
     plan: Plan, arm: int, figure: str, interval: Interval, needed: float, _: Translate
 ) -> dict[str, str]:
-    arrival = plan.arrival
-    load = (
-        _(_LOOP) % {"rate": decimal(f"{arrival.rate:g}", _)}
-        if isinstance(arrival, OpenLoop)
-        else _(_BURST) % {"jobs": plan.count}
-    )
+    load = _(_BURST) % {"jobs": plan.count}
+    if isinstance(plan.arrival, OpenLoop):
+        load = _(_LOOP) % {"rate": decimal(f"{plan.arrival.rate:g}", _)}
     return {
         "arm": named(plan, arm, _),
         "load": load,

@@ -7,14 +7,7 @@ figures are milliseconds; everything else says its unit.
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from experiments.plan import Arm, Plan
 from lab.clock import from_iso, to_iso

@@ -4,20 +4,19 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import psutil
 import requests
 
 from experiments.model import Usage
 from experiments.plan import Arm
+from lab import management
 from lab.exposure import is_loopback
 from lab.settings import Settings
 from lab.traffic import with_broker
 from lab.usage import cpu_seconds, peak_memory, reset_peak
 from transports.control import Control, ControlError, WorkerUsage
-
-NODES_TIMEOUT: Final = (1.0, 3.0)  # seconds, to connect and to read
 
 _COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out")
 
@@ -130,18 +129,9 @@ def api_server() -> int | None:
 def read_nodes(settings: Settings) -> list[dict[str, Any]]:
     """The broker's nodes as its management API tells of them; none where it does not answer.
     https://www.rabbitmq.com/docs/http-api-reference#get-apinodes"""
-    broker = urlsplit(settings.rmq_url)
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.get(
-                f"{settings.management_api_url.rstrip('/')}/api/nodes",
-                auth=(unquote(broker.username or "guest"), unquote(broker.password or "guest")),
-                timeout=NODES_TIMEOUT,
-                allow_redirects=False,
-            )
-        told = answer.json() if answer.ok else []
-    except (requests.RequestException, ValueError):
+        told = management.ask(settings, "nodes")
+    except requests.RequestException:
         return []
     return [node for node in told if isinstance(node, dict)] if isinstance(told, list) else []
 

@@ -18,16 +18,9 @@ _FILES: Final = {
     ("rabbitmq", "safe"): (("consumer/*.py",), ("consumer/tutorial.py", "consumer/processes.py")),
     ("rabbitmq", "naive"): (("consumer/tutorial.py",), ()),
 }
-_SILENT: Final = frozenset(
-    {
-        tokenize.COMMENT,
-        tokenize.NL,
-        tokenize.NEWLINE,
-        tokenize.INDENT,
-        tokenize.DEDENT,
-        tokenize.ENDMARKER,
-    }
-)
+_SILENT: Final = (
+    tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
+)  # fmt: skip
 
 
 @cache

@@ -9,7 +9,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -84,16 +84,14 @@ class Verdict:
         return not self.lost and not self.duplicated
 
     def __str__(self) -> str:
-        names = (
-            "accepted", "lost", "duplicated", "recovered", "failed", "cancelled", "rerun",
-            "rerun_after_an_unreported_end", "overlapped",
-        )  # fmt: skip
-        lines = [", ".join(f"{len(getattr(self, name))} {name.replace('_', ' ')}" for name in names)]
-        for task_id in [
-            one for names in (self.lost, self.duplicated, self.overlapped) for one in sorted(names)[:2]
-        ]:
-            lines += [f"{task_id}:", *(f"  {line}" for line in self.histories[task_id])]
+        lines = [", ".join(f"{len(getattr(self, name))} {name.replace('_', ' ')}" for name in _SETS)]
+        for found in (self.lost, self.duplicated, self.overlapped):
+            for task_id in sorted(found)[:2]:
+                lines += [f"{task_id}:", *(f"  {line}" for line in self.histories[task_id])]
         return "\n".join(lines)
+
+
+_SETS: Final = tuple(one.name for one in fields(Verdict) if one.name != "histories")
 
 
 class Ledger:
@@ -215,30 +213,21 @@ def judge(
         if sum(entry.kind == "started" for entry in own) > 1:
             found["rerun"].add(task_id)
         events: Sequence[Task] = tasks[task_id]["events"] if task_id in tasks else ()
-        for name in {*_by_the_store(events), *_by_the_logs(own, _final(events), killed)}:
+        finals = [event for event in events if TaskStatus(event["status"]).final]
+        for name in {*_by_the_store(events, finals), *_by_the_logs(own, next(iter(finals), None), killed)}:
             found[name].add(task_id)
     return Verdict(
-        **{name: frozenset(found[name]) for name in Verdict.__annotations__ if name != "histories"},
+        **{name: frozenset(found[name]) for name in _SETS},
         histories={i: _history(tasks.get(i), by_num[num]) for i, num in accepted.items()},
     )
 
 
-def _finals(events: Sequence[Task]) -> list[Task]:
-    return [event for event in events if TaskStatus(event["status"]).final]
-
-
-def _final(events: Sequence[Task]) -> Task | None:
-    finals = _finals(events)
-    return finals[0] if finals else None
-
-
-def _by_the_store(events: Sequence[Task]) -> set[str]:
-    final = _final(events)
-    if final is None:
+def _by_the_store(events: Sequence[Task], finals: Sequence[Task]) -> set[str]:
+    if not finals:
         return {"lost"}
-    names = set()
+    final, names = finals[0], set()
     after = events[list(events).index(final) + 1 :]
-    if len(_finals(events)) > 1 or any(event["status"] == TaskStatus.IN_PROGRESS for event in after):
+    if len(finals) > 1 or any(event["status"] == TaskStatus.IN_PROGRESS for event in after):
         names.add("duplicated")
     if final["status"] == TaskStatus.DONE and final["attempt"] > 1:
         names.add("recovered")

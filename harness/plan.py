@@ -55,7 +55,8 @@ class Plan:
     @property
     def page(self) -> str:
         """The address of the lab's page."""
-        return f"http://{_bracketed(self.api_host)}:{self.port}/"
+        host = f"[{self.api_host}]" if ":" in self.api_host else self.api_host
+        return f"http://{host}:{self.port}/"
 
 
 def var_folder(env: Mapping[str, str]) -> Path:
@@ -142,7 +143,3 @@ def _program_environment(env: Mapping[str, str], plan: Plan) -> dict[str, str]:
         here["RMQ_URL"] = rabbit_files.url(plan.amqp_port, plan.broker_user, plan.broker_password)
         here["LAB_MANAGEMENT_URL"] = f"http://127.0.0.1:{plan.management_port}/"
     return rabbit_files.without_foreign(env) | here
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

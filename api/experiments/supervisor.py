@@ -1,24 +1,20 @@
 """Has experiments run, one at a time in a lab, whichever process of the API it is."""
 
-import logging
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from api.background import BackgroundThread
 from api.experiments.store import INTERRUPTED, ExperimentRows, conclude
 from api.experiments.trials import CANCELLED_AT_ONCE
 
 LOOK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 2.5
 
-logger = logging.getLogger(__name__)
 
-
-class Supervisor:
+class Supervisor(BackgroundThread):
     """Starts a process for each experiment whose turn has come, and sees to it that each comes to an end.
 
     Args:
@@ -32,45 +28,30 @@ class Supervisor:
         cancel: Callable[[Sequence[str]], object],
         command: Sequence[str] = (sys.executable, "-m", "api.experiments.work"),
     ) -> None:
+        super().__init__("experiments", period=0.0)
         self._rows = rows
         self._cancel = cancel
         self._command = tuple(command)
         self._child: subprocess.Popen[bytes] | None = None
         self._running = ""
         self._wake = threading.Event()
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Starts the thread."""
-        self._thread = threading.Thread(target=self._run, name="experiments", daemon=True)
-        self._thread.start()
 
     def stop(self) -> None:
         """Ends it; an experiment that this process runs is interrupted."""
         self._ending.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS + 1.0)
+        super().stop()
 
     def wake(self) -> None:
         """Says that an experiment was taken."""
         self._wake.set()
 
-    def _run(self) -> None:
-        while not self._ending.is_set():
-            try:
-                self.look()
-            except SQLAlchemyError as error:
-                logger.warning("the store does not answer: %s", error)
-            except Exception:
-                logger.exception("experiments")
-            self._wake.wait(LOOK_SECONDS)
-            self._wake.clear()
-        self._stop_child()
-
-    def look(self) -> None:
+    def step(self) -> None:
         """Ends what nobody runs any more, and begins what waits where nothing runs."""
+        self._wake.wait(LOOK_SECONDS)
+        self._wake.clear()
+        if self._ending.is_set():
+            return
         if self._child is not None and self._child.poll() is not None:
             self._child_ended(self._child)
         for experiment_id in self._rows.overdue():
@@ -83,7 +64,7 @@ class Supervisor:
             self._running = claimed
             self._child = subprocess.Popen([*self._command, claimed], stdin=subprocess.PIPE)
 
-    def _stop_child(self) -> None:
+    def _give_back(self) -> None:
         if (child := self._child) is None:
             return
         if child.stdin is not None:
