@@ -96,6 +96,39 @@ def test_a_message_that_is_no_celery_task_becomes_a_dead_letter(
     assert _dead_bodies(stage, 1) == [b'[[1, 0.1, "celery"], {}, {}]']
 
 
+FORGED = (
+    {"stamped_headers": 5},
+    {"stamped_headers": [[]]},
+    {"timelimit": 5},
+    {"timelimit": ["1", None]},
+    {"expires": ""},
+    {"eta": []},
+)
+
+
+def test_forged_headers_become_dead_letters_and_take_no_process_of_the_pool(
+    make_stage: MakeStage, fault_node: RabbitNode
+) -> None:
+    stage = make_stage(fault_node, "celery")
+    worker = stage.worker(concurrency=2)
+    task = {"lang": "py", "task": "process_task", "id": "x", "root_id": "x", "parent_id": None, "retries": 0}
+    body = b'[[1, 0.1, "celery"], {}, {}]'
+    with stage.channel() as channel:
+        channel.confirm_delivery()
+        for headers in FORGED:
+            properties = BasicProperties(
+                content_type="application/json",
+                content_encoding="utf-8",
+                headers={**task, **headers},  # type: ignore[dict-item]
+            )
+            channel.basic_publish("", stage.queue, body, properties, mandatory=True)
+    stage.submit(10)
+    stage.ledger.settle(timeout=40, quiet=8)
+    assert worker.running, tail(worker.log)
+    stage.assert_nothing_lost()
+    assert _dead_bodies(stage, len(FORGED)) == [body] * len(FORGED)
+
+
 def _dead_bodies(stage: Stage, count: int) -> list[bytes]:
     """The bodies of the dead letters, once there are `count`, or after ten seconds."""
     deadline = time.monotonic() + 10

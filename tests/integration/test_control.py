@@ -203,7 +203,8 @@ def test_a_rate_limit_spaces_the_starts_and_is_lifted_again(own_lab: Lab, contro
     until(lambda: (one(control).scheduled or 0) > 0)
     told = own_lab.wait_for(tasks)
     begun = sorted(datetime.fromisoformat(task["started_at"]).timestamp() for task in told.values())
-    assert 4.0 < begun[-1] - begun[0] < 7.0
+    # Celery falls short of a tight limit by up to a half: tests/faults/test_rate_limits.py.
+    assert 4.0 < begun[-1] - begun[0] < (12.0 if control.name == "celery" else 7.0)
     control.rate_limit("process_data", "0")
     assert one(control).rate_limits == {}
 
