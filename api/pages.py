@@ -245,6 +245,7 @@ def offer() -> dict[str, Any]:
     """What every template may use."""
     return {
         "labels": wording.LABELS,
+        "contender": wording.contender,
         "meanings": wording.meanings(),
         "health": services().watch.snapshot(),
         "waiting_text": wording.waiting,

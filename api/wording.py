@@ -13,6 +13,7 @@ from lab.clock import to_iso, to_us
 from lab.delivery import Delivery
 from lab.status import TaskStatus
 from transports import TRANSPORTS, transport_class
+from transports.methods import label_of
 
 LABELS: Final = {name: transport_class(name).label for name in TRANSPORTS}
 
@@ -25,6 +26,11 @@ def gettext(text: str, **names: Any) -> str:
 def ngettext(one: str, many: str, n: int, /, **names: Any) -> str:
     """The form of `one` and `many` that goes with `n`, in the reader's language."""
     return str(flask_babel.ngettext(one, many, n, **names))
+
+
+def contender(method: str, delivery: str) -> str:
+    """What a method in a mode of delivery is called."""
+    return gettext(label_of(method, delivery))
 
 
 def meanings() -> dict[str, str]:

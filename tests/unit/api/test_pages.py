@@ -553,4 +553,4 @@ def test_forms_and_header_know_of_naive_workers(
     chip = re.search(r'<li class="chip" data-chip="naive-celery"[^>]*>', page)
     assert chip
     assert chip[0].endswith(" hidden>") == (not workers)
-    assert ("Naive Celery workers 2" in text_of(page)) == (workers == 2)
+    assert ("Celery, as it comes 2" in text_of(page)) == (workers == 2)
