@@ -4,11 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from benchmarks import outside
 from benchmarks.__main__ import CONTENDERS
 from benchmarks.clients import Ticks, Trouble
 from benchmarks.contender import Contender
 from benchmarks.stand import Stand
+from benchmarks.turns import FOREIGN
 from harness.node import RabbitNode
+from lab.delivery import Delivery
 
 pytestmark = pytest.mark.slow
 BY_KEY = {one.key: one for one in CONTENDERS}
@@ -47,6 +50,22 @@ def test_workers_run_every_job_of_a_filled_queue(stand: Stand, key: str) -> None
 def test_tracked_jobs_all_come_to_stand_in_the_store(stand: Stand, key: str) -> None:
     measured = BY_KEY[key].measure(stand, 100)
     assert measured.more["all_done"] == 1.0
+
+
+@pytest.mark.parametrize("delivery", list(Delivery))
+@pytest.mark.parametrize("method", ["celery", "rabbitmq"])
+def test_an_experiment_agrees_with_the_same_contender_outside(
+    stand: Stand, method: str, delivery: Delivery
+) -> None:
+    tries = []
+    for _ in range(3):
+        ratio = outside.compare(method, delivery, stand, 3_000).value
+        foreign = stand.busy.foreign or 0.0
+        # Beside other programs the two halves of a turn do not get the same share of the processors.
+        if abs(ratio - 1.0) <= (0.1 if foreign <= FOREIGN else 0.5):
+            return
+        tries.append((ratio, foreign))
+    pytest.fail(f"ratios, and what others took of the machine meanwhile: {tries}")
 
 
 def test_the_relay_empties_the_outbox(stand: Stand) -> None:
