@@ -1,6 +1,7 @@
 """Messages that are no tasks, before Celery's own consumer and a real message each."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -49,7 +50,7 @@ def message(body: bytes = GOOD, headers: Any = HEADERS, content_type: str = "app
 
 
 @pytest.fixture
-def app() -> Celery:
+def app() -> Iterator[Celery]:
     made = Celery("tasks", broker="amqp://nobody:secret@127.0.0.1:1/")
     made.finalize()
     if "process_task" not in made.tasks:  # every application has it once the lab's tasks were imported
@@ -57,7 +58,8 @@ def app() -> Celery:
         @made.task(name="process_task", shared=False)
         def process_task(*_: Any) -> None: ...
 
-    return made
+    yield made
+    state.reset_state()
 
 
 def consumer(app: Celery, kind: type[Consumer] = DeadLetteringConsumer) -> Any:
