@@ -36,6 +36,9 @@ from transports.rabbitmq_publisher import WINDOW
 
 # Answers come over no queue at all: https://www.rabbitmq.com/docs/direct-reply-to
 REPLY_TO: Final = "amq.rabbitmq.reply-to"
+# What a worker by hand does not have: https://docs.celeryq.dev/en/stable/userguide/monitoring.html
+NOT_BY_HAND: Final = {"events": NONE, "results": NONE}
+RABBITMQ_HEARTBEAT_SECONDS: Final = 60  # what RabbitMQ proposes, and pika takes where nothing is said
 
 
 class RabbitMQControl(Control):
@@ -49,7 +52,7 @@ class RabbitMQControl(Control):
             told = _collect(connection, {"command": "picture"}, timeout, None)
             queue = Delivery.NAIVE.queue(amqp.RABBITMQ_QUEUE)
             tutorials = connection.channel().queue_declare(queue, passive=True).method.consumer_count
-        found = [read_picture(self.name, reply["name"], reply) for reply, _ in told]
+        found = [read_picture(self.name, reply["name"], {**NOT_BY_HAND, **reply}) for reply, _ in told]
         return found + [tutorial_picture(number) for number in range(1, tutorials + 1)]
 
     def usage(
@@ -137,6 +140,8 @@ def tutorial_picture(number: int) -> WorkerPicture:
         consumer_class="pika.BlockingConnection, consumer.tutorial",
         acknowledgement="after_job",
         connections=1,
+        heartbeat=RABBITMQ_HEARTBEAT_SECONDS,
+        **NOT_BY_HAND,
     )
 
 
