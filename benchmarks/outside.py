@@ -45,6 +45,15 @@ def _worker(stand: Stand, method: str, delivery: Delivery) -> Iterator[dict[str,
         yield env
 
 
+@contextlib.contextmanager
+def _watched(stand: Stand) -> Iterator[None]:
+    """Watches the machine while a load runs, and not while processes come and go; the worst counts."""
+    before = stand.busy.foreign or 0.0
+    with stand.measuring():
+        yield
+    stand.busy.foreign = max(before, stand.busy.foreign or 0.0)
+
+
 def outside(
     method: str, delivery: Delivery, stand: Stand, loads: Mapping[str, tuple[float, int]]
 ) -> dict[str, float]:
@@ -58,7 +67,8 @@ def outside(
                 with stand.client("send", sender, str(count), str(seconds), env=env) as client:
                     begin = float(client.line())
                     if counted:
-                        found[name] = rate(stand.ticks, begin, jobs, stand.limit)
+                        with _watched(stand):
+                            found[name] = rate(stand.ticks, begin, jobs, stand.limit)
                     else:
                         stand.ticks.expect(WARM)
                     client.line()
@@ -82,6 +92,7 @@ def inside(
             lab.start_consumer(AT_ONCE)
         return {
             name: _throughput(
+                stand,
                 lab,
                 {
                     "arms": [{"method": method, "delivery": delivery.value}],
@@ -92,22 +103,22 @@ def inside(
                     "equalise": False,
                     "reports": reports,
                 },
-                stand.limit + 60,
             )
             for name, (seconds, jobs) in loads.items()
         }
 
 
-def _throughput(lab: Lab, plan: dict[str, Any], seconds: float) -> float:
+def _throughput(stand: Stand, lab: Lab, plan: dict[str, Any]) -> float:
     answer = lab.session.post(f"{lab.url}/api/experiments", json=plan, timeout=30)
     if not answer.ok:
         raise Trouble(answer.text)
     at = f"{lab.url}/api/experiments/{answer.json()['id']}"
-    deadline = time.monotonic() + seconds
-    while (told := lab.session.get(at, timeout=30).json())["status"] in ("PENDING", "IN_PROGRESS"):
-        if time.monotonic() > deadline:
-            raise Trouble(f"the experiment has not ended: {told['step']}")
-        time.sleep(0.5)
+    deadline = time.monotonic() + stand.limit + 60
+    with _watched(stand):
+        while (told := lab.session.get(at, timeout=30).json())["status"] in ("PENDING", "IN_PROGRESS"):
+            if time.monotonic() > deadline:
+                raise Trouble(f"the experiment has not ended: {told['step']}")
+            time.sleep(0.5)
     if told["status"] != "DONE":
         raise Trouble(f"the experiment ended {told['status']}: {told['error']}")
     figures = [run["figures"] for run in told["runs"] if run["turn"]]
@@ -119,9 +130,8 @@ def _throughput(lab: Lab, plan: dict[str, Any], seconds: float) -> float:
 def compare(method: str, delivery: Delivery, stand: Stand, jobs: int) -> Measured:
     """The lab's throughput ÷ the one outside, of the load in which the two differ most."""
     loads = {name: (seconds, min(jobs, count)) for name, (seconds, count) in LOADS.items()}
-    with stand.measuring():
-        out = outside(method, delivery, stand, loads)
-        lab = inside(method, delivery, stand, loads)
+    out = outside(method, delivery, stand, loads)
+    lab = inside(method, delivery, stand, loads)
     ratios = {name: lab[name] / out[name] for name in loads}
     worst = max(ratios.values(), key=lambda value: abs(math.log(value)))
     more = {f"outside_{name}": value for name, value in out.items()}
@@ -130,8 +140,7 @@ def compare(method: str, delivery: Delivery, stand: Stand, jobs: int) -> Measure
 
 def in_path(method: str, stand: Stand, jobs: int) -> Measured:
     """Jobs a second of an experiment of no-ops whose reports are in the path."""
-    with stand.measuring():
-        found = inside(method, Delivery.SAFE, stand, {"noop": (0.0, jobs)}, reports="in_path")
+    found = inside(method, Delivery.SAFE, stand, {"noop": (0.0, jobs)}, reports="in_path")
     return Measured(found["noop"])
 
 
