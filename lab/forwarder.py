@@ -38,6 +38,8 @@ ASK_HEAD: Final = struct.Struct(">cIHI")
 ANSWER_HEAD: Final = struct.Struct(">cII")
 MOST_BYTES: Final = 64 * 1024 * 1024
 FLUSH_SECONDS: Final = 5.0
+# Nobody waits for stamps: after a turn that brought nothing else, more of them are let come.
+STAMP_PAUSE_SECONDS: Final = 0.01
 
 
 class Wish(Enum):
@@ -93,6 +95,7 @@ class _Peer:
         self._connection = connection
         self._reporter = reporter
         self._read = b""
+        self.only_stamps = False  # in what came last
         self._writing = threading.Lock()  # both the one who reads and the reporter answer
 
     def read(self) -> bool:
@@ -125,6 +128,7 @@ class _Peer:
             asked.setdefault(Wish(word), []).append((number, line))
             at = end
         self._read = data[at:]
+        self.only_stamps = asked.keys() == {Wish.STAMP}
         for wish, of_it in asked.items():
             self._obey(wish, [number for number, _ in of_it], [line for _, line in of_it])
 
@@ -159,7 +163,8 @@ def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None
     peers: dict[int, tuple[socket.socket, _Peer]] = {}
     parent = True
     while parent or peers:
-        for key, _ in selector.select():
+        ready = selector.select()
+        for key, _ in ready:
             if key.fd == parent_end:
                 if not os.read(parent_end, 4096):
                     parent = False
@@ -177,6 +182,8 @@ def serve(listening: socket.socket, reporter: Reporter, parent_end: int) -> None
                 connection, _peer = peers.pop(key.fd)
                 selector.unregister(connection)
                 connection.close()
+        if all(key.fd in peers and peers[key.fd][1].only_stamps for key, _ in ready):
+            time.sleep(STAMP_PAUSE_SECONDS)
 
 
 def main() -> int:

@@ -10,7 +10,8 @@ from lab.stamps import Stamp
 from lab.status import Verdict
 
 # Stamps wait for each other: nobody waits for them, and a POST costs the same whether it carries one or many.
-STAMP_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 0.25
+STAMP_SECONDS: Final = 2.0
 MOST_STAMPS: Final = 200_000
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,12 @@ class Waiting:
 
 
 class WaitingStamps:
-    """Stamps that wait to be sent together, a second after the first of them; at most `MOST_STAMPS`, of which the
-    oldest are dropped. The reporter's lock is held by each caller."""
+    """Stamps that wait to be sent together: until none has come for a quarter of a second, two seconds at most. At
+    most `MOST_STAMPS` wait, of which the oldest are dropped. The reporter's lock is held by each caller."""
 
     def __init__(self) -> None:
         self._stamps: list[Stamp | Line] = []
-        self._due_at = 0.0
+        self._first_at = self._last_at = 0.0
         self._under_way = 0
 
     def __bool__(self) -> bool:
@@ -49,9 +50,9 @@ class WaitingStamps:
 
     def add(self, stamp: Stamp | Line) -> bool:
         """Whether it is the first, and the sending thread has to hear of it."""
-        first = not self._stamps
+        first, self._last_at = not self._stamps, time.monotonic()
         if first:
-            self._due_at = time.monotonic() + STAMP_SECONDS
+            self._first_at = self._last_at
         self._stamps.append(stamp)
         if len(self._stamps) > MOST_STAMPS:
             dropped = MOST_STAMPS // 100  # many at a time, as each drop moves all that stay
@@ -61,11 +62,14 @@ class WaitingStamps:
 
     def hurry(self) -> None:
         """Has them sent at once."""
-        self._due_at = 0.0
+        self._first_at = 0.0
 
     def seconds(self) -> float:
         """Until the next are due to be sent."""
-        return max(0.0, self._due_at - time.monotonic()) if self._stamps else float("inf")
+        if not self._stamps:
+            return float("inf")
+        due_at = min(self._first_at + STAMP_SECONDS, self._last_at + QUIET_SECONDS)
+        return max(0.0, due_at - time.monotonic())
 
     def take(self, room: int, enough: int) -> list[Stamp | Line]:
         """Those that are due, at most `room`; where `enough` are left, they follow at once."""
@@ -74,7 +78,7 @@ class WaitingStamps:
         taken, self._stamps = self._stamps[:room], self._stamps[room:]
         self._under_way = len(taken)
         if len(self._stamps) < enough:
-            self._due_at = time.monotonic() + STAMP_SECONDS
+            self._first_at = time.monotonic()
         return taken
 
     def sent(self) -> None:
