@@ -29,7 +29,7 @@ def test_each_feature_has_both_codes_and_how_many_lines_they_are(
     acks = page.locator("#late-acks")
     expect(acks.locator('[data-method="celery"] .side-lines')).to_have_text("3 lines")
     expect(acks.locator('[data-method="celery"] .side-code').first).to_contain_text('"task_acks_late": True')
-    expect(acks.locator('[data-method="rabbitmq"]').first).to_contain_text("consumer/connection.py")
+    expect(acks.locator('[data-method="rabbitmq"]').first).to_contain_text("consumer/worker.py")
     assert page.evaluate(FAULTS) == []
     shoot(page, "side-light")
     acks.scroll_into_view_if_needed()
@@ -103,7 +103,7 @@ def test_at_no_width_does_the_page_scroll_sideways(visitor: Visitor, lab: Lab, w
 def test_one_finds_a_feature_while_typing(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open(PATH)
     page.get_by_role("searchbox").fill("basic_qos")
-    expect(page.locator("[data-feature]:visible")).to_have_count(2)
+    expect(page.locator("[data-feature]:visible")).to_have_count(3)
     page.get_by_role("searchbox").fill("")
     expect(page.locator("[data-feature]:visible")).to_have_count(len(ROWS))
 
