@@ -69,10 +69,6 @@ class Lines:
     ) -> Line:
         """The update that the task stands at `status`, `at_us` (microseconds since the epoch) or now, and that
         this run began at `began_us`, where that was not told before."""
-        return self.whole(tail(status, progress, result, error, at_us, began_us))
-
-    def whole(self, told: bytes) -> Line:
-        """The update of which `told` is the `tail`."""
         if not self._head:
             head = {
                 "task_id": self.task_id,
@@ -83,25 +79,14 @@ class Lines:
                 "first": self._first,
             }
             self._head = to_json(head)[:-1]
-        return Line(self.task_id, self._head + told)
-
-
-def tail(
-    status: TaskStatus,
-    progress: float | None,
-    result: Any,
-    error: str | None,
-    at_us: int | None = None,
-    began_us: int | None = None,
-) -> bytes:
-    """What is told of a run, `at_us` or now; before it in the update comes whose run it is."""
-    parts = [f',"status":"{status}","at":"{to_iso(now_us() if at_us is None else at_us)}"'.encode()]
-    if began_us is not None:
-        parts.append(f',"began_at":"{to_iso(began_us)}"'.encode())
-    if progress is not None:
-        parts.append(b',"progress":%r' % float(progress))
-    if result is not None:
-        parts += (b',"result":', to_json(result, inf_nan_mode="null"))
-    if error is not None:
-        parts += (b',"error":', to_json(error))
-    return b"".join((*parts, b"}"))
+        at = to_iso(now_us() if at_us is None else at_us)
+        parts = [self._head, f',"status":"{status}","at":"{at}"'.encode()]
+        if began_us is not None:
+            parts.append(f',"began_at":"{to_iso(began_us)}"'.encode())
+        if progress is not None:
+            parts.append(b',"progress":%r' % float(progress))
+        if result is not None:
+            parts += (b',"result":', to_json(result, inf_nan_mode="null"))
+        if error is not None:
+            parts += (b',"error":', to_json(error))
+        return Line(self.task_id, b"".join((*parts, b"}")))
