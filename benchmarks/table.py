@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.contender import Row
 
 Medians = Mapping[str, float]
-"""The medians of the rows that were measured, by key."""
+"""The medians of the rows that were measured, by key, and of what else was seen of them, by `key.name`."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,13 @@ RATIOS: Final = (
         Ratio(
             f"{method}_lab_vs_outside",
             f"{name}: the lab's experiment ÷ the same outside, worst of naive and safe",
-            farthest((f"outside_{method}_naive",), (f"outside_{method}_safe",)),
+            farthest(
+                *(
+                    (f"outside_{method}_{delivery}.{load}_ratio",)
+                    for delivery in ("naive", "safe")
+                    for load in ("noop", "wait")
+                )
+            ),
             0.1,
             "around",
         )
@@ -142,6 +148,9 @@ RATIOS: Final = (
 def ratios(rows: Sequence[Row]) -> dict[str, float]:
     """Those that can be told of `rows`, by key."""
     medians = {row.key: row.median for row in rows if row.median is not None}
+    medians |= {
+        f"{row.key}.{name}": statistics.median(all_) for row in rows for name, all_ in row.more.items()
+    }
     found = {ratio.key: ratio.value(medians) for ratio in RATIOS}
     return {key: value for key, value in found.items() if value is not None}
 

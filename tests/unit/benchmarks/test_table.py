@@ -1,6 +1,7 @@
 from benchmarks import table
 from benchmarks.__main__ import CONTENDERS
 from benchmarks.contender import Measured, Row
+from lab.delivery import Delivery
 
 KEYS = {
     "celery_lab_vs_outside",
@@ -26,7 +27,8 @@ def row(key: str, *values: float, **more: float) -> Row:
 
 
 def test_every_figure_that_the_lab_is_held_to_has_its_key_and_is_made_of_rows_that_are_measured() -> None:
-    assert set(table.ratios([row(one.key, 1.0) for one in CONTENDERS])) == KEYS
+    rows = [row(one.key, 1.0, noop_ratio=1.0, wait_ratio=1.0) for one in CONTENDERS]
+    assert set(table.ratios(rows)) == KEYS
 
 
 def test_a_ratio_is_one_of_medians() -> None:
@@ -44,9 +46,18 @@ def test_the_best_peer_is_the_yardstick() -> None:
     assert table.ratios(rows) == {"consumer_beside_vs_best_peer": 2.0}
 
 
-def test_the_contender_that_is_farthest_from_what_it_does_outside_counts() -> None:
-    rows = [row("outside_celery_naive", 1.2), row("outside_celery_safe", 0.8)]
+def test_the_contender_and_the_load_that_are_farthest_from_what_they_are_outside_count() -> None:
+    rows = [
+        row("outside_celery_naive", 1.2, noop_ratio=1.2, wait_ratio=1.0),
+        row("outside_celery_safe", 0.8, noop_ratio=0.9, wait_ratio=0.8),
+    ]
     assert table.ratios(rows) == {"celery_lab_vs_outside": 0.8}
+
+
+def test_one_round_that_was_disturbed_does_not_decide_how_near_the_outside_is() -> None:
+    rows = [row(f"outside_celery_{delivery}", 1.0, noop_ratio=1.0, wait_ratio=1.0) for delivery in Delivery]
+    rows[0].more["noop_ratio"] = [0.98, 0.6, 1.02]
+    assert table.ratios(rows)["celery_lab_vs_outside"] == 0.98
 
 
 def test_the_contender_that_pays_most_for_its_stamps_counts() -> None:
