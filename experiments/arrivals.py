@@ -38,6 +38,14 @@ def jobs_of(plan: Plan, turn: int) -> list[PlannedJob]:
     ]
 
 
+def order_of(plan: Plan, turn: int) -> list[int]:
+    """The places of the arms in the order in which they have this turn: drawn from the seed, since in a fixed order
+    whatever grows slower during a turn would count against the later arm."""
+    places = list(range(len(plan.arms)))
+    _random(plan, turn, "order").shuffle(places)
+    return places
+
+
 def _random(plan: Plan, turn: int, what: str) -> Random:
     return Random(f"{plan.seed}/{turn}/{what}")
 

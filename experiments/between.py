@@ -8,7 +8,7 @@ from typing import Final
 from experiments import intervals
 from experiments.fairness_values import value_text
 from experiments.figures import KEYS, values_of
-from experiments.model import Experiment, Interval, Run, label
+from experiments.model import Answer, Experiment, Interval, Run, label
 from experiments.plan import Plan
 from experiments.plan_facts import facts_of
 from experiments.totals import counted, resolution_of
@@ -18,7 +18,7 @@ Parts = tuple[tuple[str, str, str], ...]
 """What differs: its name, and its value in the one and in the other; "" where it has none."""
 
 ALONE: Final = N_(
-    "Each of these intervals holds by itself, so that with many of them a few will show a difference that is none."
+    "Each of these intervals holds by itself, so with many of them a few will show a difference by chance."
 )
 
 
@@ -28,7 +28,7 @@ class Change:
 
     Attributes:
         arm: its label, the same in both.
-        shown: whether the interval, which holds by itself, leaves zero out.
+        answer: by the ratio's interval, which holds by itself, and the other plan's margin.
     """
 
     arm: str
@@ -36,15 +36,17 @@ class Change:
     one: float
     other: float
     difference: Interval
-    ratio: float | None
-    shown: bool
+    ratio: Interval | None
+    answer: Answer
 
 
 @dataclass(frozen=True)
 class Between:
-    """What lies between two experiments. `unmatched` are the arms that only one of them has figures of."""
+    """What lies between two experiments. `margin` is the other plan's; `unmatched` are the arms that only one of them
+    has figures of."""
 
     changes: tuple[Change, ...]
+    margin: float
     unmatched: tuple[str, ...]
     plan: Parts
     environment: Parts
@@ -63,6 +65,7 @@ def between(one: Experiment, other: Experiment, _: Translate = untranslated) -> 
             for key in KEYS
             if key in first[arm] and key in second[arm]
         ),
+        margin=other.plan.margin,
         unmatched=tuple(sorted(first.keys() ^ second.keys())),
         plan=_parts(dict(facts_of(one.plan, _)), dict(facts_of(other.plan, _))),
         environment=_parts(*(environment_facts(each.environment, _) for each in (one, other))),
@@ -71,18 +74,13 @@ def between(one: Experiment, other: Experiment, _: Translate = untranslated) -> 
 
 
 def _change(plans: tuple[Plan, Plan], arm: str, key: str, one: list[float], other: list[float]) -> Change:
-    steps = (resolution_of(plan, key, values) for plan, values in zip(plans, (one, other), strict=True))
+    steps = [resolution_of(plan, key, values) for plan, values in zip(plans, (one, other), strict=True)]
     difference = intervals.of_difference(one, other, resolution=sum(steps))
-    base = fmean(one)
-    return Change(
-        arm=arm,
-        figure=key,
-        one=base,
-        other=fmean(other),
-        difference=difference,
-        ratio=fmean(other) / base if base else None,
-        shown=intervals.leaves_out_zero(difference),
-    )
+    means = fmean(one), fmean(other)
+    shares = steps[0] / means[0] + steps[1] / means[1] if all(means) else 0.0
+    ratio = intervals.of_ratio(one, other, resolution=shares, paired=False)
+    answer = intervals.answer_of(ratio, difference, plans[1].margin)
+    return Change(arm, key, *means, difference, ratio, answer)
 
 
 def _arms(experiment: Experiment, _: Translate) -> dict[str, dict[str, list[float]]]:

@@ -138,6 +138,11 @@ _PLAN: Final = (
         type=float,
         help="Seconds after which a repetition's jobs count as lost.  [default: 300]",
     ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="Contenders are equal where their ratio surely lies within 1 ± this share.  [default: 0.05]",
+    ),
     click.option("--equalise/--no-equalise", default=None, help="Set alike what can be, as by default."),
     click.option("--warm-up/--no-warm-up", default=None, help="A first turn that does not count."),
 )

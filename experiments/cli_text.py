@@ -8,7 +8,17 @@ from experiments.fairness_values import state_of, value_text
 from experiments.model import Experiment, FairnessRow, Interval, label
 from experiments.plan import Plan
 from experiments.verdict import verdict_of
-from experiments.words import GLANCE, OUTCOME_TITLES, fairness_title, interval_text, shown, title_of, unit_of
+from experiments.words import (
+    GLANCE,
+    OUTCOME_TITLES,
+    answer_text,
+    fairness_title,
+    interval_text,
+    ratio_text,
+    shown,
+    title_of,
+    unit_of,
+)
 
 WIDTH: Final = 30
 
@@ -67,12 +77,13 @@ def differences(found: Between) -> str:
             shown(change.figure, change.one),
             shown(change.figure, change.other),
             interval_text(change.figure, change.difference),
-            "yes" if change.shown else "no difference shown",
+            ratio_text(change.ratio) or "-",
+            answer_text(change.answer, found.margin),
         ]
         for change in found.changes
         if change.figure in GLANCE
     ]
-    lines = [*table(["arm", "figure", "first", "second", "difference", "shown"], rows), ALONE]
+    lines = [*table(["arm", "figure", "first", "second", "difference", "ratio", "answer"], rows), ALONE]
     for title, parts in (
         ("Plan", found.plan),
         ("Environment", found.environment),

@@ -5,9 +5,18 @@ figures are milliseconds; everything else says its unit.
 """
 
 from collections.abc import Callable
-from typing import Annotated, Final, Literal
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from experiments.plan import Arm, Plan
 from lab.clock import from_iso, to_iso
@@ -131,12 +140,17 @@ class Run(_Part):
 
 
 class Interval(_Part):
-    """A figure with its 95 % bootstrap interval over the repetitions; `low` and `high` are None where there are
+    """A figure with its 95 % interval over the repetitions (Student's t); `low` and `high` are None where there are
     too few of them."""
 
     value: float
     low: float | None = None
     high: float | None = None
+
+
+def _as_interval(value: Any) -> Any:
+    """Ratios of experiments that were stored when they had no interval are numbers."""
+    return {"value": value} if isinstance(value, int | float) else value
 
 
 class Total(_Part):
@@ -160,14 +174,25 @@ class Total(_Part):
     disturbed: int = 0
 
 
+class Answer(StrEnum):
+    """What the repetitions say of two arms in one figure."""
+
+    DIFFERS = "differs"
+    EQUAL = "equal"
+    UNKNOWN = "not_known"
+
+
 class Comparison(_Part):
-    """Two arms in one figure: `second` minus `first`, by repetition, with its interval. Intervals of the headline
-    figures (`experiments.totals.headline`) are widened until those of all pairs hold together.
+    """Two arms in one figure: `second` beside `first`, by repetition. Intervals of the headline figures
+    (`experiments.totals.headline`) are widened until those of all pairs hold together.
 
     Attributes:
+        difference: `second` minus `first`.
         means: the first's value and the second's, of the repetitions that both ran.
-        ratio: the second of them over the first; None where the first is 0.
-        shown: whether the interval leaves zero out.
+        ratio: `second` ÷ `first`; None where one of them is not above 0.
+        answer: by the ratio's interval and the plan's margin.
+        more: where the answer is not known, how many more repetitions would tell a tenth; None where that
+            cannot be said.
     """
 
     first: int
@@ -175,8 +200,17 @@ class Comparison(_Part):
     figure: str
     difference: Interval
     means: tuple[float, float] | None = None  # experiments of the first version have none
-    ratio: float | None
-    shown: bool
+    ratio: Annotated[Interval | None, BeforeValidator(_as_interval)]
+    answer: Answer = Answer.UNKNOWN
+    more: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_former_versions(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "shown" in fields:
+            fields = dict(fields)
+            fields.setdefault("answer", Answer.DIFFERS if fields.pop("shown") else Answer.UNKNOWN)
+        return fields
 
 
 class FairnessRow(_Part):

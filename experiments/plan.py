@@ -118,8 +118,8 @@ Arrival = Annotated[Burst | OpenLoop, Field(discriminator="law")]
 
 
 class Plan(_Part):
-    """What an experiment does. Each repetition runs every arm once, in turns (A B A B); one turn before
-    them, of at most 50 jobs an arm, warms up and does not count.
+    """What an experiment does. Each repetition runs every arm once, in an order drawn from the seed; one turn
+    before them, of at most 50 jobs an arm, warms up and does not count.
 
     Attributes:
         jobs: how many, for each arm and repetition; None where `seconds` of an open loop are asked for.
@@ -129,6 +129,7 @@ class Plan(_Part):
         deadline: seconds after the last job was due, after which a repetition's jobs that have not ended count
             as lost.
         equalise: sets what can be set alike before it begins, and back when it has ended.
+        margin: contenders count as equal where their ratio surely lies within 1 ± this share.
     """
 
     title: Annotated[str, Field(max_length=MAX_TITLE)] = ""
@@ -146,6 +147,7 @@ class Plan(_Part):
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
     deadline: Annotated[float, Field(gt=0, le=MAX_DEADLINE, allow_inf_nan=False)] = 300.0
     equalise: bool = True
+    margin: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.05
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

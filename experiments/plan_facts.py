@@ -40,6 +40,7 @@ _NAMES: Final = (
     N_("Warm-up"),
     N_("Equalised"),
     N_("Lost after, seconds"),
+    N_("Equal within, %"),
     N_("Seed"),
 )
 
@@ -59,6 +60,7 @@ def facts_of(plan: Plan, _: Translate) -> Iterator[Fact]:
         _yes(plan.warm_up, _),
         _yes(plan.equalise, _),
         _plain(plan.deadline, _),
+        _plain(100 * plan.margin, _),
         str(plan.seed),
     )
     return (Fact(_(name), value) for name, value in zip(_NAMES, values, strict=True) if value)

@@ -28,9 +28,9 @@ _COUNTED: Final = N_(
     "Repetitions that count: %(n)s. Time to publish and end to end begin when a job was due."
 )
 _TOO_FEW: Final = N_(
-    "Fewer than three repetitions: there are no intervals, and so no difference can be shown."
+    "Fewer than three repetitions: there are no intervals, and nothing can be said of differences."
 )
-_BY_TURN: Final = N_("The one minus the other, by repetition.")
+_BY_TURN: Final = N_("By repetition: the first named divided by the other, and less the other.")
 _STATUSES: Final = {
     "PENDING": N_("It has not begun."),
     "IN_PROGRESS": N_("It is still running; this is of the turns that have ended."),

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from experiments.between import Between
+from experiments.between import Between, Change
 from experiments.charts.svg import sample
 from experiments.figures import values_of
-from experiments.model import METRICS, Experiment, Interval, Total, label
+from experiments.model import METRICS, Comparison, Experiment, Interval, Total, label
 from experiments.plan import Plan
 from experiments.tables import NOTHING, Cell, Column, Row, Table, plain
 from experiments.verdict import is_sound
@@ -18,9 +18,11 @@ from experiments.words import (
     PART_TITLES,
     POINT_TITLES,
     Translate,
+    answer_text,
     bounds_text,
     named,
     number,
+    ratio_bounds,
     shown,
     signed,
     title_of,
@@ -98,11 +100,11 @@ def differences(experiment: Experiment, _: Translate) -> tuple[Table, ...]:
             if (one.first, one.second) == (first, second) and one.figure in _ORDER
         ]
         rows = [
-            _difference(one.figure, one.difference, one.ratio, _, one.shown, is_sound(experiment, one))
+            _difference(one, plan.margin, _, is_sound(experiment, one))
             for one in sorted(found, key=lambda one: _ORDER[one.figure])
         ]
         names = {"one": named(plan, second, _), "other": named(plan, first, _)}
-        tables.append(_of_differences(rows, _(N_("%(one)s minus %(other)s")) % names, _))
+        tables.append(_of_differences(rows, _(N_("%(one)s compared with %(other)s")) % names, _))
     return tuple(tables)
 
 
@@ -111,7 +113,7 @@ def changes(found: Between, _: Translate) -> list[Table]:
     return [
         _of_differences(
             [
-                _difference(one.figure, one.difference, one.ratio, _, one.shown)
+                _difference(one, found.margin, _)
                 for key in GLANCE
                 for one in found.changes
                 if (one.arm, one.figure) == (arm, key)
@@ -157,23 +159,21 @@ def _figure(key: str, found: Interval | None, size: float, _: Translate) -> Cell
     return Cell(value, bounds_text(key, found, _, size))
 
 
-def _difference(
-    key: str, found: Interval, ratio: float | None, _: Translate, seen: bool, sound: bool = True
-) -> Row:
+def _difference(one: Comparison | Change, margin: float, _: Translate, sound: bool = True) -> Row:
+    key, found = one.figure, one.difference
     size = abs(found.value)
     value = f"{signed(key, found.value, _, size)}{_SPACE}{unit_of(key, _, size)}"
-    cells = (
-        Cell(value, bounds_text(key, found, _, size, sign=True)),
-        Cell(NOTHING if ratio is None else f"{number(ratio, _)}×"),
-        Cell(_(N_("shown")), mark="shown")
-        if seen and sound
-        else Cell(_(N_("no difference shown") if sound else N_("cannot be compared")), mark="not-shown"),
-    )
-    return Row(title_of(key, _), cells, {"figure": key, "shown": "true" if seen and sound else "false"})
+    ratio = Cell(NOTHING)
+    if one.ratio is not None:
+        ratio = Cell(f"{number(one.ratio.value, _)}×", ratio_bounds(one.ratio, _))
+    answer = answer_text(one.answer, margin, _) if sound else _(N_("cannot be compared"))
+    told = one.answer.value if sound else "unsound"
+    cells = (ratio, Cell(value, bounds_text(key, found, _, size, sign=True)), Cell(answer, mark=told))
+    return Row(title_of(key, _), cells, {"figure": key, "answer": told})
 
 
 def _of_differences(rows: Sequence[Row], caption: str, _: Translate) -> Table:
-    head = (Column(_(N_("Difference"))), Column(_(N_("Ratio"))), Column(_(N_("Shown?")), numeric=False))
+    head = (Column(_(N_("Ratio"))), Column(_(N_("Difference"))), Column(_(N_("Answer")), numeric=False))
     return Table((Column(_(_FIGURE)), *head), tuple(rows), caption, "differ")
 
 

@@ -1,4 +1,4 @@
-"""Runs a plan: the arms take turns, each repetition's jobs go out when they are due, whatever becomes of them."""
+"""Runs a plan: the arms take turns in random order, and jobs go out when they are due, whatever becomes of them."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from experiments.arrivals import WARM_UP, jobs_of
+from experiments.arrivals import WARM_UP, jobs_of, order_of
 from experiments.figures import figures_of
 from experiments.model import Run, Sample, Usage, arm_key, label
 from experiments.plan import Arm, Plan, PlannedJob, Reports
@@ -111,7 +111,7 @@ class Runner:
         for turn in range(WARM_UP if self._plan.warm_up else 1, self._plan.repetitions + 1):
             jobs = jobs_of(self._plan, turn)
             self._race = {}
-            for place in range(len(self._plan.arms)):
+            for place in order_of(self._plan, turn):
                 if self._stop.is_set():
                     raise Stopped
                 run, samples = self._repeat(turn, place, jobs)

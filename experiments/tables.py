@@ -17,11 +17,11 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A value, with its interval where it has one, a mark where it is a judgement, and remarks on it."""
+    """A value, with its interval where it has one, a mark where it is a judgement (a CSS class), and remarks."""
 
     value: str
     bounds: str = ""
-    mark: Literal["", "shown", "not-shown", "same", "unequal"] = ""
+    mark: str = ""
     remarks: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from experiments import intervals
 from experiments.figures import KEYS, values_of
-from experiments.model import Comparison, Figures, Run, Total
+from experiments.model import Answer, Comparison, Figures, Run, Total
 from experiments.plan import OpenLoop, Plan, Work
 
 Values = dict[int, dict[str, float]]
@@ -62,7 +62,7 @@ def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
 
 
 def comparisons_of(plan: Plan, runs: Sequence[Run], keys: Sequence[str] = KEYS) -> list[Comparison]:
-    """All pairs of arms in the figures `keys`: the differences of the same turn, which had the same jobs.
+    """All pairs of arms in the figures `keys`, turn by turn, as those of the same turn had the same jobs.
 
     The intervals of the headline figures are widened until they hold together, over all of them and all pairs,
     in 95 of 100 experiments; any other figure's holds by itself.
@@ -96,20 +96,25 @@ def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, k
     arms = len(plan.arms)
     family = arms * (arms - 1) // 2 * len(headline(plan)) if key in headline(plan) else 1
     firsts, seconds = ([side[turn][key] for turn in turns] for side in (one, other))
+    level = intervals.together(family)
+    step_1, step_2 = (resolution_of(plan, key, values) for values in (firsts, seconds))
     difference = intervals.of_mean(
-        [second - first for first, second in zip(firsts, seconds, strict=True)],
-        intervals.together(family),
-        resolution_of(plan, key, firsts) + resolution_of(plan, key, seconds),
+        [second - first for first, second in zip(firsts, seconds, strict=True)], level, step_1 + step_2
     )
     means = fmean(firsts), fmean(seconds)
+    shares = step_1 / means[0] + step_2 / means[1] if all(means) else 0.0
+    ratio = intervals.of_ratio(firsts, seconds, level, shares)
+    answer = intervals.answer_of(ratio, difference, plan.margin)
+    more = intervals.more_repetitions(firsts, seconds, level) if answer is Answer.UNKNOWN else None
     return Comparison(
         first=first,
         second=second,
         figure=key,
         difference=difference,
         means=means,
-        ratio=means[1] / means[0] if means[0] else None,
-        shown=intervals.leaves_out_zero(difference),
+        ratio=ratio,
+        answer=answer,
+        more=more,
     )
 
 

@@ -1,4 +1,4 @@
-"""What an experiment says, in sentences: who is faster and by how much, or that no difference is shown."""
+"""What an experiment says, in sentences: who is faster and by how much, that both are equal, or that it is unknown."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final
 
 from experiments.fairness_values import state_of
 from experiments.intervals import MINIMUM
-from experiments.model import Comparison, Experiment
+from experiments.model import Answer, Comparison, Experiment
 from experiments.plan import Plan, Work
 from experiments.totals import headline
 from experiments.words import (
@@ -15,8 +15,8 @@ from experiments.words import (
     fairness_title,
     named,
     number,
+    percent,
     shown,
-    signed,
     title_of,
     unit_of,
     untranslated,
@@ -25,16 +25,25 @@ from experiments.words import (
 HIGHER_IS_BETTER: Final = frozenset({"throughput"})
 
 _MORE: Final = N_(
-    "%(better)s ended %(times)s times as many jobs a second as %(worse)s: %(best)s against %(rest)s; %(size)s jobs a"
-    " second more, by its interval %(low)s to %(high)s."
+    "%(better)s ended %(times)s times as many jobs a second as %(worse)s (%(low)s to %(high)s times): %(best)s against"
+    " %(rest)s."
 )
 _SHORTER: Final = N_(
-    "%(figure)s: %(better)s is faster than %(worse)s, %(best)s against %(rest)s %(unit)s; %(size)s %(unit)s less, by"
-    " its interval %(low)s to %(high)s, and the other takes %(times)s times as long."
+    "%(figure)s: %(worse)s takes %(times)s times as long as %(better)s (%(low)s to %(high)s times): %(rest)s against"
+    " %(best)s %(unit)s."
 )
-_NONE_SHOWN: Final = N_(
-    "%(figure)s: no difference shown between %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s); by"
-    " its interval the latter may lie anywhere from %(low)s to %(high)s %(unit)s off."
+_EQUAL: Final = N_(
+    "%(figure)s: %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s) are equal within %(margin)s %%: the"
+    " ratio is %(low)s to %(high)s."
+)
+_UNKNOWN: Final = N_(
+    "%(figure)s: not known whether %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s) differ: the ratio"
+    " is %(low)s to %(high)s."
+)
+_MORE_WOULD_TELL: Final = N_("Repetitions needed to tell 10 %%: %(more)s more.")
+_WOULD_SHOW: Final = N_("A difference of 10 %% would have shown.")
+_NO_RATIO: Final = N_(
+    "%(figure)s: %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s) have no ratio, as one of them is 0."
 )
 _UNSOUND: Final = N_(
     "%(figure)s: %(one)s and %(other)s cannot be compared. Repetitions in which more than one job in a hundred was"
@@ -50,11 +59,11 @@ _LOST: Final = N_(
     "Jobs that had not ended in time: %(counts)s. They are in no latency and in no throughput, which look better for"
     " it."
 )
-_DUPLICATES: Final = N_("Jobs begun once more without being asked to: %(counts)s.")
+_DUPLICATES: Final = N_("Jobs that began again without being asked to: %(counts)s.")
 _FAILED: Final = N_("Jobs that failed: %(counts)s. They count as ended.")
 _OTHERS: Final = N_(
     "The intervals of %(figures)s hold all together; the others each by itself, so that with many of them a few will"
-    " show a difference that is none."
+    " show a difference by chance."
 )
 _AWAY: Final = N_(
     "The broker was away while repetitions ran: %(counts)s. What they waited for it is in their figures."
@@ -102,35 +111,38 @@ def _sentences(experiment: Experiment, _: Translate) -> list[str]:
 
 
 def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
-    key, difference = found.figure, found.difference
-    low, high = difference.low or 0.0, difference.high or 0.0
+    key, ratio = found.figure, found.ratio
     first, second = found.means or _means(experiment, found)
-    values = {found.first: first, found.second: second}
-    said = {"figure": title_of(key, _), "unit": unit_of(key, _)}
-    if not found.shown:
-        return _(_NONE_SHOWN) % {
-            **said,
-            "one": named(experiment.plan, found.first, _),
-            "other": named(experiment.plan, found.second, _),
-            "first": shown(key, first, _),
-            "second": shown(key, second, _),
-            "low": signed(key, low, _),
-            "high": signed(key, high, _),
-        }
-    second_wins = (difference.value > 0) is (key in HIGHER_IS_BETTER)
-    better, worse = (found.second, found.first) if second_wins else (found.first, found.second)
-    size = sorted((abs(low), abs(high)))
-    smaller, larger = sorted((first, second))
-    return _(_MORE if key in HIGHER_IS_BETTER else _SHORTER) % {
+    one, other = (named(experiment.plan, arm, _) for arm in (found.first, found.second))
+    said = {"figure": title_of(key, _), "unit": unit_of(key, _), "one": one, "other": other}
+    said |= {"first": shown(key, first, _), "second": shown(key, second, _)}
+    if ratio is None or ratio.low is None or ratio.high is None:
+        return _(_NO_RATIO) % said
+    low, times, high = ratio.low, ratio.value, ratio.high
+    if found.answer is not Answer.DIFFERS:
+        said |= {"low": number(low, _), "high": number(high, _)}
+        if found.answer is Answer.EQUAL:
+            return _(_EQUAL) % {**said, "margin": percent(experiment.plan.margin, _)}
+        sentences = [_(_UNKNOWN) % said]
+        if found.more is not None:
+            sentences.append(_(_MORE_WOULD_TELL if found.more else _WOULD_SHOW) % {"more": found.more})
+        return " ".join(sentences)
+    if times < 1:
+        low, times, high = 1 / high, 1 / times, 1 / low
+    else:
+        one, other, first, second = other, one, second, first
+    # Now `one` has the greater value.
+    rate = key in HIGHER_IS_BETTER
+    better, worse, best, rest = (one, other, first, second) if rate else (other, one, second, first)
+    return _(_MORE if rate else _SHORTER) % {
         **said,
-        "better": named(experiment.plan, better, _),
-        "worse": named(experiment.plan, worse, _),
-        "best": shown(key, values[better], _),
-        "rest": shown(key, values[worse], _),
-        "size": shown(key, abs(difference.value), _),
-        "low": shown(key, size[0], _),
-        "high": shown(key, size[1], _),
-        "times": number(larger / smaller, _) if smaller else "∞",
+        "better": better,
+        "worse": worse,
+        "best": shown(key, best, _),
+        "rest": shown(key, rest, _),
+        "times": number(times, _),
+        "low": number(low, _),
+        "high": number(high, _),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.model import Interval, label
+from experiments.model import Answer, Interval, label
 from experiments.plan import Plan
 from transports.methods import N_ as N_
 
@@ -105,6 +105,11 @@ _THROUGHPUT: Final = N_("Throughput")
 _CPU: Final = N_("CPU time a job, %(part)s")
 _MEMORY: Final = N_("Peak memory, %(part)s")
 _PER_JOB: Final = {"bytes": N_("Bytes a job"), "frames": N_("AMQP frames a job")}
+_ANSWERS: Final = {
+    Answer.DIFFERS: N_("differs"),
+    Answer.EQUAL: N_("equal within %(margin)s %%"),
+    Answer.UNKNOWN: N_("not known"),
+}
 _BOUNDS: Final = N_("%(low)s to %(high)s")
 _UNITS: Final = {
     "throughput": N_("jobs/s"),
@@ -191,6 +196,31 @@ def interval_text(key: str, interval: Interval, _: Translate = untranslated) -> 
     """The value of `interval` with its bounds: "12.4 (12.1 to 12.7)"; without them, the value alone."""
     value, bounds = shown(key, interval.value, _), bounds_text(key, interval, _)
     return f"{value} ({bounds})" if bounds else value
+
+
+def ratio_text(ratio: Interval | None, _: Translate = untranslated) -> str:
+    """A ratio with its bounds: "1.82× (1.79 to 1.85)"; "" where there is none."""
+    if ratio is None:
+        return ""
+    bounds = ratio_bounds(ratio, _)
+    return f"{number(ratio.value, _)}×" + (f" ({bounds})" if bounds else "")
+
+
+def ratio_bounds(ratio: Interval, _: Translate = untranslated) -> str:
+    """The bounds of a ratio alone; "" where it has none."""
+    if ratio.low is None or ratio.high is None:
+        return ""
+    return _(_BOUNDS) % {"low": number(ratio.low, _), "high": number(ratio.high, _)}
+
+
+def answer_text(answer: Answer, margin: float, _: Translate = untranslated) -> str:
+    """What the repetitions say of two arms, in a word."""
+    return _(_ANSWERS[answer]) % {"margin": percent(margin, _)}
+
+
+def percent(share: float, _: Translate = untranslated) -> str:
+    """A share as a number of percent, without the sign."""
+    return decimal(f"{100 * share:.3g}", _)
 
 
 def bounds_text(

@@ -36,7 +36,7 @@ def test_all_of_a_plan_has_an_option() -> None:
         "--title", "A day", "--arm", "celery:naive", "--arm", "sync", "--seconds", "30", "--rate", "50",
         "--spacing", "even", "--reports", "in_path", "--work", "failing", "--p", "0.2",
         "--duration", "exponential:0.02", "--payload", "100", "--repetitions", "7", "--seed", "3", "--deadline", "60",
-        "--no-equalise", "--no-warm-up",
+        "--no-equalise", "--no-warm-up", "--margin", "0.1",
     )  # fmt: skip
     assert found == Plan(
         title="A day",
@@ -53,6 +53,7 @@ def test_all_of_a_plan_has_an_option() -> None:
         deadline=60,
         equalise=False,
         warm_up=False,
+        margin=0.1,
     )
     set_here = {name for name, value in found if value != getattr(plan(), name)}
     assert set_here == set(Plan.model_fields)

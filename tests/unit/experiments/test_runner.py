@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from experiments.arrivals import order_of
 from experiments.model import Run, Sample, Usage
 from experiments.plan import Arm, OpenLoop, Plan, PlannedJob
 from experiments.runner import Progress, Runner, Sender, Stopped, at_once
@@ -106,9 +107,9 @@ def run(of: Plan, stand: Stand, stop: threading.Event | None = None) -> Told:
 def test_the_arms_take_turns_after_a_warm_up() -> None:
     stand = Stand()
     told = run(plan(), stand)
-    order = [(turn, arm) for turn in range(3) for arm in range(2)]
+    order = [(turn, arm) for turn in range(3) for arm in order_of(plan(), turn)]
     assert [(one.turn, one.arm) for one, _ in told.runs] == order
-    assert [arm.method for arm, _ in stand.opened] == ["celery", "rabbitmq"] * 3
+    assert [arm.method for arm, _ in stand.opened] == [("celery", "rabbitmq")[arm] for _, arm in order]
     assert told.progress[-1].share == 1.0
     assert {one.figures.outages for one, _ in told.runs} == {2}
     assert {p.step for p in told.progress} >= {"warm-up, Celery, safe", "turn 2 of 2, RabbitMQ, safe"}

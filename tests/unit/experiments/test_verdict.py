@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from experiments.model import Experiment, FairnessRow, Run
+from experiments.model import Answer, Experiment, FairnessRow, Run
 from experiments.plan import Plan
 from experiments.report_tables import differences
 from experiments.totals import comparisons_of, totals_of
@@ -33,29 +33,34 @@ def test_a_burst_is_judged_by_throughput_who_by_how_much_and_how_surely() -> Non
     verdict = verdict_of(judged(a_plan(arms=ARMS[:2]), (200, 10, 20), (400, 10, 20)))
     (sentence,) = verdict.sentences
     assert sentence.startswith(
-        "“RabbitMQ, safe” ended 2.00 times as many jobs a second as “Celery, safe”: 400 against 200; 200 jobs a second"
-        " more, by its interval "
+        "“RabbitMQ, safe” ended 2.00 times as many jobs a second as “Celery, safe” (1.9"
     )
+    assert sentence.endswith(" times): 400 against 200.")
     assert verdict.line == sentence
     assert verdict.warnings == ()
 
 
 def test_the_first_arm_may_be_the_faster_one() -> None:
     (sentence,) = verdict_of(judged(a_plan(arms=ARMS[:2]), (400, 10, 20), (200, 10, 20))).sentences
-    assert sentence.startswith(
-        "“Celery, safe” ended 2.00 times as many jobs a second as “RabbitMQ, safe”: 400 against"
+    found = re.fullmatch(
+        "“Celery, safe” ended 2.00 times as many jobs a second as “RabbitMQ, safe”"
+        r" \((.*) to (.*) times\): 400 against 200\.",
+        sentence,
     )
-    low, high = (float(part) for part in sentence.rsplit("interval ", 1)[1].rstrip(".").split(" to "))
-    assert 0 < low < 200 < high
+    assert found is not None
+    assert 1.9 < float(found[1]) < 2 < float(found[2]) < 2.1
 
 
 def test_an_open_loop_is_judged_by_median_and_p99() -> None:
-    median, p99 = verdict_of(judged(an_open_plan(arms=ARMS[:2]), (100, 10, 80), (100, 30, 81))).sentences
+    plan = an_open_plan(arms=ARMS[:2], margin=0.1)
+    median, p99 = verdict_of(judged(plan, (100, 10, 80), (100, 30, 81))).sentences
     assert median.startswith(
-        "End to end, median: “Celery, safe” is faster than “RabbitMQ, safe”, 10.0 against 30.0 ms;"
+        "End to end, median: “RabbitMQ, safe” takes 3.00 times as long as “Celery, safe” (2.8"
     )
-    assert "takes 3.00 times as long" in median
-    assert p99.startswith("End to end, p99: no difference shown between “Celery, safe” (80.0 ms)")
+    assert median.endswith(" times): 30.0 against 10.0 ms.")
+    assert p99.startswith(
+        "End to end, p99: “Celery, safe” (80.0 ms) and “RabbitMQ, safe” (81.0 ms) are equal within 10 %"
+    )
 
 
 def test_each_pair_is_judged() -> None:
@@ -63,13 +68,30 @@ def test_each_pair_is_judged() -> None:
     assert len(verdict.sentences) == 3
 
 
-def test_two_equal_arms_show_no_difference_and_the_sentence_says_how_large_it_may_be() -> None:
+def test_two_equal_arms_are_equal_within_the_margin_and_the_sentence_says_how_large_a_ratio_may_be() -> None:
     (sentence,) = verdict_of(judged(a_plan(arms=[ARMS[0], ARMS[0]]), (200, 1, 1), (200, 1, 1))).sentences
-    assert (
-        "no difference shown between “Celery, safe 1” (200 jobs/s) and “Celery, safe 2” (200 jobs/s)"
-        in sentence
+    assert sentence.startswith(
+        "Throughput: “Celery, safe 1” (200 jobs/s) and “Celery, safe 2” (200 jobs/s) are equal within 5 %: the ratio is"
+        " 0.9"
     )
-    assert "anywhere from −" in sentence
+
+
+def test_what_is_not_known_is_said_with_what_would_tell() -> None:
+    plan = a_plan(arms=[ARMS[0], ARMS[0]], margin=0.01)
+    (sentence,) = verdict_of(judged(plan, (200, 1, 1), (200, 1, 1))).sentences
+    assert sentence.startswith(
+        "Throughput: not known whether “Celery, safe 1” (200 jobs/s) and “Celery, safe 2” (200 jobs/s) differ: the"
+        " ratio is 0.9"
+    )
+    assert sentence.endswith(" A difference of 10 % would have shown.")
+
+
+def test_where_the_repetitions_scatter_it_is_said_how_many_more_are_needed() -> None:
+    experiment = judged(a_plan(arms=[ARMS[0], ARMS[0]]), (200, 1, 1), (200, 1, 1))
+    (found,) = [one for one in experiment.comparisons if one.figure == "throughput"]
+    unknown = found.model_copy(update={"answer": Answer.UNKNOWN, "more": 7})
+    (sentence,) = verdict_of(experiment.model_copy(update={"comparisons": [unknown]})).sentences
+    assert sentence.endswith(" Repetitions needed to tell 10 %: 7 more.")
 
 
 @pytest.mark.parametrize("repetitions", [1, 2])
@@ -106,7 +128,7 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
         "It did not run to its end; this is of the turns that did.",
         "Jobs that had not ended in time: “Celery, safe”: 0, “RabbitMQ, safe”: 3, “Sync”: 0. They are in no latency and"
         " in no throughput, which look better for it.",
-        "Jobs begun once more without being asked to: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2.",
+        "Jobs that began again without being asked to: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2.",
         "Jobs that failed: “Celery, safe”: 5, “RabbitMQ, safe”: 5, “Sync”: 5. They count as ended.",
         "The broker was away while repetitions ran: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2. What they waited"
         " for it is in their figures.",
@@ -131,7 +153,7 @@ def test_after_a_cancellation_all_numbers_of_a_sentence_are_of_the_same_turns() 
     found = {"runs": runs, "totals": totals_of(plan, runs), "comparisons": comparisons_of(plan, runs)}
     (sentence,) = verdict_of(whole.model_copy(update=found)).sentences
     assert sentence.startswith(
-        "“RabbitMQ, safe” ended 1.98 times as many jobs a second as “Celery, safe”: 202 against 102; 100 jobs"
+        "“RabbitMQ, safe” ended 1.98 times as many jobs a second as “Celery, safe” (1.96 to 2.00 times): 202 against"
     )
 
 
