@@ -66,12 +66,12 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
     }
 
 
-@inspect_command(args=[("reset", bool)], signature="[reset]")  # type: ignore[untyped-decorator]
-def lab_usage(state: Any, reset: bool = False, **_: Any) -> dict[str, Any]:  # noqa: ARG001 - as each is called
+@inspect_command()  # type: ignore[untyped-decorator]
+def lab_usage(state: Any, **_: Any) -> dict[str, Any]:  # noqa: ARG001 - as each is called
     """What this worker and its processes have used since they began: `lab.usage.answer`. What its
     processes sent over connections of their own, as chords do, is not in it."""
     carried = with_broker(settings.celery_broker_url)
-    told = usage.answer(os.getpid(), carried, reset=reset)
+    told = usage.answer(os.getpid(), carried)
     return {**told, "pid": os.getpid(), "delivery": settings.delivery.value}
 
 

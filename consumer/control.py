@@ -31,7 +31,6 @@ class Order(BaseModel):
     Attributes:
         worker: the name of the one that is meant; None for all.
         task_id: the task to cancel.
-        reset: whether `usage` begins a new peak of memory.
         n: how many more or fewer jobs to run at once.
         kind, rate: which jobs to limit, and to how many starts, such as 10/m; 0 lifts the limit.
     """
@@ -39,7 +38,6 @@ class Order(BaseModel):
     command: Literal["ping", "picture", "usage", "cancel", "grow", "shrink", "rate_limit"]
     worker: str | None = None
     task_id: Annotated[str, Field(max_length=64)] = ""
-    reset: bool = False
     n: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
     kind: Annotated[str, Field(max_length=64)] = ""
     rate: Annotated[str, Field(max_length=32)] = ""
@@ -96,7 +94,7 @@ class Control:
             case "picture":
                 return self._picture()
             case "usage":
-                told = usage.answer(os.getpid(), self.traffic(), reset=order.reset)
+                told = usage.answer(os.getpid(), self.traffic())
                 return {**told, "pid": os.getpid(), "delivery": Delivery.SAFE.value}
             case "cancel":
                 self.cancel(order.task_id)

@@ -27,7 +27,11 @@ def summary(experiment: Experiment) -> str:
     """The verdict, the headline figures of all arms, and a line on how they came about."""
     plan, told = experiment.plan, verdict_of(experiment)
     lines = [f"{experiment.id}  {experiment.status}  {plan.title}".rstrip(), ""]
-    lines += [*told.sentences, *(f"Note: {warning}" for warning in told.warnings)]
+    lines += [
+        *(f"! {mark}" for mark in told.marks),
+        *told.sentences,
+        *(f"Note: {warning}" for warning in told.warnings),
+    ]
     if experiment.totals:
         labels = [label(plan, total.arm) for total in experiment.totals]
         rows = [

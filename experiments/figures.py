@@ -6,12 +6,17 @@ from typing import Final
 
 from experiments import curves
 from experiments.histogram import Histogram
-from experiments.model import METRICS, Figures, Sample, Spread, Usage
+from experiments.marks import clock_offset, sending_of
+from experiments.model import METRICS, Disturbance, Figures, Sample, Spread, Usage
 from experiments.plan import Plan, Reports
 from experiments.words import PART_TITLES, POINT_TITLES, title_of, unit_of
 from lab.status import TaskStatus
 
+UNDISTURBED: Final = Disturbance()
 ENDED: Final = frozenset({TaskStatus.DONE.value, TaskStatus.FAILED.value})
+ENOUGH: Final = {"p90": 100, "p99": 1_000, "p999": 10_000}
+"""How many jobs a percentile needs: with fewer it is hardly more than the longest one."""
+
 CLIENTS: Final = ("workers", "publisher")
 """The parts whose connections carry the method's own traffic."""
 
@@ -21,7 +26,6 @@ KEYS: Final = (
     *(f"cpu.{part}" for part in PART_TITLES),
     *(f"memory.{part}" for part in PART_TITLES),
     "per_job.bytes",
-    "per_job.frames",
 )
 TITLES: Final = {key: (title_of(key), unit_of(key)) for key in KEYS}
 """Each figure's English title and the unit it is shown in (memory is stored in bytes, shown in MiB)."""
@@ -51,7 +55,11 @@ def spans_of(sample: Sample, reports: Reports) -> dict[str, int]:
 
 
 def figures_of(
-    samples: Sequence[Sample], plan: Plan, begun_us: int, usage: Mapping[str, Usage], outages: int = 0
+    samples: Sequence[Sample],
+    plan: Plan,
+    begun_us: int,
+    usage: Mapping[str, Usage],
+    disturbance: Disturbance = UNDISTURBED,
 ) -> Figures:
     """The figures of one arm in one repetition.
 
@@ -60,7 +68,7 @@ def figures_of(
             when a job had ended.
         begun_us: when the repetition began, in microseconds since the epoch.
         usage: by part, as `Figures.usage` has it.
-        outages: how often the broker was away.
+        disturbance: what came from outside.
 
     Spreads are of the jobs that ended; those that were lost have no latency, and are counted instead.
     """
@@ -84,7 +92,9 @@ def figures_of(
         retries=sum(sample.retries for sample in samples),
         duplicates=sum(max(0, sample.attempts - 1 - sample.retries) for sample in samples),
         lost=lost,
-        outages=outages,
+        disturbance=disturbance,
+        clock_offset=clock_offset(samples),
+        **sending_of(samples, plan, begun_us),
         done_curve=curves.done(ends, len(samples), begun_us),
         throughput_curve=curves.throughput(ends, begun_us),
         depth_curve=curves.depth(samples, begun_us, horizon),
@@ -101,12 +111,16 @@ def values_of(figures: Figures) -> dict[str, float]:
     """Every figure of `KEYS` that this repetition has, by key; memory in bytes, CPU time in ms a job."""
     values = {"throughput": figures.throughput}
     for metric, spread in figures.spreads.items():
-        values |= {f"{metric}.{point}": getattr(spread, point) for point in POINT_TITLES}
+        values |= {
+            f"{metric}.{point}": getattr(spread, point)
+            for point in POINT_TITLES
+            if spread.count >= ENOUGH.get(point, 0)
+        }
     for part, used in figures.usage.items():
         if used.cpu_seconds is not None and figures.jobs:
             values[f"cpu.{part}"] = used.cpu_seconds * 1000 / figures.jobs
-        if used.peak_memory is not None:
-            values[f"memory.{part}"] = float(used.peak_memory)
+        if used.memory is not None:
+            values[f"memory.{part}"] = float(used.memory)
     values |= {f"per_job.{unit}": value for unit, value in figures.per_job.items()}
     return {key: values[key] for key in KEYS if key in values}
 
@@ -128,11 +142,8 @@ def _spread(histogram: Histogram) -> Spread:
 
 def _per_job(usage: Mapping[str, Usage], jobs: int) -> dict[str, float]:
     parts = [usage[part] for part in CLIENTS if part in usage]
-    counts = {
-        "bytes": _sum(count for part in parts for count in (part.bytes_in, part.bytes_out)),
-        "frames": _sum(count for part in parts for count in (part.frames_in, part.frames_out)),
-    }
-    return {unit: count / jobs for unit, count in counts.items() if count is not None and jobs}
+    carried = _sum(count for part in parts for count in (part.bytes_in, part.bytes_out))
+    return {"bytes": carried / jobs} if carried is not None and jobs else {}
 
 
 def _sum(counts: Iterable[int | None]) -> int | None:

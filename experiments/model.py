@@ -71,16 +71,16 @@ class Usage(_Part):
 
     Attributes:
         cpu_seconds: user and system, of all its processes.
-        peak_memory: bytes, the sum of its processes' peaks (pages that they share count in each).
-        bytes_in, bytes_out, frames_in, frames_out: of its connections to the broker, by its own count.
+        memory: bytes that its processes held together at the repetition's end (PSS).
+        bytes_in, bytes_out: of its connections to the broker, by its own count.
     """
 
+    model_config = ConfigDict(extra="ignore")  # what former versions measured as well
+
     cpu_seconds: float | None = None
-    peak_memory: int | None = None
+    memory: int | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None
-    frames_in: int | None = None
-    frames_out: int | None = None
 
 
 class Spread(_Part):
@@ -95,6 +95,23 @@ class Spread(_Part):
     max: float
 
 
+class Disturbance(_Part):
+    """What came from outside during a repetition.
+
+    Attributes:
+        foreign: the share of the machine's processors that went to programs which are not of the stand; None where
+            that cannot be told, as where the broker runs elsewhere.
+        outages: how often the broker was away.
+        restarts: workers of the arm that were not there at the begin.
+        others: tasks that are not of the experiment, and that workers of the arm's method began meanwhile.
+    """
+
+    foreign: float | None = None
+    outages: int = 0
+    restarts: int = 0
+    others: int = 0
+
+
 class Figures(_Part):
     """One arm's figures in one repetition.
 
@@ -102,11 +119,15 @@ class Figures(_Part):
         throughput: ended jobs a second, from the first due to the last end (`experiments.figures.end_us`).
         spreads: by metric.
         usage: by part: "workers", "api", "broker", "publisher".
-        per_job: "bytes" and "frames" between the method's clients and the broker, a job, both ways; empty where
-            they were not seen.
+        per_job: "bytes" between the method's clients and the broker, a job, both ways; empty where they were not
+            seen.
         per_worker: jobs ended, by worker.
         failed: jobs that FAILED; duplicates: begun once more without being asked to; lost: not ended in time.
-        outages: how often the broker was away meanwhile.
+        disturbance: what came from outside meanwhile.
+        sender_late: seconds that a job was due and nothing was sent, at the longest.
+        offered, done, backlog: in the second half of an open loop's sending, jobs a second that came and that ended,
+            and how many were under way at its end; None for a burst.
+        clock_offset: seconds by which a worker's clock is surely off; 0 where that cannot be told.
         done_curve: (seconds since the begin, share of jobs that have ended), at most 200 points.
         throughput_curve, depth_curve: (seconds, jobs a second) and (seconds, jobs published and not begun).
         latency_curve: (percentile from 0 to below 100, ms) of "end_to_end".
@@ -123,11 +144,24 @@ class Figures(_Part):
     retries: int = 0
     duplicates: int = 0
     lost: int = 0
-    outages: int = 0
+    disturbance: Disturbance = Disturbance()
+    sender_late: float = 0.0
+    offered: float | None = None
+    done: float | None = None
+    backlog: int = 0
+    clock_offset: float = 0.0
     done_curve: list[tuple[float, float]] = []
     throughput_curve: list[tuple[float, float]] = []
     depth_curve: list[tuple[float, float]] = []
     latency_curve: list[tuple[float, float]] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_former_versions(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "outages" in fields:
+            fields = dict(fields)
+            fields["disturbance"] = {"outages": fields.pop("outages")}
+        return fields
 
 
 class Run(_Part):
@@ -151,6 +185,16 @@ class Interval(_Part):
 def _as_interval(value: Any) -> Any:
     """Ratios of experiments that were stored when they had no interval are numbers."""
     return {"value": value} if isinstance(value, int | float) else value
+
+
+class Mark(_Part):
+    """What disturbed an arm, or bounds what is said of it: its worst repetition, and how bad that was, in the unit of
+    its kind (`experiments.marks`); `of` is what `value` is a part of."""
+
+    arm: int
+    turn: int
+    value: float
+    of: float | None = None
 
 
 class Total(_Part):
@@ -237,6 +281,7 @@ class Experiment(_Part):
     Attributes:
         status: PENDING (its turn has not come), IN_PROGRESS, DONE, FAILED, CANCELLED.
         environment: names and values: versions, system, processor, cores, memory, load at the begin, times.
+        marks: by kind, such as "foreign_load", "growing_queue", "late_sender".
         progress: 0 to 1; step: what it is doing, such as "turn 2 of 5, Celery, safe".
     """
 
@@ -258,6 +303,7 @@ class Experiment(_Part):
     runs: list[Run] = []
     totals: list[Total] = []
     comparisons: list[Comparison] = []
+    marks: dict[str, list[Mark]] = {}
 
     @property
     def ended(self) -> bool:

@@ -28,7 +28,7 @@ def _parts(content: Content, _: Translate) -> Iterable[str]:
     if content.state:
         yield f"**{plain(content.state)}**"
     yield f"## {plain(_('Verdict'))}"
-    yield _list(content.verdict.sentences)
+    yield _list([*(f"⚠ {mark}" for mark in content.verdict.marks), *content.verdict.sentences])
     if content.verdict.warnings:
         yield _list(f"⚠ {warning}" for warning in content.verdict.warnings)
     for section in content.sections:

@@ -6,12 +6,14 @@ from typing import Final
 from experiments.between import Between, Change
 from experiments.charts.svg import sample
 from experiments.figures import values_of
+from experiments.marks import marks_of_run
 from experiments.model import METRICS, Comparison, Experiment, Interval, Total, label
 from experiments.plan import Plan
 from experiments.tables import NOTHING, Cell, Column, Row, Table, plain
 from experiments.verdict import is_sound
 from experiments.words import (
     GLANCE,
+    MARK_TITLES,
     METRIC_TITLES,
     N_,
     OUTCOME_TITLES,
@@ -20,6 +22,7 @@ from experiments.words import (
     Translate,
     answer_text,
     bounds_text,
+    mark_text,
     named,
     number,
     ratio_bounds,
@@ -32,7 +35,6 @@ from experiments.words import (
 _COSTS: Final = (
     *(f"{kind}.{part}" for kind in ("cpu", "memory") for part in PART_TITLES),
     "per_job.bytes",
-    "per_job.frames",
 )
 _COMPARED: Final = (
     *GLANCE,
@@ -128,15 +130,23 @@ def changes(found: Between, _: Translate) -> list[Table]:
 def repetitions(experiment: Experiment, _: Translate) -> Table:
     """The first figures of each repetition, as they came."""
     keys = ("throughput", "end_to_end.p50", "end_to_end.p99")
+    marked = any(marks_of_run(run) for run in experiment.runs if run.turn > 0)
     rows = []
     for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
         values = values_of(run.figures)
         if run.turn > 0:
             cells = (shown(key, values[key], _) if key in values else NOTHING for key in keys)
-            rows.append((str(run.turn), label(experiment.plan, run.arm, _), *cells))
+            marks = "; ".join(
+                f"{_(MARK_TITLES[kind])}: {mark_text(kind, mark, _)}"
+                for kind, mark in marks_of_run(run).items()
+            )
+            rows.append(
+                (str(run.turn), label(experiment.plan, run.arm, _), *cells, *([marks] if marked else []))
+            )
     titles = (f"{title_of(key, _)}, {unit_of(key, _)}" for key in keys)
     caption = _(N_("Each repetition"))
-    return plain(caption, (_(N_("Repetition")), _(N_("Contender")), *titles), rows)
+    last = [_(N_("Marks"))] if marked else []
+    return plain(caption, (_(N_("Repetition")), _(N_("Contender")), *titles, *last), rows)
 
 
 def _figures(

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Final
 
 from experiments import intervals
-from experiments.figures import KEYS, values_of
+from experiments.figures import ENOUGH, KEYS, values_of
 from experiments.model import Answer, Comparison, Figures, Run, Total
 from experiments.plan import OpenLoop, Plan, Work
 
@@ -22,10 +22,12 @@ _DIGITS: Final = 0.001
 
 
 def headline(plan: Plan) -> tuple[str, ...]:
-    """The figures that the verdict goes by: how fast a burst is done, how long jobs of an open loop take."""
-    if isinstance(plan.arrival, OpenLoop):
-        return ("end_to_end.p50", "end_to_end.p99")
-    return ("throughput",)
+    """The figures that the verdict goes by: how fast a burst is done, how long jobs of an open loop take, as far as
+    there are enough of them to tell."""
+    if not isinstance(plan.arrival, OpenLoop):
+        return ("throughput",)
+    tail = next((point for point in ("p99", "p90") if plan.count >= ENOUGH[point]), None)
+    return ("end_to_end.p50", *([f"end_to_end.{tail}"] if tail else []))
 
 
 def counted(runs: Iterable[Run], arm: int) -> list[Run]:
@@ -55,7 +57,7 @@ def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
                 duplicates=sum(run.figures.duplicates for run in mine),
                 lost=sum(run.figures.lost for run in mine),
                 unsound=sum(_is_unsound(plan, run.figures) for run in mine),
-                disturbed=sum(run.figures.outages > 0 for run in mine),
+                disturbed=sum(run.figures.disturbance.outages > 0 for run in mine),
             )
         )
     return totals

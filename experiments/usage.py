@@ -1,6 +1,7 @@
 """What the parts of a stand use during a repetition: workers, API, broker and whoever publishes."""
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -9,13 +10,13 @@ from urllib.parse import urlsplit
 import psutil
 import requests
 
-from experiments.model import Usage
+from experiments.model import Disturbance, Usage
 from experiments.plan import Arm
 from lab import management
 from lab.exposure import is_loopback
 from lab.settings import Settings
 from lab.traffic import with_broker
-from lab.usage import cpu_seconds, peak_memory, reset_peak
+from lab.usage import cpu_seconds, memory
 from transports.control import Control, ControlError, WorkerUsage
 
 _COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out")
@@ -24,9 +25,8 @@ _COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out")
 class UsageMeter:
     """Asks everybody for their figures before and after; what is between is the repetition's.
 
-    What cannot be seen from here, or began to count anew in between, is None: so are the workers' figures where
-    others answer at the end than at the begin, and the peak of memory where none could be begun.
-    `cpu_seconds` are counted in ticks of the kernel's clock, 10 ms each.
+    What cannot be seen from here, or began to count from zero in between, is None: so are the workers' figures where
+    others answer at the end than at the begin. `cpu_seconds` are counted in ticks of the kernel's clock, 10 ms each.
 
     Args:
         controls: by method, of the methods with workers.
@@ -40,22 +40,18 @@ class UsageMeter:
         self._workers: dict[tuple[str, int | None], WorkerUsage] = {}
         self._others: dict[str, Usage] = {}
         self._broker_pids: list[int] = []
+        self._machine = (0.0, 0.0)
+        self._foreign: float | None = None
+        self._restarts = 0
 
     def begin(self, arm: Arm) -> None:
-        """Before the first job of a repetition of `arm`: notes the figures, and begins new peaks of memory."""
+        """Before the first job of a repetition of `arm`: notes the figures."""
         self._arm = arm
-        self._workers = self._workers_now(arm, reset=True)
+        self._restarts = 0
+        self._workers = self._workers_now(arm)
         self._broker_pids = local_nodes(self._settings, read_nodes(self._settings))
-        me, server = os.getpid(), api_server()
-        anew = {
-            "publisher": reset_peak(me),
-            "api": server is not None and reset_peak(server, me),
-            "broker": all(reset_peak(pid) for pid in self._broker_pids),
-        }
-        self._others = {
-            part: used if anew[part] else used.model_copy(update={"peak_memory": None})
-            for part, used in self._others_now().items()
-        }
+        self._others = self._others_now()
+        self._machine = machine_seconds()
 
     def end(self) -> dict[str, Usage]:
         """After its last job: what "workers" (those of the arm's method and delivery), "api", "broker" and
@@ -66,23 +62,40 @@ class UsageMeter:
         """
         if self._arm is None:
             raise RuntimeError("the meter was not begun")
+        machine, since = machine_seconds()
         used = {part: _between(self._others[part], now) for part, now in self._others_now().items()}
         if self._arm.method in self._controls:
             used["workers"] = self._workers_between(self._arm)
         self._arm = None
+        self._foreign = self._share(used, machine - self._machine[0], since - self._machine[1])
         return used
+
+    def disturbance(self) -> Disturbance:
+        """What came from outside between the last begin and its end."""
+        return Disturbance(foreign=self._foreign, restarts=self._restarts)
+
+    def _share(self, used: Mapping[str, Usage], spent: float, seconds: float) -> float | None:
+        """The share of the processors that went to others than those who have `used` some of the `spent` seconds."""
+        own = [part.cpu_seconds for part in used.values()]
+        # A database server or Redis would be taken for somebody else.
+        seen = self._settings.database_url.startswith("sqlite") and (
+            self._settings.celery_broker_url == self._settings.rmq_url
+        )
+        if seconds <= 0 or None in own or not seen:
+            return None
+        left = spent - sum(part for part in own if part is not None)
+        return max(0.0, left / (seconds * (os.cpu_count() or 1)))
 
     def _workers_between(self, arm: Arm) -> Usage:
         now = self._workers_now(arm)
         if now.keys() != self._workers.keys():
             now |= self._workers_now(arm, everybody=True)
+        self._restarts = len(now.keys() - self._workers.keys())
         if now.keys() != self._workers.keys():
             return Usage()  # who missed a question, ended or began: their share of the jobs cannot be told
         return _sum(_between(_plain(self._workers[who]), _plain(told)) for who, told in now.items())
 
-    def _workers_now(
-        self, arm: Arm, *, reset: bool = False, everybody: bool = False
-    ) -> dict[tuple[str, int | None], WorkerUsage]:
+    def _workers_now(self, arm: Arm, *, everybody: bool = False) -> dict[tuple[str, int | None], WorkerUsage]:
         """What those of the arm's workers have used that answer; `everybody` is waited for longer than for as
         many as have answered before."""
         if arm.method not in self._controls:
@@ -90,7 +103,7 @@ class UsageMeter:
         told: list[WorkerUsage] = []
         enough = None if everybody else self._answering.get(arm.method)
         with suppress(ControlError):
-            told = self._controls[arm.method].usage(reset=reset, enough=enough)
+            told = self._controls[arm.method].usage(enough=enough)
         if told:
             self._answering[arm.method] = max(len(told), self._answering.get(arm.method, 0))
         return {(one.name, one.pid): one for one in told if one.delivery == arm.delivery.value}
@@ -100,20 +113,26 @@ class UsageMeter:
         carried = with_broker(self._settings.rmq_url)
         publisher = Usage(
             cpu_seconds=cpu_seconds(me),
-            peak_memory=peak_memory(me),
+            memory=memory(me),
             bytes_in=carried.bytes_in,
             bytes_out=carried.bytes_out,
         )
         server = api_server()
         api = Usage()
         if server is not None:
-            api = Usage(cpu_seconds=cpu_seconds(server, me), peak_memory=peak_memory(server, me))
+            api = Usage(cpu_seconds=cpu_seconds(server, me), memory=memory(server, me))
         return {"publisher": publisher, "api": api, "broker": self._broker_now()}
 
     def _broker_now(self) -> Usage:
-        return _sum(
-            Usage(cpu_seconds=cpu_seconds(pid), peak_memory=peak_memory(pid)) for pid in self._broker_pids
-        )
+        return _sum(Usage(cpu_seconds=cpu_seconds(pid), memory=memory(pid)) for pid in self._broker_pids)
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Processor seconds that all processes of the machine have used since it started, and the monotonic clock. The
+    kernel's interrupts are nobody's; what a neighbour machine took of the processors is somebody else's."""
+    times = psutil.cpu_times()
+    spent = times.user + times.nice + times.system + getattr(times, "steal", 0.0)
+    return float(spent), time.monotonic()
 
 
 def api_server() -> int | None:
@@ -159,7 +178,7 @@ def _plain(told: WorkerUsage) -> Usage:
 
 def _between(before: Usage, after: Usage) -> Usage:
     """What was used from `before` to `after`."""
-    found: dict[str, Any] = {"peak_memory": None if before.peak_memory is None else after.peak_memory}
+    found: dict[str, Any] = {"memory": after.memory}
     for name in _COUNTED:
         was, now = getattr(before, name), getattr(after, name)
         found[name] = None if was is None or now is None or now < was else now - was

@@ -6,13 +6,15 @@ from typing import Final
 
 from experiments.fairness_values import state_of
 from experiments.intervals import MINIMUM
-from experiments.model import Answer, Comparison, Experiment
+from experiments.model import Answer, Comparison, Experiment, Mark
 from experiments.plan import Plan, Work
 from experiments.totals import headline
 from experiments.words import (
+    MARK_SENTENCES,
     N_,
     Translate,
     fairness_title,
+    mark_text,
     named,
     number,
     percent,
@@ -65,34 +67,39 @@ _OTHERS: Final = N_(
     "The intervals of %(figures)s hold all together; the others each by itself, so that with many of them a few will"
     " show a difference by chance."
 )
-_AWAY: Final = N_(
-    "The broker was away while repetitions ran: %(counts)s. What they waited for it is in their figures."
-)
 _CHANGED: Final = N_("Changed while it ran: %(rows)s. The figures are of both.")
 _UNEQUAL: Final = N_("Not alike for all: %(rows)s. What differs there is in the figures too.")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Sentences on the headline figures, each pair of arms in turn, and warnings on how far they go."""
+    """What disturbed the experiment, before anything else; sentences on the headline figures, each pair of arms in
+    turn; and warnings on how far they go."""
 
+    marks: tuple[str, ...]
     sentences: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
     def line(self) -> str:
-        """The verdict where there is room for one sentence."""
-        return self.sentences[0] if self.sentences else ""
+        """The verdict where there is room for one line."""
+        return " ".join((*self.marks[:1], *self.sentences[:1]))
 
 
 def verdict_of(experiment: Experiment, _: Translate = untranslated) -> Verdict:
     """The verdict on `experiment`, in the language of `_`."""
-    return Verdict(tuple(_sentences(experiment, _)), tuple(_warnings(experiment, _)))
+    marks = tuple(_marked(experiment, kind, marks, _) for kind, marks in experiment.marks.items())
+    return Verdict(marks, tuple(_sentences(experiment, _)), tuple(_warnings(experiment, _)))
 
 
 def remark_on_differences(plan: Plan, _: Translate = untranslated) -> str:
     """How far the intervals of differences within an experiment go."""
     return _(_OTHERS) % {"figures": ", ".join(title_of(key, _) for key in headline(plan))}
+
+
+def _marked(experiment: Experiment, kind: str, marks: Iterable[Mark], _: Translate) -> str:
+    told = ", ".join(f"{named(experiment.plan, one.arm, _)}: {mark_text(kind, one, _)}" for one in marks)
+    return _(MARK_SENTENCES[kind]) % {"told": told}
 
 
 def _sentences(experiment: Experiment, _: Translate) -> list[str]:
@@ -172,8 +179,6 @@ def _warnings(experiment: Experiment, _: Translate) -> Iterable[str]:
     for name, sentence in (("lost", _LOST), ("duplicates", _DUPLICATES), ("failed", _FAILED)):
         if _is_said(experiment, name):
             yield _(sentence) % {"counts": _counts(experiment, name, _)}
-    if any(total.disturbed for total in experiment.totals):
-        yield _(_AWAY) % {"counts": _counts(experiment, "disturbed", _)}
     rows = experiment.fairness
     changed = [row.key for row in rows if row.changed]
     unequal = [row.key for row in rows if not row.changed and state_of(row, experiment.plan) == "differs"]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.model import Answer, Interval, label
+from experiments.model import Answer, Interval, Mark, label
 from experiments.plan import Plan
 from transports.methods import N_ as N_
 
@@ -85,6 +85,39 @@ ENVIRONMENT_TITLES: Final = {
     "broker": N_("Broker"),
     "broker_platform": N_("Runs the broker"),
 }
+MARK_TITLES: Final = {
+    "foreign_load": N_("other programs"),
+    "growing_queue": N_("more came than was done"),
+    "late_sender": N_("late sender"),
+    "clock_offset": N_("clocks differ"),
+    "outages": N_("broker away"),
+    "restarts": N_("worker restarted"),
+    "other_tasks": N_("other tasks"),
+}
+MARK_SENTENCES: Final = {
+    "foreign_load": N_(
+        "Other programs took a share of the machine: %(told)s. The figures are not of the contenders alone."
+    ),
+    "growing_queue": N_(
+        "More came than was done, and the queue grew: %(told)s. Latencies say how long it ran, not how fast a"
+        " contender is."
+    ),
+    "late_sender": N_(
+        "The sender was late: %(told)s. Latency counts from when a job was due, so it has the sender's share in it."
+    ),
+    "clock_offset": N_(
+        "A worker's clock differs from the sender's: %(told)s. Spans between the two are wrong by that."
+    ),
+    "outages": N_("The broker was away: %(told)s. What jobs waited for it is in the figures."),
+    "restarts": N_("Workers restarted: %(told)s."),
+    "other_tasks": N_("Workers ran tasks that are not of the experiment: %(told)s."),
+}
+_MARK_VALUES: Final = {
+    "foreign_load": N_("%(value)s %%"),
+    "growing_queue": N_("%(of)s/s offered, %(value)s/s done"),
+    "late_sender": N_("up to %(value)s s"),
+    "clock_offset": N_("%(value)s s"),
+}
 GLANCE: Final = (
     "throughput",
     "end_to_end.p50",
@@ -103,8 +136,8 @@ _LONG_MS: Final = 10_000
 _DECIMAL: Final = N_("1.5")
 _THROUGHPUT: Final = N_("Throughput")
 _CPU: Final = N_("CPU time a job, %(part)s")
-_MEMORY: Final = N_("Peak memory, %(part)s")
-_PER_JOB: Final = {"bytes": N_("Bytes a job"), "frames": N_("AMQP frames a job")}
+_MEMORY: Final = N_("Memory, %(part)s")
+_PER_JOB: Final = {"bytes": N_("Bytes a job")}
 _ANSWERS: Final = {
     Answer.DIFFERS: N_("differs"),
     Answer.EQUAL: N_("equal within %(margin)s %%"),
@@ -114,7 +147,6 @@ _BOUNDS: Final = N_("%(low)s to %(high)s")
 _UNITS: Final = {
     "throughput": N_("jobs/s"),
     "bytes": N_("bytes"),
-    "frames": N_("frames"),
     "ms": N_("ms"),
     "s": N_("s"),
     "memory": N_("MiB"),
@@ -211,6 +243,18 @@ def ratio_bounds(ratio: Interval, _: Translate = untranslated) -> str:
     if ratio.low is None or ratio.high is None:
         return ""
     return _(_BOUNDS) % {"low": number(ratio.low, _), "high": number(ratio.high, _)}
+
+
+def mark_text(kind: str, mark: Mark, _: Translate = untranslated) -> str:
+    """How bad it was: "23 %", "300/s offered, 40/s done", a count."""
+    value = mark.value
+    if kind == "growing_queue":
+        value = (mark.of or 0.0) - value
+    elif kind == "foreign_load":
+        value *= 100
+    text = _(_MARK_VALUES[kind]) if kind in _MARK_VALUES else "%(value)s"
+    places = 0 if kind not in _MARK_VALUES or kind == "foreign_load" else 3
+    return text % {"value": number(round(value, places), _), "of": number(mark.of or 0.0, _)}
 
 
 def answer_text(answer: Answer, margin: float, _: Translate = untranslated) -> str:

@@ -24,8 +24,8 @@ def a_plan(**changes: object) -> Plan:
 
 
 def an_open_plan(**changes: object) -> Plan:
-    """200 jobs at 100 a second over three arms, five times."""
-    return a_plan(**{"arrival": OpenLoop(law="open", rate=100.0, spacing="even"), **changes})
+    """1,000 jobs at 100 a second over three arms, five times."""
+    return a_plan(**{"jobs": 1_000, "arrival": OpenLoop(law="open", rate=100.0, spacing="even"), **changes})
 
 
 def a_sample(index: int = 0, due: int = 0, **changes: object) -> Sample:
@@ -76,13 +76,13 @@ def samples_of(plan: Plan, arm: int, turn: int, slower_us: int = 0) -> list[Samp
 def usage_of(plan: Plan, arm: int) -> dict[str, Usage]:
     """What the parts of the stand used."""
     if plan.arms[arm].method == "sync":
-        return {"api": Usage(cpu_seconds=2.0, peak_memory=90 << 20)}
-    seen = Usage(cpu_seconds=1.5, peak_memory=120 << 20, bytes_in=90_000, bytes_out=10_000)
+        return {"api": Usage(cpu_seconds=2.0, memory=90 << 20)}
+    seen = Usage(cpu_seconds=1.5, memory=120 << 20, bytes_in=90_000, bytes_out=10_000)
     return {
-        "workers": seen.model_copy(update={"frames_in": 600, "frames_out": 200}),
-        "api": Usage(cpu_seconds=1.0, peak_memory=80 << 20),
+        "workers": seen,
+        "api": Usage(cpu_seconds=1.0, memory=80 << 20),
         "broker": Usage(cpu_seconds=0.5),
-        "publisher": seen.model_copy(update={"frames_in": 200, "frames_out": 600}),
+        "publisher": seen,
     }
 
 
@@ -136,7 +136,7 @@ def _whole(plan_json: str) -> Experiment:
 
 def bare_run(turn: int, arm: int, throughput: float, p50: float, p99: float) -> Run:
     """A run of which only the headline figures matter."""
-    spread = Spread(count=200, mean=p50, p50=p50, p90=p99, p99=p99, p999=p99, max=p99)
+    spread = Spread(count=1_000, mean=p50, p50=p50, p90=p99, p99=p99, p999=p99, max=p99)
     figures = FiguresModel(
         jobs=200,
         seconds=1.0,

@@ -104,10 +104,10 @@ def test_only_the_settings_read_the_environment() -> None:
                 assert not re.search(r"\benviron\b", path.read_text()), path.relative_to(ROOT)
 
 
-def test_no_file_grows_beyond_three_hundred_lines() -> None:
+def test_no_file_grows_beyond_four_hundred_lines() -> None:
     for room in MAY_IMPORT:
         for path in _files(room):
-            assert len(path.read_text().splitlines()) <= 300, path.relative_to(ROOT)
+            assert len(path.read_text().splitlines()) <= 400, path.relative_to(ROOT)
 
 
 def test_the_consumer_can_be_read_in_one_sitting() -> None:

@@ -50,10 +50,8 @@ class CeleryControl(Control):
         replies = self._broadcast("lab_picture", {}, None, timeout)
         return [read_picture(self.name, worker, _plain(told)) for worker, told, _ in replies]
 
-    def usage(
-        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
-    ) -> list[WorkerUsage]:
-        replies = self._broadcast("lab_usage", {"reset": reset}, None, timeout, enough)
+    def usage(self, *, enough: int | None = None, timeout: float = 1.0) -> list[WorkerUsage]:
+        replies = self._broadcast("lab_usage", {}, None, timeout, enough)
         return [read_usage(worker, told) for worker, told, _ in replies]
 
     def ping(self, timeout: float = 1.0) -> list[Answer]:

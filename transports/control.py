@@ -85,8 +85,8 @@ class WorkerUsage(BaseModel):
 
     Attributes:
         cpu_seconds: user and system, of all its processes.
-        peak_memory: bytes, the sum of its processes' peaks since the last `reset`.
-        bytes_in, bytes_out, frames_in, frames_out: of its connections to the broker.
+        memory: bytes that its processes hold together (PSS).
+        bytes_in, bytes_out: of its connections to the broker.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -95,11 +95,9 @@ class WorkerUsage(BaseModel):
     pid: int | None = None
     delivery: str | None = None
     cpu_seconds: float | None = None
-    peak_memory: int | None = None
+    memory: int | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None
-    frames_in: int | None = None
-    frames_out: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,11 +131,8 @@ class Control(ABC):
         """All workers that answer, by one broadcast."""
 
     @abstractmethod
-    def usage(
-        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
-    ) -> list[WorkerUsage]:
-        """What all workers have used, by one broadcast that ends early when `enough` have answered. `reset`
-        has each begin a new peak of memory."""
+    def usage(self, *, enough: int | None = None, timeout: float = 1.0) -> list[WorkerUsage]:
+        """What all workers have used, by one broadcast that ends early when `enough` have answered."""
 
     @abstractmethod
     def ping(self, timeout: float = 1.0) -> list[Answer]:

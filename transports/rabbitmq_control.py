@@ -55,10 +55,8 @@ class RabbitMQControl(Control):
         found = [read_picture(self.name, reply["name"], {**NOT_BY_HAND, **reply}) for reply, _ in told]
         return found + [tutorial_picture(number) for number in range(1, tutorials + 1)]
 
-    def usage(
-        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
-    ) -> list[WorkerUsage]:
-        told = self._ask({"command": "usage", "reset": reset}, timeout, enough)
+    def usage(self, *, enough: int | None = None, timeout: float = 1.0) -> list[WorkerUsage]:
+        told = self._ask({"command": "usage"}, timeout, enough)
         return [read_usage(reply["name"], reply) for reply, _ in told]
 
     def ping(self, timeout: float = 1.0) -> list[Answer]:

@@ -115,6 +115,18 @@ class ExperimentQueries:
         """The number of the newest entry in any task's history; 0 where there is none."""
         return self._all(sa.select(sa.func.max(task_events.c.id)))[0][0] or 0
 
+    def begun_by_others(self, experiment_id: str, method: str, event_id: int) -> int:
+        """How many tasks of `method` that are not the experiment's workers have begun since that entry."""
+        others = sa.func.coalesce(tasks.c.experiment_id, "") != experiment_id
+        query = (
+            sa.select(sa.func.count(sa.distinct(task_events.c.num)))
+            .select_from(task_events.join(tasks, tasks.c.num == task_events.c.num))
+            .where(task_events.c.id > event_id, task_events.c.status == TaskStatus.IN_PROGRESS.value)
+            .where(tasks.c.method == method, others)
+        )
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar_one()
+
     def ends_after(self, event_id: int) -> tuple[int, list[int]]:
         """The numbers of the tasks that have ended since that entry, and the number of the newest one."""
         query = sa.select(task_events.c.id, task_events.c.num, task_events.c.status)

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,7 +12,8 @@ from api.database import take_turn, writing
 from api.experiments.queries import OPEN, ExperimentQueries
 from api.models import counters, experiment_runs, experiments, outbox, tasks
 from api.store import KeyReused
-from experiments.model import Comparison, FairnessRow, Run, Total
+from experiments.marks import marks_of
+from experiments.model import Comparison, FairnessRow, Mark, Run, Total
 from experiments.plan import Plan
 from experiments.totals import comparisons_of, totals_of
 from lab.clock import now_us
@@ -148,11 +150,15 @@ class ExperimentRows(ExperimentQueries):
         error: str | None,
         totals: Sequence[Total],
         comparisons: Sequence[Comparison],
+        marks: Mapping[str, Sequence[Mark]] = MappingProxyType({}),
     ) -> bool:
         """Ends an experiment that is under way; False where it has ended already."""
         outcome = {
             "totals": [total.model_dump(mode="json") for total in totals],
             "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
+            "marks": {
+                kind: [mark.model_dump(mode="json") for mark in found] for kind, found in marks.items()
+            },
         }
         values = {"status": status, "error": error, "outcome": outcome, "finished_us": now_us(), "step": ""}
         return self._change(
@@ -191,4 +197,5 @@ def conclude(rows: ExperimentRows, experiment_id: str, status: str, error: str |
     if found is None or found.status != "IN_PROGRESS" or (found := rows.get(experiment_id)) is None:
         return False
     totals, comparisons = totals_of(found.plan, found.runs), comparisons_of(found.plan, found.runs)
-    return rows.finish(experiment_id, status, error, totals, comparisons)
+    marks = marks_of(found.plan, found.runs)
+    return rows.finish(experiment_id, status, error, totals, comparisons, marks)

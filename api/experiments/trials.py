@@ -20,7 +20,7 @@ from api.moves import NewTask
 from api.relay import Relay, job_of
 from api.store import Row, Store
 from experiments.equalise import is_fixed
-from experiments.model import Sample, Usage
+from experiments.model import Disturbance, Sample, Usage
 from experiments.plan import KIND, Arm, Plan, PlannedJob, Reports, Work
 from experiments.runner import at_once
 from experiments.sampling import samples_of
@@ -90,7 +90,7 @@ class BrokeredTrial:
         self._own: set[int] = set()
         self._others: set[int] = set()
         self._ended = 0
-        self._seen = 0
+        self._seen = self._first_event = 0
         self.beside = desk.plan.reports is Reports.BESIDE
         self._ready: deque[Job] = deque()
         self._published: dict[int, int] = {}
@@ -110,7 +110,7 @@ class BrokeredTrial:
                 for row in self._store(jobs[start : start + most], None):
                     job = job_of(row, self._desk.secret)
                     self._ready.append(job.model_copy(update={"beside": True}))
-        self._seen = self._desk.rows.last_event()
+        self._seen = self._first_event = self._desk.rows.last_event()
         self._desk.meter.begin(self.arm)
 
     def send(self, jobs: Sequence[PlannedJob]) -> int:
@@ -167,10 +167,12 @@ class BrokeredTrial:
         """What the stand has used since this trial was prepared."""
         return self._desk.meter.end()
 
-    def outages(self) -> int:
-        """How often the broker has been away since this trial was made; it may have been so from its begin."""
+    def disturbance(self) -> Disturbance:
+        """What came from outside since this trial was prepared. The broker may have been away from its begin."""
         over_rabbitmq = queue_of(self._desk.settings, self.arm) is not None
-        return self._desk.watch.losses - self._losses if over_rabbitmq else 0
+        outages = self._desk.watch.losses - self._losses if over_rabbitmq else 0
+        others = self._desk.rows.begun_by_others(self._desk.experiment_id, self.arm.method, self._first_event)
+        return self._desk.meter.disturbance().model_copy(update={"outages": outages, "others": others})
 
     def close(self) -> None:
         """Cancels what has not ended; where the whole experiment is to end, `cancel_all` does that at last."""

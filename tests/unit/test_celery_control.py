@@ -23,7 +23,7 @@ def test_all_commands_are_registered_and_none_changes_the_worker() -> None:
 
 
 def test_the_usage_is_that_of_the_process_and_its_connections() -> None:
-    used = Panel.data["lab_usage"](SimpleNamespace(), reset=False)
+    used = Panel.data["lab_usage"](SimpleNamespace())
     assert used["cpu_seconds"] > 0
     assert (used["bytes_in"], used["bytes_out"]) == (0, 0)
     assert used["delivery"] == "safe"

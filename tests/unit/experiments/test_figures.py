@@ -131,16 +131,16 @@ def test_a_stall_stands_in_the_p99_of_what_was_due_meanwhile() -> None:
     assert figures_of(samples, a_plan(reports=IN_PATH), BEGUN, {}).spreads["end_to_end"].p99 > 4_800
 
 
-def test_bytes_and_frames_a_job_are_of_the_methods_clients_in_both_directions() -> None:
+def test_bytes_a_job_are_of_the_methods_clients_in_both_directions() -> None:
     figures = figures_of(samples_of(a_plan(), 0, 1), a_plan(), BEGUN, usage_of(a_plan(), 0))
-    assert figures.per_job == {"bytes": 1_000.0, "frames": 8.0}
+    assert figures.per_job == {"bytes": 1_000.0}
     assert figures_of(samples_of(a_plan(), 2, 1), a_plan(), BEGUN, usage_of(a_plan(), 2)).per_job == {}
 
 
 def test_traffic_that_was_seen_on_one_side_only_is_not_told() -> None:
     usage = {
-        "workers": Usage(bytes_in=1, bytes_out=2, frames_in=1, frames_out=1),
-        "publisher": Usage(frames_in=1),
+        "workers": Usage(bytes_in=1, bytes_out=2),
+        "publisher": Usage(bytes_in=1),
     }
     assert figures_of([a_sample()], a_plan(), BEGUN, usage).per_job == {}
 
@@ -153,7 +153,7 @@ def test_values_are_by_key_and_cpu_time_is_a_jobs() -> None:
     assert list(values) == [key for key in KEYS if key in values]
     assert set(TITLES) == set(KEYS)
     assert TITLES["end_to_end.p999"] == ("End to end, p99.9", "ms")
-    assert TITLES["memory.broker"] == ("Peak memory, broker", "MiB")
+    assert TITLES["memory.broker"] == ("Memory, broker", "MiB")
 
 
 def test_curves_of_many_jobs_have_at_most_two_hundred_points_and_lose_nothing() -> None:
@@ -175,3 +175,12 @@ def test_a_short_peak_of_the_queue_is_in_its_curve() -> None:
     curve = curves.depth([*peak, *calm], BEGUN, BEGUN + 2_000_000)
     assert max(level for _at, level in curve) >= 300
     assert curve[-1][1] <= 1
+
+
+@pytest.mark.parametrize(
+    ("jobs", "told"),
+    [(99, {"p50", "max"}), (100, {"p50", "p90", "max"}), (1_000, {"p50", "p90", "p99", "max"})],
+)
+def test_a_percentile_of_too_few_jobs_is_not_told(jobs: int, told: set[str]) -> None:
+    values = values_of(figures_of([a_sample(index) for index in range(jobs)], a_plan(), BEGUN, {}))
+    assert {key.partition(".")[2] for key in values if key.startswith("queue.")} == told

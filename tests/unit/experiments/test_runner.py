@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from experiments.arrivals import order_of
-from experiments.model import Run, Sample, Usage
+from experiments.model import Disturbance, Run, Sample, Usage
 from experiments.plan import Arm, OpenLoop, Plan, PlannedJob
 from experiments.runner import Progress, Runner, Sender, Stopped, at_once
 from lab.clock import now_us
@@ -23,6 +23,7 @@ class Trial:
         self._lag, self._lost, self._on_send = lag, lost, on_send
         self.prepared: tuple[int, int] = (0, 0)
         self.takes = 1_000_000
+        self.foreign: float | None = 0.0
 
     def prepare(self, jobs: Sequence[PlannedJob]) -> None:
         self.prepared = len(jobs), now_us()
@@ -63,8 +64,8 @@ class Trial:
     def usage(self) -> Mapping[str, Usage]:
         return {"workers": Usage(cpu_seconds=1.0)}
 
-    def outages(self) -> int:
-        return 2
+    def disturbance(self) -> Disturbance:
+        return Disturbance(outages=2, foreign=self.foreign)
 
     def close(self) -> None:
         self.closed += 1
@@ -111,8 +112,38 @@ def test_the_arms_take_turns_after_a_warm_up() -> None:
     assert [(one.turn, one.arm) for one, _ in told.runs] == order
     assert [arm.method for arm, _ in stand.opened] == [("celery", "rabbitmq")[arm] for _, arm in order]
     assert told.progress[-1].share == 1.0
-    assert {one.figures.outages for one, _ in told.runs} == {2}
+    assert {one.figures.disturbance.outages for one, _ in told.runs} == {2}
     assert {p.step for p in told.progress} >= {"warm-up, Celery, safe", "turn 2 of 2, RabbitMQ, safe"}
+
+
+def busy(shares: Sequence[float]) -> Stand:
+    """A stand on whose machine other programs take these shares, trial by trial."""
+    left = iter(shares)
+
+    def trial() -> Trial:
+        made = Trial()
+        made.foreign = next(left, 0.0)
+        return made
+
+    return Stand(trial)
+
+
+def test_a_turn_during_which_other_programs_took_the_machine_is_run_again() -> None:
+    stand = busy([0.5, 0.0, 0.0, 0.2])  # the warm-up's does not matter
+    told = run(plan(repetitions=1), stand)
+    assert [one.turn for one, _ in told.runs] == [0, 0, 1, 1]
+    assert len(stand.opened) == 6
+    assert {one.figures.disturbance.foreign for one, _ in told.runs[2:]} == {0.0}
+    assert told.progress[-1].share == 1.0
+
+
+def test_of_a_turn_that_is_always_disturbed_the_third_try_is_the_last_and_the_least_disturbed_counts() -> (
+    None
+):
+    stand = busy([0.9, 0.9, 0.2, 0.3, 0.5, 0.5])
+    told = run(plan(repetitions=1, warm_up=False), stand)
+    assert len(stand.opened) == 6
+    assert sorted(one.figures.disturbance.foreign or 0.0 for one, _ in told.runs) == [0.2, 0.3]
 
 
 def test_without_a_warm_up_the_first_turn_counts() -> None:

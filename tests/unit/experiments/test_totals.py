@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.model import Answer, Comparison, Run
+from experiments.model import Answer, Comparison, Disturbance, Run
 from experiments.totals import comparisons_of, headline, totals_of
 from tests.experiment_samples import ARMS, a_plan, an_open_plan, bare_run, runs_of
 
@@ -82,7 +82,8 @@ def test_all_pairs_are_compared_in_all_figures_that_both_have() -> None:
     }
     assert "per_job.bytes" in figures[0, 1]
     assert "per_job.bytes" not in figures[0, 2]
-    assert "queue.p999" in figures[1, 2]
+    assert "queue.p90" in figures[1, 2]
+    assert "queue.p99" not in figures[1, 2]  # of 200 jobs
 
 
 def test_an_arm_that_never_ran_has_no_total_and_a_base_of_zero_no_ratio() -> None:
@@ -116,7 +117,13 @@ def test_headline_figures_get_wider_intervals_the_more_of_them_there_are() -> No
 def test_what_went_wrong_adds_up_over_the_counted_repetitions() -> None:
     run = bare_run(1, 0, 1, 1, 1)
     figures = run.figures.model_copy(
-        update={"lost": 2, "duplicates": 1, "failed": 3, "retries": 4, "outages": 3}
+        update={
+            "lost": 2,
+            "duplicates": 1,
+            "failed": 3,
+            "retries": 4,
+            "disturbance": Disturbance(outages=3),
+        }
     )
     runs = [run.model_copy(update={"turn": turn, "figures": figures}) for turn in range(3)]
     (total,) = totals_of(a_plan(arms=ARMS[:1]), runs)

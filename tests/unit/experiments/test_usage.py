@@ -35,12 +35,12 @@ class Told(Crew):
     def __init__(self, *answers: Sequence[WorkerUsage]) -> None:
         super().__init__("celery")
         self.answers = list(answers)
-        self.asked: list[tuple[bool, int | None]] = []
+        self.asked: list[int | None] = []
 
     def usage(  # type: ignore[override]
-        self, *, reset: bool = False, enough: int | None = None, timeout: float = 1.0
+        self, *, enough: int | None = None, timeout: float = 1.0
     ) -> list[WorkerUsage]:
-        self.asked.append((reset, enough))
+        self.asked.append(enough)
         if not self.answers:
             raise ControlError("away")
         return list(self.answers.pop(0))
@@ -59,19 +59,19 @@ def between(settings: Settings, control: Told, arm: Arm = CELERY) -> dict[str, U
 def test_the_workers_of_the_arm_are_added_up(settings: Settings) -> None:
     control = Told(
         [
-            told(1, cpu_seconds=1.0, bytes_in=10, peak_memory=90),
-            told(2, cpu_seconds=5.0, bytes_in=20, peak_memory=90),
+            told(1, cpu_seconds=1.0, bytes_in=10, memory=90),
+            told(2, cpu_seconds=5.0, bytes_in=20, memory=90),
             told(3, "naive", cpu_seconds=1),
         ],
         [
-            told(1, cpu_seconds=1.5, bytes_in=110, peak_memory=7),
-            told(2, cpu_seconds=6.0, bytes_in=25, peak_memory=8),
+            told(1, cpu_seconds=1.5, bytes_in=110, memory=7),
+            told(2, cpu_seconds=6.0, bytes_in=25, memory=8),
             told(3, "naive", cpu_seconds=90),
         ],
     )
     used = between(settings, control)["workers"]
-    assert used == Usage(cpu_seconds=1.5, bytes_in=105, peak_memory=15)
-    assert control.asked == [(True, None), (False, 3)]  # the second time, three answers are enough
+    assert used == Usage(cpu_seconds=1.5, bytes_in=105, memory=15)
+    assert control.asked == [None, 3]  # the second time, three answers are enough
 
 
 def test_where_others_answer_at_the_end_than_at_the_begin_nothing_is_known_of_the_workers(
@@ -86,7 +86,7 @@ def test_who_misses_a_question_is_asked_again(settings: Settings) -> None:
     before, after = ([told(n, cpu_seconds=n + more) for n in (1, 2)] for more in (0.0, 0.5))
     control = Told(before, after[:1], after)
     assert between(settings, control)["workers"].cpu_seconds == 1.0
-    assert control.asked[-1] == (False, None)
+    assert control.asked[-1] is None
 
 
 def test_fewer_answers_do_not_lower_how_many_are_waited_for(settings: Settings) -> None:
@@ -96,17 +96,7 @@ def test_fewer_answers_do_not_lower_how_many_are_waited_for(settings: Settings) 
     for _ in range(2):
         meter.begin(CELERY)
         meter.end()
-    assert [enough for _, enough in control.asked] == [None, 2, 2, 2]
-
-
-def test_where_no_peak_can_be_begun_there_is_none(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("experiments.usage.reset_peak", lambda *_: False)
-    control = Told([told(cpu_seconds=1.0)], [told(cpu_seconds=2.0, peak_memory=7)])
-    used = between(settings, control)
-    assert used["publisher"].peak_memory is None
-    assert used["workers"] == Usage(cpu_seconds=1.0)
+    assert control.asked == [None, 2, 2, 2]
 
 
 def test_what_began_to_count_anew_is_unknown(settings: Settings) -> None:
@@ -142,7 +132,7 @@ def test_this_process_and_its_connections_to_the_broker_are_the_publisher(settin
     assert (used.bytes_in, used.bytes_out) == (77, 1000)
     assert used.cpu_seconds is not None
     assert 0.01 <= used.cpu_seconds < 10
-    assert (used.peak_memory or 0) > 1_000_000
+    assert (used.memory or 0) > 1_000_000
 
 
 def test_a_meter_that_was_not_begun_says_so(settings: Settings) -> None:
@@ -185,7 +175,7 @@ def test_a_broker_on_this_machine_is_looked_at_itself(node: RabbitNode, settings
     meter.begin(SYNC)
     used = meter.end()["broker"]
     assert used.cpu_seconds is not None
-    assert (used.peak_memory or 0) > 10_000_000
+    assert (used.memory or 0) > 10_000_000
 
 
 def test_an_id_of_another_machine_or_program_is_not_taken_for_the_brokers(settings: Settings) -> None:
@@ -204,3 +194,29 @@ def test_nothing_is_known_of_workers_that_nobody_can_ask(settings: Settings) -> 
     naive = Arm(method="celery", delivery=Delivery.NAIVE)
     used = between(settings, Told([told(cpu_seconds=1.0)], [told(cpu_seconds=2.0)]), naive)
     assert used["workers"] == Usage()
+
+
+def test_workers_that_were_not_there_at_the_begin_have_restarted(settings: Settings) -> None:
+    before, after = [told(1), told(2)], [told(1), told(3)]
+    meter = UsageMeter({"celery": Told(before, after, after)}, settings)
+    meter.begin(CELERY)
+    meter.end()
+    assert meter.disturbance().restarts == 1
+
+
+def test_what_other_programs_took_of_the_machine_is_told_where_all_parts_are_seen(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def share(used: dict[str, Usage]) -> float | None:
+        machine = iter([(100.0, 10.0), (100.0 + 3.0 * (os.cpu_count() or 1), 20.0)])
+        monkeypatch.setattr("experiments.usage.machine_seconds", lambda: next(machine))
+        meter = UsageMeter({}, settings)
+        parts = iter([{part: Usage(cpu_seconds=0.0, memory=1) for part in used}, used])
+        monkeypatch.setattr(meter, "_others_now", lambda: next(parts))
+        meter.begin(SYNC)
+        meter.end()
+        return meter.disturbance().foreign
+
+    cores = os.cpu_count() or 1
+    assert share({"api": Usage(cpu_seconds=1.0 * cores)}) == pytest.approx(0.2)
+    assert share({"api": Usage(cpu_seconds=1.0 * cores), "broker": Usage()}) is None

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from experiments.model import Answer, Experiment, FairnessRow, Run
+from experiments.model import Answer, Experiment, FairnessRow, Mark, Run
 from experiments.plan import Plan
 from experiments.report_tables import differences
 from experiments.totals import comparisons_of, totals_of
@@ -130,10 +130,45 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
         " in no throughput, which look better for it.",
         "Jobs that began again without being asked to: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2.",
         "Jobs that failed: “Celery, safe”: 5, “RabbitMQ, safe”: 5, “Sync”: 5. They count as ended.",
-        "The broker was away while repetitions ran: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2. What they waited"
-        " for it is in their figures.",
         "Not alike for all: Kind of pool. What differs there is in the figures too.",
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark", "said"),
+    [
+        (
+            "foreign_load",
+            {"value": 0.231},
+            "Other programs took a share of the machine: “Celery, safe”: 23.0 %.",
+        ),
+        (
+            "growing_queue",
+            {"value": 260.0, "of": 300.0},
+            "More came than was done, and the queue grew: “Celery, safe”: 300/s offered, 40.0/s done.",
+        ),
+        ("late_sender", {"value": 4.0}, "The sender was late: “Celery, safe”: up to 4.00 s."),
+        (
+            "clock_offset",
+            {"value": -0.05},
+            "A worker's clock differs from the sender's: “Celery, safe”: −0.050 s.",
+        ),
+        ("outages", {"value": 1.0}, "The broker was away: “Celery, safe”: 1."),
+        ("restarts", {"value": 2.0}, "Workers restarted: “Celery, safe”: 2."),
+        (
+            "other_tasks",
+            {"value": 9.0},
+            "Workers ran tasks that are not of the experiment: “Celery, safe”: 9.",
+        ),
+    ],
+)
+def test_what_disturbed_an_experiment_is_said_before_anything_else(
+    kind: str, mark: dict[str, float], said: str
+) -> None:
+    marks = {kind: [Mark(arm=0, turn=1, **mark)]}  # type: ignore[arg-type]
+    verdict = verdict_of(an_experiment().model_copy(update={"marks": marks}))
+    assert verdict.marks[0].startswith(said)
+    assert verdict.line.startswith(said)
 
 
 def test_a_row_in_which_only_sync_is_unlike_the_others_is_no_warning_and_one_that_changed_is() -> None:

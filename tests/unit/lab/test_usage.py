@@ -59,32 +59,27 @@ def test_time_only_grows() -> None:
     assert 0.05 <= after - before < 2
 
 
-def test_a_peak_stays_until_a_new_one_is_begun() -> None:
-    code = (
-        "import os\nfrom lab import usage\n"
-        "me = os.getpid()\nbefore = usage.peak_memory(me)\nmuch = bytearray(80_000_000)\ndel much\n"
-        "peak = usage.peak_memory(me)\nassert peak - before > 60_000_000, (before, peak)\n"
-        "assert usage.reset_peak(me)\nassert peak - usage.peak_memory(me) > 60_000_000\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
 def test_of_a_process_that_is_gone_nothing_is_known() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     assert usage.cpu_seconds(child.pid) is None
-    assert usage.peak_memory(child.pid) is None
-    assert not usage.reset_peak(child.pid)
+    assert usage.memory(child.pid) is None
 
 
 def test_a_worker_answers_all_of_it() -> None:
-    told = usage.answer(os.getpid(), Traffic(1, 2), reset=True)
+    told = usage.answer(os.getpid(), Traffic(1, 2))
     assert told["cpu_seconds"] > 0
-    assert told["peak_memory"] > 1_000_000
+    assert told["memory"] > 1_000_000
     assert (told["bytes_in"], told["bytes_out"]) == (1, 2)
 
 
-def test_a_worker_that_cannot_begin_a_new_peak_tells_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.usage.reset_peak", lambda *_: False)
-    assert usage.answer(os.getpid(), Traffic(), reset=True)["peak_memory"] is None
-    assert usage.answer(os.getpid(), Traffic(), reset=False)["peak_memory"] > 1_000_000
+def test_a_page_that_processes_share_counts_once() -> None:
+    code = (
+        "import os\nfrom lab import usage\nmuch = bytearray(80_000_000)\nalone = usage.memory(os.getpid())\n"
+        "read, write = os.pipe()\n"
+        "for _ in range(3):\n    if os.fork() == 0:\n"
+        "        os.close(write)\n        os.read(read, 1)\n        os._exit(0)\n"
+        "together = usage.memory(os.getpid())\nos.close(write)\n"
+        "assert alone > 80_000_000, alone\nassert together < 2 * alone, (alone, together)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,9 +15,10 @@ from api.experiments.stand import LabStand, NotAlone, NotDrained, NotFree
 from api.experiments.sync_trial import SyncTrial
 from api.experiments.trials import BrokeredTrial, Desk, cancel_all
 from api.models import outbox, task_events
+from api.moves import NewTask
 from api.services import Services
 from api.store import Store
-from experiments.model import Sample, Usage
+from experiments.model import Disturbance, Sample, Usage
 from experiments.plan import Arm, Plan, PlannedJob, Reports, Work
 from lab.clock import now_us
 from lab.delivery import Delivery
@@ -42,6 +43,9 @@ class Meter:
 
     def end(self) -> dict[str, Usage]:
         return {"publisher": Usage(cpu_seconds=1.0)}
+
+    def disturbance(self) -> Disturbance:
+        return Disturbance(foreign=0.01)
 
 
 class Relay:
@@ -281,12 +285,12 @@ def test_an_outage_counts_for_the_trials_that_it_reached_into(desk: Desk) -> Non
     untouched = BrokeredTrial(desk, CONSUMER)
     before.away, before.losses = True, 4
     begun_meanwhile = BrokeredTrial(desk, CONSUMER)
-    assert (untouched.outages(), begun_meanwhile.outages()) == (1, 1)
+    assert (untouched.disturbance().outages, begun_meanwhile.disturbance().outages) == (1, 1)
     before.away = False
-    assert BrokeredTrial(desk, CONSUMER).outages() == 0
+    assert BrokeredTrial(desk, CONSUMER).disturbance().outages == 0
     sync = SyncTrial(replace(desk, watch=before), SYNC)
     before.losses = 9
-    assert sync.outages() == 0
+    assert sync.disturbance().outages == 0
     sync.close()
 
 
@@ -468,3 +472,16 @@ def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(
     trial = stand.open(SYNC)
     assert type(trial) is SyncTrial
     trial.close()
+
+
+def test_tasks_that_are_not_of_the_experiment_and_that_its_methods_workers_begin_meanwhile_are_counted(
+    beside: Desk, parts: Services
+) -> None:
+    methods = ("rabbitmq", "celery", "rabbitmq")
+    rows = parts.store.add([NewTask(method, "add", {"x": 1, "y": 2}, 0.0) for method in methods]).rows
+    apply(beside, rows[0], TaskStatus.IN_PROGRESS)
+    trial = BrokeredTrial(beside, CONSUMER)
+    trial.prepare(JOBS)
+    for row in (*rows[1:], *tasks_of(beside)):
+        apply(beside, row, TaskStatus.IN_PROGRESS)
+    assert trial.disturbance().others == 1
