@@ -130,6 +130,9 @@ GLANCE: Final = (
 )
 """The figures to look at first, most telling first."""
 
+_NOTHING: Final = 1e-9
+"""What is less than this comes of the arithmetic."""
+
 _LONG_MS: Final = 10_000
 """From here on, seconds are easier to read."""
 
@@ -206,7 +209,7 @@ def number(value: float, _: Translate = untranslated) -> str:
         return f"\N{MINUS SIGN}{number(-value, _)}"
     if value >= 10_000:
         return f"{value:,.0f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    if value == 0 or isinstance(value, int):
+    if abs(value) < _NOTHING or isinstance(value, int):
         return f"{value:.0f}"
     if value < 0.001:
         return decimal(f"{value:.1g}", _)

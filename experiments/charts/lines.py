@@ -7,6 +7,7 @@ from typing import Final
 from experiments.charts.axes import Scale, Series, axes, by_decades, linear, lines, nines, room_for, upwards
 from experiments.charts.svg import WIDE, Kind, Look, picture, style_of
 from experiments.curves import Curve
+from experiments.figures import values_of
 from experiments.model import Figures, Run, arm_key, label
 from experiments.plan import Plan
 from experiments.tables import NOTHING, Table, plain
@@ -156,15 +157,12 @@ def _percentiles(plan: Plan, runs: Sequence[Run], arm: int, _: Translate) -> Ser
 
 def _latency_table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
     """The percentiles of each arm in ms, the means of the repetitions."""
-    rows = []
+    rows, keys = [], [f"end_to_end.{point}" for point in POINT_TITLES]
     for arm in range(len(plan.arms)):
-        mine = counted(runs, arm)
-        spreads = [run.figures.spreads["end_to_end"] for run in mine if "end_to_end" in run.figures.spreads]
+        mine = [values_of(run.figures) for run in counted(runs, arm)]
         if mine:
-            cells = (
-                number(fmean(getattr(spread, point) for spread in spreads), _) if spreads else NOTHING
-                for point in POINT_TITLES
-            )
+            found = ([one[key] for one in mine if key in one] for key in keys)
+            cells = (number(fmean(values), _) if values else NOTHING for values in found)
             rows.append((label(plan, arm, _), *cells))
     head = (_(_CONTENDER), *(f"{_(title)}, {_(N_('ms'))}" for title in POINT_TITLES.values()))
     return plain(_(_LATENCY), head, rows)
