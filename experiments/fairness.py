@@ -6,8 +6,8 @@ from typing import Final
 
 from experiments.broker import DEFAULT_TIMEOUT, Broker
 from experiments.fairness_workers import (
+    BESIDE_API,
     NO_LIMIT,
-    THIS_MACHINE,
     UNKNOWN,
     consumer_class_of,
     heartbeat_of,
@@ -268,7 +268,7 @@ _VALUES: Final[Mapping[str, Callable[[_Side], str]]] = {
             "durability", "queue_type", "redelivery", "retries", "serialisation",
         )
     },
-    "hosts": _of_workers(host_of, THIS_MACHINE),
+    "hosts": _of_workers(host_of, BESIDE_API),
     "pool_class": _of_workers(pool_class_of, NONE),
     "consumer_class": _of_workers(consumer_class_of, NONE),
     "code_lines": _code_lines,

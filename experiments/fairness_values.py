@@ -34,6 +34,7 @@ _VALUES: Final = frozenset(
         N_("quorum"),
         N_("classic"),
         N_("this machine"),
+        N_("this machine (a process beside the API)"),
         N_("changed by the lab"),
         N_("Celery cannot – the lab adds dead letters of what cannot be read"),
         N_("stamped where the job runs, sent in the background"),

@@ -11,6 +11,7 @@ from transports.control import WorkerPicture
 UNKNOWN: Final = "unknown"
 NO_LIMIT: Final = "no limit"
 THIS_MACHINE: Final = "this machine"
+BESIDE_API: Final = "this machine (a process beside the API)"
 CHANGED: Final = {
     "pool": "changed by the lab",
     "consumer": "changed by the lab: Celery cannot – the lab adds dead letters of what cannot be read",

@@ -45,6 +45,7 @@ def spans_of(sample: Sample, reports: Reports) -> dict[str, int]:
     begun, ended = sample.started_us, sample.finished_us
     asked = round(sample.seconds * 1_000_000)
     spans = {
+        "submit": sample.submit_us,
         "publish": _between(sample.due_us, sample.published_us),
         "queue": _between(sample.published_us, begun),
         "overhead": _between(None if begun is None else begun + asked, ended),

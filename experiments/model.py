@@ -22,9 +22,10 @@ from experiments.plan import Arm, Plan
 from lab.clock import from_iso, to_iso
 from transports.methods import label_of
 
-METRICS: Final = ("publish", "queue", "overhead", "report", "end_to_end")
-"""Spans of a job's life, in order: due -> handed to the broker -> begun by a worker -> (the asked duration is
-taken off) ended by it -> stored by the API, where reports are in the path; and from due to the last of them."""
+METRICS: Final = ("submit", "publish", "queue", "overhead", "report", "end_to_end")
+"""What a web page would wait for, handing one job over; then the spans of a job's life, in order: due -> handed to the
+broker -> begun by a worker -> (the asked duration is taken off) ended by it -> stored by the API, where reports are in
+the path; and from due to the last of them."""
 
 
 Instant = Annotated[
@@ -49,6 +50,8 @@ class Sample(_Part):
         published_us: when its message was written to the broker; when it was stored, for `sync`.
         started_us, finished_us: by the worker's clock.
         recorded_us: when the API stored its end.
+        submit_us: how long handing it over took, with its confirm where there is one; of `sync` how long it ran, as
+            the request waits for that. Microseconds; None with reports in the path, where a relay hands it over.
         status: where it stood at last.
         attempts: how often it was begun; retries: how often it was tried again on purpose.
     """
@@ -60,6 +63,7 @@ class Sample(_Part):
     started_us: int | None = None
     finished_us: int | None = None
     recorded_us: int | None = None
+    submit_us: int | None = None
     status: str
     worker: str | None = None
     attempts: int = 0

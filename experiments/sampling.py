@@ -21,6 +21,7 @@ def samples_of(
     tasks: Iterable[Row],
     events: Iterable[Row],
     begins: Mapping[int, int],
+    submits: Mapping[int, int],
     *,
     in_request: bool,
 ) -> list[Sample]:
@@ -31,6 +32,7 @@ def samples_of(
         tasks: rows of the store: num, status, attempt, worker, created_us, published_us, started_us, finished_us.
         events: entries of their histories, of ends and retries: num, status, recorded_us.
         begins: how often a task was begun, by its number, where that was more than once.
+        submits: how long handing over took, by its number, in microseconds, where that is known.
         in_request: whether no broker was between them and their worker.
     """
     rows = {task["num"]: task for task in tasks}
@@ -54,6 +56,7 @@ def samples_of(
                 "started_us": row["started_us"],
                 "finished_us": row["finished_us"],
                 "recorded_us": recorded.get(num),
+                "submit_us": submits.get(num),
                 "status": row["status"],
                 "worker": row["worker"],
                 # An attempt counts deliveries: a message that was only held when its worker died was not begun.
@@ -73,5 +76,7 @@ def pack(samples: Sequence[Sample]) -> bytes:
 def unpack(packed: bytes) -> list[Sample]:
     """What `pack` was given."""
     columns = json.loads(zlib.decompress(packed))
-    rows = zip(*(columns[name] for name in _COLUMNS), strict=True)
+    count = len(columns["index"])
+    # What former versions did not measure has no column.
+    rows = zip(*(columns.get(name, [None] * count) for name in _COLUMNS), strict=True)
     return [Sample.model_construct(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]

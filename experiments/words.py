@@ -19,6 +19,7 @@ def untranslated(text: str) -> str:
 
 
 METRIC_TITLES: Final = {
+    "submit": N_("Wait of a web page that sends one"),
     "publish": N_("Time to publish"),
     "queue": N_("In the queue"),
     "overhead": N_("Overhead over the asked duration"),

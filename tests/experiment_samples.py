@@ -29,8 +29,8 @@ def an_open_plan(**changes: object) -> Plan:
 
 
 def a_sample(index: int = 0, due: int = 0, **changes: object) -> Sample:
-    """A job of 10 ms: due at `due` (µs after BEGUN), published 1 ms later, begun after 2 ms more, ended after
-    11 ms, and stored 1 ms after that."""
+    """A job of 10 ms: due at `due` (µs after BEGUN), published 1 ms later and handed over in 0.7 ms, begun after 2 ms
+    more, ended after 11 ms, and stored 1 ms after that."""
     at = BEGUN + due
     whole = {
         "index": index,
@@ -40,6 +40,7 @@ def a_sample(index: int = 0, due: int = 0, **changes: object) -> Sample:
         "started_us": at + 3_000,
         "finished_us": at + 14_000,
         "recorded_us": at + 15_000,
+        "submit_us": 700,
         "status": "DONE",
         "worker": "one",
         "attempts": 1,

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Sequence
 
 from api.experiments.trials import BrokeredTrial, Desk
@@ -72,8 +73,11 @@ class SyncTrial(BrokeredTrial):
         )
         while (job := self._waiting.get()) is not None and not self._closed.is_set():
             self._running[name] = job.task_id
+            begun_ns = time.monotonic_ns()
             try:
                 transport.submit([job])
+                if self.beside:
+                    self._submits[job.num] = (time.monotonic_ns() - begun_ns) // 1_000
             except Exception as error:  # the store's: what the job itself raises is its outcome
                 self._error = error
                 return

@@ -94,6 +94,7 @@ class BrokeredTrial:
         self.beside = desk.plan.reports is Reports.BESIDE
         self._ready: deque[Job] = deque()
         self._published: dict[int, int] = {}
+        self._submits: dict[int, int] = {}
         self.longest = 0.0
         self._payload = "x" * desk.plan.payload_bytes
         # What waits for longer than usual is this process's all the same: another relay would publish it unseen.
@@ -123,8 +124,11 @@ class BrokeredTrial:
     def _publish(self, count: int) -> int:
         """Hands over the next `count` of the prepared jobs; returns how many were taken."""
         for done in range(count):
+            num, begun_ns = self._ready[0].num, time.monotonic_ns()
             try:
-                self._published[self._ready[0].num] = self._hand_over(self._ready[0])
+                self._published[num] = self._hand_over(self._ready[0])
+                # A job of `sync` may have run by now, and has told how long that took.
+                self._submits.setdefault(num, (time.monotonic_ns() - begun_ns) // 1_000)
             except SendError as error:
                 logger.warning("%s does not take jobs: %s", self.arm.method, error)
                 return done
@@ -161,7 +165,7 @@ class BrokeredTrial:
         if self.beside:
             self._desk.rows.note_published(self._published)
         in_request = self.in_request and not self.beside
-        return samples_of(jobs, begun_us, self._nums, *self._sampled(), in_request=in_request)
+        return samples_of(jobs, begun_us, self._nums, *self._sampled(), self._submits, in_request=in_request)
 
     def usage(self) -> Mapping[str, Usage]:
         """What the stand has used since this trial was prepared."""

@@ -151,7 +151,7 @@ def test_what_workers_tell_of_their_surroundings_has_a_row_each(settings: Settin
     found = rows(settings, plan(CELERY, NAIVE, SYNC), here, there, worker("rabbitmq", 1, delivery="naive"))
     values = {key: found[key].values for key in ("hosts", "connections", "log_level", "heartbeat", "results")}
     assert values == {
-        "hosts": ["elsewhere, this machine", "unknown", "this machine"],
+        "hosts": ["elsewhere, this machine", "unknown", "this machine (a process beside the API)"],
         "connections": ["5", "unknown", "none"],
         "log_level": ["INFO, WARNING", "unknown", "none"],
         "heartbeat": ["10 seconds, none", "unknown", "none"],

@@ -14,6 +14,7 @@ IN_PATH = Reports.IN_PATH
 
 def test_the_spans_of_a_job_are_what_lies_between_its_moments() -> None:
     assert spans_of(a_sample(), IN_PATH) == {
+        "submit": 700,
         "publish": 1_000,
         "queue": 2_000,
         "overhead": 1_000,
@@ -24,7 +25,7 @@ def test_the_spans_of_a_job_are_what_lies_between_its_moments() -> None:
 
 def test_where_nothing_waits_for_the_report_a_job_ends_by_its_workers_stamp() -> None:
     spans = spans_of(a_sample(recorded_us=BEGUN + 900_000), Reports.BESIDE)
-    assert spans == {"publish": 1_000, "queue": 2_000, "overhead": 1_000, "end_to_end": 14_000}
+    assert spans == {"submit": 700, "publish": 1_000, "queue": 2_000, "overhead": 1_000, "end_to_end": 14_000}
 
 
 def test_latency_counts_from_the_time_a_job_was_due() -> None:
@@ -43,7 +44,7 @@ def test_clocks_that_differ_make_no_negative_span() -> None:
 
 def test_what_a_job_did_not_come_to_has_no_span() -> None:
     waiting = a_sample(started_us=None, finished_us=None, recorded_us=None, status="PENDING", worker=None)
-    assert spans_of(waiting, IN_PATH) == {"publish": 1_000}
+    assert spans_of(waiting, IN_PATH) == {"submit": 700, "publish": 1_000}
 
 
 @pytest.mark.parametrize("count", [1, 7, 99, 1_000, 12_345])

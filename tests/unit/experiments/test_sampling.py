@@ -1,3 +1,6 @@
+import json
+import zlib
+
 from experiments.plan import PlannedJob
 from experiments.sampling import pack, samples_of, unpack
 
@@ -19,7 +22,9 @@ PENDING = {
 
 
 def test_each_job_has_a_sample_whatever_became_of_it() -> None:
-    done, waiting, unsent = samples_of(JOBS, BEGUN, [7, 8], [PENDING, TASK], EVENTS, BEGINS, in_request=False)
+    done, waiting, unsent = samples_of(
+        JOBS, BEGUN, [7, 8], [PENDING, TASK], EVENTS, BEGINS, {7: 450}, in_request=False
+    )
     assert (done.index, done.due_us, done.recorded_us, done.attempts, done.retries) == (
         0,
         BEGUN,
@@ -27,6 +32,7 @@ def test_each_job_has_a_sample_whatever_became_of_it() -> None:
         2,  # its first message was only held by a worker that died
         1,
     )
+    assert (done.submit_us, waiting.submit_us) == (450, None)
     assert (waiting.status, waiting.due_us, waiting.published_us, waiting.recorded_us) == (
         "PENDING",
         BEGUN + 500_000,
@@ -37,16 +43,26 @@ def test_each_job_has_a_sample_whatever_became_of_it() -> None:
 
 
 def test_a_job_without_a_broker_counts_as_published_when_it_was_stored() -> None:
-    (done, *_) = samples_of(JOBS, BEGUN, [7], [TASK], EVENTS, BEGINS, in_request=True)
+    (done, *_) = samples_of(JOBS, BEGUN, [7], [TASK], EVENTS, BEGINS, {7: 450}, in_request=True)
     assert done.published_us == BEGUN + 1
 
 
 def test_packed_samples_come_back_as_they_were() -> None:
-    samples = samples_of(JOBS, BEGUN, [7, 8], [PENDING, TASK], EVENTS, BEGINS, in_request=False)
+    samples = samples_of(JOBS, BEGUN, [7, 8], [PENDING, TASK], EVENTS, BEGINS, {7: 450}, in_request=False)
     assert unpack(pack(samples)) == samples
     assert unpack(pack([])) == []
 
 
 def test_many_samples_take_little_room() -> None:
-    samples = samples_of(JOBS[:1] * 10_000, BEGUN, [7] * 10_000, [TASK], EVENTS, BEGINS, in_request=False)
+    samples = samples_of(
+        JOBS[:1] * 10_000, BEGUN, [7] * 10_000, [TASK], EVENTS, BEGINS, {7: 450}, in_request=False
+    )
     assert len(pack(samples)) < 30 * 10_000
+
+
+def test_samples_of_former_versions_have_no_time_of_handing_over() -> None:
+    (done, *_) = samples_of(JOBS, BEGUN, [7], [TASK], EVENTS, BEGINS, {7: 450}, in_request=True)
+    columns = json.loads(zlib.decompress(pack([done])))
+    del columns["submit_us"]
+    (read,) = unpack(zlib.compress(json.dumps(columns).encode()))
+    assert read == done.model_copy(update={"submit_us": None})

@@ -35,7 +35,7 @@ def test_it_can_be_watched_without_its_repetitions(client: FlaskClient, parts: S
     experiment_id = rows.add(Plan.model_validate(PLAN))
     rows.claim()
     plan = Plan.model_validate(PLAN)
-    figures = figures_of(samples_of(jobs_of(plan, 1), 1, [], [], [], {}, in_request=True), plan, 1, {})
+    figures = figures_of(samples_of(jobs_of(plan, 1), 1, [], [], [], {}, {}, in_request=True), plan, 1, {})
     rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1, figures=figures), pack([]))
     path = f"/api/experiments/{experiment_id}"
     assert len(client.get(path).get_json()["runs"]) == 1
