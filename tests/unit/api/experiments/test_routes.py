@@ -129,7 +129,7 @@ def test_a_finished_experiment_can_be_had_as_a_file_in_four_forms(
         "published_us": None, "started_us": 1_000_100, "finished_us": 1_000_200,
     }  # fmt: skip
     ends = [{"num": 1, "status": "DONE", "recorded_us": 1_000_300}]
-    samples = samples_of(jobs, 1_000_000, [1, 1, 1], [task], ends, {}, in_request=True)
+    samples = samples_of(jobs, 1_000_000, [1, 1, 1], [task], ends, {}, {}, in_request=True)
     figures = figures_of(samples, plan, 1_000_000, {})
     rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1_000_000, figures=figures), pack(samples))
     conclude(rows, experiment_id, "DONE")
