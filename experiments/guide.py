@@ -3,6 +3,7 @@
 Each reason cites a row of the page *Side by side*, or a run of the reader's own.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -27,9 +28,16 @@ MISSED: Final = -3
 
 _ONE: Final = N_("Take this: %(method)s.")
 _EITHER: Final = N_("Either will do: %(methods)s. Take what your people know.")
-_TORN: Final = N_(
-    "The answers pull both ways: %(methods)s. Ask which of the reasons weighs more, or use both."
+_BOTH: Final = N_(
+    "Use both: %(methods)s. Each is strong where the other is not; the reasons say which jobs go where."
 )
+_OTHER: Final = N_("None of these: %(other)s.")
+OTHERS: Final = {
+    "cron": N_("cron or a timer of the system does it"),
+    "table": N_("a table in your database does it"),
+    "engine": N_("take a workflow engine"),
+}
+STRONG: Final = 2
 _NONE: Final = N_("These answers do not go together; no method meets all of them.")
 _OPEN: Final = N_("Answer a few questions to get advice.")
 _KEPT: Final = N_(
@@ -39,6 +47,10 @@ _MISSED: Final = N_(
     "Your run of %(arm)s, %(load)s, did not keep it: %(value)s %(unit)s by its interval, where %(needed)s were asked"
     " for."
 )
+_CONTRADICTS: Final = N_("An older run contradicts the newer one.")
+CITED: Final = 3
+"""How many runs of a method are cited at most, newest first."""
+
 _BURST: Final = N_("%(jobs)s jobs at once")
 _LOOP: Final = N_("%(rate)s jobs a second")
 
@@ -51,6 +63,8 @@ class Reason:
         weights: what it adds to each method's score.
         rules_out: the methods that it excludes.
         question: the id of the question that it comes from.
+        unless: in which case it is wrong, as the end of a sentence; "" where nothing is said of that.
+        speaks: whether it speaks for each method ("for", "against"), of those that it says something about.
     """
 
     question: str
@@ -59,6 +73,14 @@ class Reason:
     rules_out: frozenset[str] = frozenset()
     row: str = ""
     experiment_id: str = ""
+    unless: str = ""
+
+    @property
+    def speaks(self) -> dict[str, str]:
+        found = {
+            method: "for" if weight > 0 else "against" for method, weight in self.weights.items() if weight
+        }
+        return {method: said for method, said in found.items() if method not in self.rules_out}
 
 
 @dataclass(frozen=True)
@@ -66,8 +88,8 @@ class Advice:
     """What the guide says.
 
     Attributes:
-        choice: "celery", "rabbitmq" or "sync"; "either" of `methods`; "none" where the answers contradict each
-            other; "" where nothing was answered.
+        choice: "celery", "rabbitmq" or "sync"; "either" of `methods`, or "both"; "other" where none of them is
+            needed; "none" where the answers contradict each other; "" where nothing was answered.
         summary: that, as a sentence.
         methods: those that are as good as the best, best first.
         scores: by method, of those that are not ruled out.
@@ -111,70 +133,82 @@ def advise(
     if clashes:
         return Advice("none", _(_NONE), (), reasons, tuple(clashes), scores, unmeasured)
     best = max(scores.values())
+    others = [found.other for _question, found in given if found.other]
+    if others and best <= STRONG:
+        told = ", ".join(_(OTHERS[other]) for other in dict.fromkeys(others))
+        return Advice("other", _(_OTHER) % {"other": told}, (), reasons, (), scores, unmeasured)
     methods = tuple(m for m in sorted(scores, key=lambda m: -scores[m]) if scores[m] >= best - MARGIN)
-    summary = _summary(methods, reasons, _)
-    choice = methods[0] if len(methods) == 1 else "either"
+    if len(methods) == 1:
+        return Advice(
+            methods[0], _(_ONE) % {"method": _(NAMES[methods[0]])}, methods, reasons, (), scores, unmeasured
+        )
+    strong = {method for method in methods for reason in reasons if _speaks_for(reason, method, methods)}
+    choice = "both" if len(strong) > 1 else "either"
+    names = ", ".join(_(NAMES[method]) for method in methods)
+    summary = _(_BOTH if choice == "both" else _EITHER) % {"methods": names}
     return Advice(choice, summary, methods, reasons, (), scores, unmeasured)
 
 
 def _reasons(
     question: Question, answer: Answer, experiments: Sequence[Experiment], rate: float, _: Translate
 ) -> Iterator[Reason]:
-    measured: dict[str, Reason] = {}
+    measured: set[str] = set()
     if answer.needs is not None:
-        measured = _evidence(question, answer.needs, experiments, rate, _)
-    yield from measured.values()
+        for reason in _evidence(question, answer.needs, experiments, rate, _):
+            measured |= reason.weights.keys()
+            yield reason
     # What was measured here counts instead of what is so in general.
     weights = {m: w for m, w in answer.weights.items() if m not in measured}
     if answer.reason and (weights or answer.rules_out or not answer.weights):
-        yield Reason(question.id, _(answer.reason), weights, answer.rules_out, answer.row)
-
-
-def _summary(methods: Sequence[str], reasons: Sequence[Reason], _: Translate) -> str:
-    if len(methods) == 1:
-        return _(_ONE) % {"method": _(NAMES[methods[0]])}
-    strong = {method for method in methods for reason in reasons if _speaks_for(reason, method, methods)}
-    names = ", ".join(_(NAMES[method]) for method in methods)
-    return _(_TORN if len(strong) > 1 else _EITHER) % {"methods": names}
+        unless = _(answer.unless) if answer.unless else ""
+        yield Reason(question.id, _(answer.reason), weights, answer.rules_out, answer.row, unless=unless)
 
 
 def _speaks_for(reason: Reason, method: str, methods: Sequence[str]) -> bool:
     """Whether `reason` speaks for `method` and for none of the others."""
     others = [reason.weights.get(other, 0) for other in methods if other != method]
-    return reason.weights.get(method, 0) >= 2 > max(others)
+    return reason.weights.get(method, 0) >= STRONG > max(others)
 
 
 def _evidence(
     question: Question, needed: float, experiments: Sequence[Experiment], rate: float, _: Translate
-) -> dict[str, Reason]:
-    """By method the newest run that kept the bound `needed` with its whole interval, or missed it with its whole
-    interval.
+) -> Iterator[Reason]:
+    """The runs that kept the bound `needed` with their whole interval, or missed it with their whole interval. The
+    newest of each method counts; older ones are cited as well, and said to contradict where they do.
 
     Runs that say nothing about it are passed over: of arms that may lose jobs, or did, or whose jobs failed,
-    those with the bound within their interval or without one, and those of `_tells`.
+    those with the bound within their interval or without one, those that were disturbed, and those of `_tells`.
 
     Args:
         experiments: newest first.
         rate: how many jobs a second the reader has, at the busiest; slower runs say nothing of latency.
     """
-    found: dict[str, Reason] = {}
+    newest: dict[str, bool] = {}
+    cited: Counter[str] = Counter()
     figure = question.figure
     for experiment in experiments:
         if experiment.status != "DONE":
             continue
         plan = experiment.plan
+        marked = {mark.arm for marks in experiment.marks.values() for mark in marks}
         for total in experiment.totals:
             arm = plan.arms[total.arm]
             safe = arm.method == "sync" or arm.delivery is Delivery.SAFE
-            if arm.method in found or not safe or total.lost or total.failed or figure not in total.figures:
+            if not safe or total.lost or total.failed or total.arm in marked or figure not in total.figures:
                 continue
             interval = _beside_the_work(plan, total.figures[figure], figure)
             kept = _kept(interval, needed, figure)
-            if kept is not None and _tells(plan, figure, kept, rate):
-                text = _(_KEPT if kept else _MISSED) % _said(plan, total.arm, figure, interval, needed, _)
-                weights: dict[str, int] = {arm.method: KEPT if kept else MISSED}
-                found[arm.method] = Reason(question.id, text, weights, experiment_id=experiment.id)
-    return found
+            if kept is None or cited[arm.method] == CITED or not _tells(plan, figure, kept, rate):
+                continue
+            cited[arm.method] += 1
+            text = _(_KEPT if kept else _MISSED) % _said(plan, total.arm, figure, interval, needed, _)
+            weights: dict[str, int] = {}
+            if arm.method not in newest:
+                newest[arm.method] = kept
+                weights = {arm.method: KEPT if kept else MISSED}
+            elif newest[arm.method] is not kept:
+                text = f"{_(_CONTRADICTS)} {text}"
+            yield Reason(question.id, text, weights, experiment_id=experiment.id)
 
 
 def _kept(interval: Interval, needed: float, figure: str) -> bool | None:

@@ -20,6 +20,8 @@ class Answer:
         reason: why, in a sentence; "" where it says nothing for or against any of them.
         row: the row of *Side by side* that shows it.
         rules_out: the methods with which it cannot be done.
+        other: what does it better than any of the methods; "" where nothing does.
+        unless: in which case the reason is wrong.
         needs: the bound that the reader's own runs are held against.
     """
 
@@ -29,6 +31,8 @@ class Answer:
     reason: str = ""
     row: str = ""
     rules_out: frozenset[str] = frozenset()
+    other: str = ""
+    unless: str = ""
     needs: float | None = None
 
 
@@ -57,15 +61,43 @@ QUESTIONS: Final = (
             N_("Whoever waits needs no queue. What a broker brings has its price in code and in time."), "submit"),
         Answer("seconds", N_("Seconds"), {"celery": 1, "rabbitmq": 1, "sync": -2},
             N_("Seconds are too long to hold a request open for, with its thread."), "submit"),
-        Answer("long", N_("Minutes or more"), {"celery": 1},
+        Answer("long", N_("Minutes"), {"celery": 1},
             N_("What runs long must be stopped when it hangs. Celery kills its process; a thread of a consumer cannot"
-               " be stopped from outside."), "time-limits", _SYNC),
+               " be stopped from outside."), "time-limits", _SYNC,
+            unless=N_("your own consumer runs each job in a process of its own.")),
+        Answer("hour", N_("Half an hour or more"), {"celery": 1},
+            N_("RabbitMQ waits 30 minutes for an acknowledgement (consumer_timeout). Then it closes the channel and"
+               " delivers the job again, endlessly, by Celery with late acknowledgement as by a consumer of your own."
+               " Set it longer than the longest job. And what runs long must be stopped when it hangs: Celery kills"
+               " its process."), "time-limits", _SYNC,
+            unless=N_("the job can be cut into short steps: then less is lost when a worker dies.")),
+    )),
+    Question("work", N_("What does a job mostly do?"), (
+        Answer("computes", N_("It computes"), {"celery": 2, "rabbitmq": -1, "sync": -1},
+            N_("Threads of one Python process share one processor. Celery has a pool of processes; a consumer is"
+               " started once for each processor."), "prefetch",
+            unless=N_("the time goes to libraries that free the interpreter, such as NumPy or Pillow.")),
+        Answer("waits", N_("It waits for the network"), {"rabbitmq": 1},
+            N_("What waits needs no processor: hundreds of threads, or an asyncio consumer such as aio-pika or taskiq,"
+               " wait at once where a process for each would take gigabytes."), "prefetch",
+            unless=N_("Celery runs with its gevent pool, and the libraries in use support that.")),
+    )),
+    Question("twice", N_("May a job's effect happen twice?"), (
+        Answer("harmless", N_("Yes, that is harmless")),
+        Answer("once", N_("No, as with a payment"), {},
+            N_("Nothing delivers exactly once: a job whose worker died after its work, and before its acknowledgement,"
+               " comes again by every method. Store a key of the job together with its effect, in one transaction, and"
+               " skip a key that is there."), "late-acks",
+            unless=N_("the effect is somewhere that takes neither a key nor a question: then it may happen twice.")),
     )),
     Question("loss", N_("May a job be lost when something is killed?"), (
         Answer("may", N_("Yes, it is sent again anyway")),
         Answer("never", N_("No"), {"celery": 2, "rabbitmq": 2},
-            N_("The broker delivers again what a worker did not acknowledge; a request that was killed is gone."),
-            "late-acks", _SYNC),
+            N_("The broker delivers again what a worker did not acknowledge; a request that was killed is gone. As it"
+               " comes, Celery acknowledges before a job runs, and loses it with its process: set task_acks_late and"
+               " task_reject_on_worker_lost."),
+            "late-acks", _SYNC,
+            unless=N_("a database holds the jobs as well, and can send them again.")),
     )),
     Question("cancel", N_("Must a job be cancelled while it runs?"), (
         _NO,
@@ -79,27 +111,46 @@ QUESTIONS: Final = (
         _NO,
         Answer("yes", N_("Yes"), {"celery": 2},
             N_("In Celery it is an argument; by hand it is delay queues and what moves messages through them."),
-            "countdown", _SYNC),
+            "countdown", _SYNC,
+            unless=N_("the wait is days: keep the job in a database until its time, rather than in a queue.")),
     )),
     Question("periodic", N_("Are jobs to run by the clock, again and again?"), (
         _NO,
+        Answer("only", N_("Yes, and that is all there is: a few reports a night"), {},
+            N_("A timer and a script need no broker and no worker: cron, a systemd timer, or a CronJob of Kubernetes."),
+            "periodic", other="cron",
+            unless=N_("jobs must be tried again, spread over machines, or followed on a page.")),
         Answer("cron", N_("Yes, and something else, such as cron, may send them"), {},
             N_("A timer that sends a message does for either; the schedule is then not in this code."), "periodic"),
         Answer("yes", N_("Yes, with the schedule in the code"), {"celery": 3},
-            N_("Beat comes with Celery; AMQP knows no clock, and a second Beat is not worth writing."), "periodic"),
+            N_("Beat comes with Celery; AMQP knows no clock, and a second Beat is not worth writing."), "periodic",
+            unless=N_("Beat must not stand still with its machine: it runs once, and nothing takes its place.")),
     )),
     Question("workflows", N_("Does one job lead to others?"), (
         _NO,
         Answer("next", N_("One follows another"), {"celery": 1},
             N_("link is one argument; by hand the message carries what follows."), "callback"),
         Answer("joins", N_("Many run at once and something waits for all of them"), {"celery": 3, "rabbitmq": -1},
-            N_("A chord is one line; by hand somebody has to count, in a transaction."), "chord", _SYNC),
+            N_("A chord is one line; by hand somebody has to count, in a transaction."), "chord", _SYNC,
+            unless=N_("a result of the group may be lost: then the chord waits until it is given up.")),
+        Answer("days", N_("Steps over days, with people in between"), {},
+            N_("What waits for days and for people, and must be looked at and mended on the way, is for a workflow"
+               " engine such as Temporal, Airflow or Prefect."), "chord", other="engine",
+            unless=N_("there are two or three steps: then a status column and a job for each step do.")),
     )),
     Question("throughput", N_("How many jobs a second, at the busiest?"), (
+        Answer("few", N_("A few a minute, and there is a database"), {},
+            N_("A table of jobs, taken with FOR UPDATE SKIP LOCKED, keeps a job and its data in one transaction, and is"
+               " one thing less to run."), "submit", other="table",
+            unless=N_("other programs send or run jobs too, or there will be hundreds a second.")),
         Answer("ten", N_("Up to 10"), needs=10),
         Answer("hundred", N_("Up to 100"), needs=100),
         Answer("thousand", N_("Up to 1,000"), {"rabbitmq": 1}, _LESS, "prefetch", needs=1_000),
         Answer("more", N_("More than 1,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", needs=2_000),
+        Answer("flood", N_("5,000 and more"), {"rabbitmq": 3, "celery": -2, "sync": -2},
+            N_("At such rates the cost of a message decides. Celery takes about a millisecond of a processor for each,"
+               " a plain consumer that fetches ahead a tenth of it."), "prefetch", needs=5_000,
+            unless=N_("many messages fit into one job: gathered by the thousand, any method does.")),
     ), "throughput"),
     Question("latency", N_("How soon must 99 of 100 jobs be done and known, beside their own work?"), (
         Answer("any", N_("It does not matter")),
@@ -113,8 +164,10 @@ QUESTIONS: Final = (
         Answer("send", N_("Other languages send jobs"), {"rabbitmq": 2},
             N_("A JSON document of one's own is written in any language; Celery's format has to be imitated."),
             "submit"),
-        Answer("run", N_("Other languages run jobs"), {"rabbitmq": 3, "celery": -2},
-            N_("A worker in another language needs no more than AMQP and JSON."), "submit", _SYNC),
+        Answer("run", N_("Other languages run jobs"), {"rabbitmq": 3},
+            N_("A worker in another language needs no more than AMQP and JSON. Celery's workers are Python."), "submit",
+            frozenset({"celery", "sync"}),
+            unless=N_("only some kinds of jobs run there: those go by hand, the others may stay with Celery.")),
     )),
     Question("broker", N_("Which broker may it be?"), (
         Answer("rabbitmq", N_("RabbitMQ")),

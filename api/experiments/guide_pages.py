@@ -45,11 +45,11 @@ def page() -> str:
 
 
 def _methods(advice: Advice) -> list[dict[str, Any]]:
-    """Each method with its score, best first; those that are ruled out have none."""
+    """Each method, best first, and whether it is ruled out."""
     scores = advice.scores or {}
     order = sorted(NAMES, key=lambda method: -scores[method] if method in scores else 1_000)
     return [
-        {"method": method, "name": gettext(NAMES[method]), "score": scores.get(method)} for method in order
+        {"method": method, "name": gettext(NAMES[method]), "out": method not in scores} for method in order
     ]
 
 
@@ -67,10 +67,7 @@ def _shown(reason: Reason, by_question: dict[str, str], experiments: list[Experi
         **cited,
         "question": by_question[reason.question],
         "text": reason.text,
-        "weights": [
-            {"method": method, "weight": f"{weight:+d}".replace("-", "\N{MINUS SIGN}")}
-            for method, weight in reason.weights.items()
-            if weight
-        ],
+        "speaks": [{"method": method, "said": said} for method, said in reason.speaks.items()],
+        "unless": reason.unless,
         "out": sorted(reason.rules_out),
     }

@@ -5,7 +5,7 @@ import pytest
 from api.side.rows import FEATURES
 from experiments.guide import advise
 from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS
-from experiments.model import Experiment, Interval
+from experiments.model import Experiment, Interval, Mark
 from experiments.plan import Work
 from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan
 
@@ -83,17 +83,19 @@ def test_answers_that_do_not_go_together_are_told_so(
     assert advise(dict([first])).choice != "none"
 
 
-def test_whatever_is_answered_one_method_is_left() -> None:
-    out = {method for question in QUESTIONS for answer in question.answers for method in answer.rules_out}
-    assert out < set(METHODS)
+def test_answers_that_rule_out_all_methods_together_contradict_each_other() -> None:
+    for first, second in product(QUESTIONS, QUESTIONS):
+        for one, other in product(first.answers, second.answers):
+            if first is not second and one.rules_out | other.rules_out == set(METHODS):
+                assert advise({first.id: one.id, second.id: other.id}).choice == "none"
     assert advise({"broker": "other", "loss": "never"}).choice == "celery"
 
 
 def test_answers_that_pull_both_ways_are_told_so() -> None:
     advice = advise({"languages": "send", "later": "yes"})
-    assert advice.choice == "either"
+    assert advice.choice == "both"
     assert advice.methods == ("celery", "rabbitmq")
-    assert advice.summary.startswith("The answers pull both ways")
+    assert advice.summary.startswith("Use both: Celery, a consumer of your own.")
 
 
 def test_any_two_answers_give_advice_with_a_sentence() -> None:
@@ -101,7 +103,7 @@ def test_any_two_answers_give_advice_with_a_sentence() -> None:
         for one, other in product(first.answers, second.answers):
             advice = advise({first.id: one.id, second.id: other.id})
             assert advice.summary
-            assert advice.choice in (*METHODS, "either", "none")
+            assert advice.choice in (*METHODS, "either", "both", "other", "none")
 
 
 def test_nothing_answered_or_nonsense_gives_no_advice() -> None:
@@ -182,3 +184,75 @@ def test_runs_whose_jobs_failed_are_no_evidence() -> None:
     run = measured(celery=3_000, rabbitmq=3_000, sync=3_000)
     totals = [total.model_copy(update={"failed": 1}) for total in run.totals]
     assert weights({"throughput": "more"}, run.model_copy(update={"totals": totals})) == {}
+
+
+@pytest.mark.parametrize(
+    ("situation", "choice", "said"),
+    [
+        (
+            {"length": "hour", "work": "computes", "loss": "never"},
+            "celery",
+            [
+                "RabbitMQ waits 30 minutes for an acknowledgement",
+                "As it comes, Celery acknowledges before a job runs",
+            ],
+        ),
+        (
+            {"twice": "once", "loss": "never"},
+            "either",
+            ["Nothing delivers exactly once", "task_reject_on_worker_lost"],
+        ),
+        (
+            {"languages": "run", "workflows": "joins", "team": "celery"},
+            "rabbitmq",
+            ["Celery's workers are Python"],
+        ),
+        ({"periodic": "only", "team": "few"}, "other", ["cron, a systemd timer"]),
+        ({"throughput": "flood", "loss": "never"}, "rabbitmq", ["the cost of a message decides"]),
+        ({"work": "waits", "throughput": "hundred", "team": "amqp"}, "rabbitmq", ["an asyncio consumer"]),
+        ({"throughput": "few", "loss": "may"}, "other", ["FOR UPDATE SKIP LOCKED"]),
+        ({"workflows": "days"}, "other", ["Temporal, Airflow or Prefect"]),
+    ],
+    ids=["ml", "payments", "go workers", "cron reports", "5,000 a second", "asyncio", "a table", "an engine"],
+)
+def test_situations_that_people_ask_about_get_advice_for_reasons_that_hold(
+    situation: dict[str, str], choice: str, said: list[str]
+) -> None:
+    advice = advise(situation)
+    reasons = " ".join(reason.text for reason in advice.reasons)
+    assert advice.choice == choice
+    for text in said:
+        assert text in reasons
+
+
+def test_advice_says_in_which_case_it_is_wrong() -> None:
+    (reason,) = advise({"throughput": "flood"}).reasons
+    assert reason.unless == "many messages fit into one job: gathered by the thousand, any method does."
+
+
+def test_a_method_that_does_not_fit_is_not_called_as_good_as_another_where_a_timer_does() -> None:
+    advice = advise({"periodic": "only"})
+    assert (advice.methods, advice.summary) == ((), "None of these: cron or a timer of the system does it.")
+
+
+def test_all_runs_that_fit_are_cited_newest_first_and_what_contradicts_is_said() -> None:
+    newest, middle, oldest = (
+        measured(celery=rate, rabbitmq=9_000, sync=9_000).model_copy(update={"id": name})
+        for name, rate in (("new", 500), ("middle", 600), ("old", 3_000))
+    )
+    reasons = [
+        r for r in advise({"throughput": "more"}, [newest, middle, oldest]).reasons if "Celery" in r.text
+    ]
+    assert [r.experiment_id for r in reasons] == ["new", "middle", "old"]
+    assert [r.weights for r in reasons] == [{"celery": -3}, {}, {}]
+    assert [r.text.startswith("An older run contradicts the newer one.") for r in reasons] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_run_that_was_disturbed_is_no_evidence() -> None:
+    run = measured(celery=3_000, rabbitmq=3_000, sync=3_000)
+    marked = run.model_copy(update={"marks": {"foreign_load": [Mark(arm=0, turn=1, value=0.4)]}})
+    assert weights({"throughput": "more"}, marked) == {"rabbitmq": 1, "sync": 1}
