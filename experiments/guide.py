@@ -145,8 +145,8 @@ def advise(
     strong = {method for method in methods for reason in reasons if _speaks_for(reason, method, methods)}
     choice = "both" if len(strong) > 1 else "either"
     names = ", ".join(_(NAMES[method]) for method in methods)
-    summary = _(_BOTH if choice == "both" else _EITHER) % {"methods": names}
-    return Advice(choice, summary, methods, reasons, (), scores, unmeasured)
+    summary = _BOTH if choice == "both" else _EITHER
+    return Advice(choice, _(summary) % {"methods": names}, methods, reasons, (), scores, unmeasured)
 
 
 def _reasons(
