@@ -17,6 +17,7 @@ MAX_REASON: Final = 2_000
 NEEDED: Final = (
     "num",
     "id",
+    "attempt",
     "kind",
     "params",
     "delivery",

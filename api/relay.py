@@ -48,6 +48,8 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
         "token": sign(secret, task_id),
         "group_id": row["group_id"],
     }
+    if row["attempt"]:  # its message was lost after a worker had begun it
+        fields["attempt"] = row["attempt"] + 1
     for name in ("max_retries", "time_limit"):
         if row[name] is not None:
             fields[name] = row[name]

@@ -41,6 +41,7 @@ SQL_ROOMS = {
     "models.py",
     "database.py",
     "store.py",
+    "under_way.py",
     "updates.py",
     "bulk.py",
     "queries.py",
