@@ -74,15 +74,16 @@ class Books:
         left = [one.row["id"] for one in found if one.row["id"] not in settled]
         return {"at": now, "nowhere": len(found), "open": left, "suspects": suspects}
 
-    def give_up(self, task_ids: Collection[str]) -> None:
-        """Ends these tasks FAILED where they have not ended."""
+    def give_up(self, task_ids: Collection[str]) -> int:
+        """Ends these tasks FAILED where they have not ended; returns how many."""
         attempts = {row["id"]: max(1, row["attempt"]) for row in self._store.get_all(list(task_ids))}
-        self._store.apply(
+        verdicts = self._store.apply(
             [
                 StatusUpdate(task_id=task_id, status=TaskStatus.FAILED, attempt=attempt, error=LOST)
                 for task_id, attempt in attempts.items()
             ]
         )
+        return sum(verdict.applied for verdict in verdicts)
 
     def send_again(self, task_ids: Collection[str], most: int | None = None) -> list[str]:
         """Has these tasks published again where they are under way, and returns which; not those that were `most`

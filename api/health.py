@@ -61,7 +61,7 @@ def _troubles(settings: Settings, picture: dict[str, Any]) -> list[str]:
 
 def _details(picture: dict[str, Any]) -> list[str]:
     details = [f"the broker's {alarm} alarm is on: publishing is blocked" for alarm in picture["alarms"]]
-    if nowhere := (picture["books"] or {}).get("nowhere"):
+    if nowhere := picture["nowhere"]:
         details.append(f"{nowhere} tasks are nowhere: in no queue, and with no worker")
     return details
 
@@ -91,9 +91,10 @@ class _Figures:
         for part in ("store", "broker"):
             up.add_metric([part], float(bool(picture[part]["up"])))
         yield up
-        nowhere = (picture["books"] or {}).get("nowhere", 0)
         yield GaugeMetricFamily(
-            "lab_tasks_nowhere", "Tasks that are in no queue and with no worker", value=nowhere
+            "lab_tasks_nowhere",
+            "Tasks that are in no queue and with no worker",
+            value=picture["nowhere"],
         )
         alarms = GaugeMetricFamily("lab_broker_alarm", "Alarms that block publishing", labels=["resource"])
         for resource in ("memory", "disk"):

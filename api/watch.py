@@ -54,10 +54,13 @@ class Watch(BackgroundThread):
 
     def snapshot(self) -> dict[str, Any]:
         """The last picture, at once: `up` is None where nothing is known yet; a worker count or a
-        queue's `ready` is None while the broker is away; `since` is when the broker came or went; `alarms` and
-        `books` are as the control page has them."""
+        queue's `ready` is None while the broker is away; `since` is when the broker came or went; `alarms`
+        are the broker's that are on; `nowhere` and `undecided` are how many tasks the books found, and how many of
+        them wait for a decision."""
         seen = self._control() or {}
-        return {**self._picture, "alarms": seen.get("alarms") or [], "books": seen.get("books")}
+        books = seen.get("books") or {}
+        told = {"nowhere": books.get("nowhere", 0), "undecided": len(books.get("open", ()))}
+        return {**self._picture, "alarms": seen.get("alarms") or [], **told}
 
     def refresh(self, older_than: float = 0.0) -> dict[str, Any]:
         """A picture at most `older_than` seconds old; asks store and broker where there is none."""
