@@ -24,6 +24,7 @@ NEEDED: Final = (
     "max_retries",
     "time_limit",
     "group_id",
+    "published_us",
     "options",
     "workflow_id",
 )

@@ -66,7 +66,7 @@ class Look:
             "workers": merge(before["workers"], told, at),
             "queues": queues[0] if queues else before["queues"],
             "queues_source": queues[1] if queues else before["queues_source"],
-            "alarms": read_alarms(self._settings) if up and queues and queues[1] == MANAGEMENT else None,
+            "alarms": read_alarms(self._settings) if queues and queues[1] == MANAGEMENT else None,
             "books": before.get("books"),
         }
 

@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from api.books import LOST, Books
 from api.models import tasks
+from api.relay import job_of
 from api.services import Services
-from api.store import NewTask
+from api.store import NewGroup, NewTask
 from lab.clock import now_us, to_iso
 from lab.delivery import Delivery
 from lab.status import StatusUpdate, TaskStatus
@@ -158,6 +159,16 @@ def test_a_task_whose_worker_is_gone_goes_out_as_its_next_attempt(parts: Service
     )
     assert parts.store.apply([begins])[0].run
     assert not parts.store.apply([late])[0].applied
+
+
+def test_a_member_of_a_group_is_sent_again_alone(parts: Services, books: Books) -> None:
+    new = NewTask("celery", "process_task", {"timeout": 1.0}, 1.0)
+    rows = parts.store.add([new, new], relay="r", group=NewGroup("g", None)).rows
+    jobs = [job_of(row, b"secret") for row in parts.outbox.claim("r", "celery", 10)]
+    assert [job.group_id for job in jobs] == ["g", "g"]
+    parts.outbox.published({row["num"]: now_us() for row in rows})
+    books.send_again([rows[0]["id"]])
+    assert [job_of(row, b"secret").group_id for row in parts.outbox.claim("r", "celery", 10)] == [None]
 
 
 @pytest.mark.parametrize("started_at", [to_iso(0), None])
