@@ -8,6 +8,7 @@ from typing import Any
 from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
+import celery_consuming  # noqa: F401 - has the workers consume again
 import celery_control  # noqa: F401 - has the workers answer the control page
 import celery_dead_letters  # noqa: F401 - the setting worker_consumer names it
 from celery_app import celery_app, settings

@@ -9,6 +9,7 @@ from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from api import callback, docs, events, health, i18n, letters, pages, problems, security, task_result, tasks
+from api.books import Books
 from api.control.collector import ControlCollector
 from api.control.look import Look
 from api.control.store import Pictures
@@ -139,14 +140,15 @@ def _create_services(settings: Settings) -> Services:
     )
     workflows = WorkflowService(settings, store, relay, workflow_rows)
     store.follower = workflows.following
-    watch = Watch(settings, store, outbox)
+    controls = {name: create_control(name, settings) for name in CONTROLS}
+    books = Books(store, settings, relay.wake)
+    control = ControlCollector(Pictures(store.engine), Look(settings, controls), books)
+    watch = Watch(settings, store, outbox, control.picture)
     dead_letters = DeadLetters(store)
     submitter = Submitter(
         settings, store, relay, create_transport("sync", settings, reports), secret, dead_letters
     )
-    controls = {name: create_control(name, settings) for name in CONTROLS}
     uploads, files = UploadRows(store.engine), ImageFiles(settings.images)
-    control = ControlCollector(Pictures(store.engine), Look(settings, controls))
     experiment_rows = ExperimentRows(store.engine)
     supervisor = Supervisor(experiment_rows, submitter.cancel_all)
     return Services(
@@ -165,6 +167,7 @@ def _create_services(settings: Settings) -> Services:
         intake=Intake(settings, files, uploads),
         sweeper=Sweeper(settings.image_hours, files, uploads),
         groups=Groups(settings, GroupRows(store.engine), submitter, uploads, files, CeleryGroups(settings)),
+        books=books,
         control=control,
         workflows=workflows,
         schedule=Schedule(settings, store, relay),

@@ -1,6 +1,7 @@
 """Alive, ready, and the figures that Prometheus takes."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
@@ -11,12 +12,16 @@ from api.answers import json_answer
 from api.problems import problem
 from api.schemas import Problem
 from api.services import Services, services
+from lab.amqp import CELERY_QUEUE, RABBITMQ_QUEUE
+from lab.delivery import Delivery
+from lab.settings import Settings
 
 health = APIBlueprint(
     "health", __name__, abp_tags=[Tag(name="Health", description="For probes and monitoring")]
 )
 
 READY_SECONDS = 2.0
+WAIT_SECONDS = 1.5
 
 
 @health.get("/healthz")
@@ -27,12 +32,38 @@ def healthz() -> Response:
 
 @health.get("/readyz", responses={503: Problem})
 def readyz() -> Response:
-    """Whether store and broker can be reached; 503 names what cannot"""
-    picture = services().watch.refresh(READY_SECONDS)
+    """Whether tasks of the default mode can be taken and run; 503 names what is in the way
+
+    The answer comes within two seconds. `details` name what is wrong with the lab and does not keep it from
+    working.
+    """
+    parts = services()
+    picture = parts.watch.within(WAIT_SECONDS, READY_SECONDS)
+    troubles, details = _troubles(parts.settings, picture), _details(picture)
+    if troubles:
+        return problem(503, "Not ready", "; ".join(troubles), details=details)
+    return json_answer({"status": "ready", "details": details})
+
+
+def _troubles(settings: Settings, picture: dict[str, Any]) -> list[str]:
     away = [part for part in ("store", "broker") if not picture[part]["up"]]
     if away:
-        return problem(503, "Not ready", f"{' and '.join(away)} cannot be reached")
-    return json_answer({"status": "ready"})
+        return [f"{' and '.join(away)} cannot be reached"]
+    delivery = settings.delivery
+    workers = picture["workers" if delivery is Delivery.SAFE else "naive_workers"]
+    queues = {"celery": delivery.queue(CELERY_QUEUE), "rabbitmq": delivery.queue(RABBITMQ_QUEUE)}
+    if settings.celery_broker_url != settings.rmq_url:
+        del queues["celery"]  # they are not on this broker
+    if any(workers[method] is None for method in queues):
+        return ["a queue is missing"]
+    return [f"no worker consumes {queue}" for method, queue in queues.items() if not workers[method]]
+
+
+def _details(picture: dict[str, Any]) -> list[str]:
+    details = [f"the broker's {alarm} alarm is on: publishing is blocked" for alarm in picture["alarms"]]
+    if nowhere := picture["nowhere"]:
+        details.append(f"{nowhere} tasks are nowhere: in no queue, and with no worker")
+    return details
 
 
 @health.get("/metrics")
@@ -55,11 +86,20 @@ class _Figures:
         for (method, status), n in sorted(self._parts.store.counts_by_method().items()):
             tasks.add_metric([method, status], n)
         yield tasks
-        picture = self._parts.watch.refresh(READY_SECONDS)
+        picture = self._parts.watch.within(WAIT_SECONDS, READY_SECONDS)
         up = GaugeMetricFamily("lab_up", "Whether a part of the lab can be reached", labels=["part"])
         for part in ("store", "broker"):
             up.add_metric([part], float(bool(picture[part]["up"])))
         yield up
+        yield GaugeMetricFamily(
+            "lab_tasks_nowhere",
+            "Tasks that are in no queue and with no worker",
+            value=picture["nowhere"],
+        )
+        alarms = GaugeMetricFamily("lab_broker_alarm", "Alarms that block publishing", labels=["resource"])
+        for resource in ("memory", "disk"):
+            alarms.add_metric([resource], float(resource in picture["alarms"]))
+        yield alarms
         yield GaugeMetricFamily(
             "lab_outbox_tasks", "Tasks that wait to be handed to the broker", value=picture["waiting"]
         )

@@ -17,12 +17,14 @@ MAX_REASON: Final = 2_000
 NEEDED: Final = (
     "num",
     "id",
+    "attempt",
     "kind",
     "params",
     "delivery",
     "max_retries",
     "time_limit",
     "group_id",
+    "published_us",
     "options",
     "workflow_id",
 )

@@ -249,6 +249,8 @@ def offer() -> dict[str, Any]:
         "meanings": wording.meanings(),
         "health": services().watch.snapshot(),
         "waiting_text": wording.waiting,
+        "nowhere_text": wording.nowhere,
+        "alarm_text": wording.alarm,
         "letters_count": letter_pages.count(),
         "here": request.full_path.rstrip("?") if request.method == "GET" else url_for("pages.index"),
     }

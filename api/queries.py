@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from api.database import create_engine
+from api.database import create_engine, writing
 from api.models import counters, task_counts, task_events, tasks
 from lab.status import TaskStatus
 
@@ -40,12 +40,12 @@ class Queries:
         self.engine.dispose()
 
     def ping(self) -> None:
-        """Returns when the store answers.
+        """Returns when the store answers and lets somebody write, which changes nothing.
 
         Raises:
             sqlalchemy.exc.SQLAlchemyError: it does not.
         """
-        with self.engine.connect() as connection:
+        with writing(self.engine) as connection:
             connection.execute(sa.select(counters.c.value).limit(1))
 
     def get(self, task_id: str) -> Row | None:

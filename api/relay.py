@@ -46,8 +46,11 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
         "kind": row["kind"],
         "params": row["params"],
         "token": sign(secret, task_id),
-        "group_id": row["group_id"],
+        # One that is sent again goes alone: Celery would take it for the whole group.
+        "group_id": None if row["published_us"] else row["group_id"],
     }
+    if row["attempt"]:  # its message was lost after a worker had begun it
+        fields["attempt"] = row["attempt"] + 1
     for name in ("max_retries", "time_limit"):
         if row[name] is not None:
             fields[name] = row[name]

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import current_app
 
+from api.books import Books
 from api.control.collector import ControlCollector
 from api.dead_letters import DeadLetters
 from api.events import Feed
@@ -46,6 +47,7 @@ class Services:
     intake: Intake
     sweeper: Sweeper
     groups: Groups
+    books: Books
     control: ControlCollector
     workflows: WorkflowService
     schedule: Schedule

@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import BackgroundThread
@@ -26,11 +28,19 @@ logger = logging.getLogger(__name__)
 
 
 class Watch(BackgroundThread):
-    """Asks the broker once a second, in one thread for all viewers, and keeps the last picture. The
-    thread closes the connection when it ends."""
+    """Asks store and broker once a second, in one thread for all viewers, and keeps the last picture. The
+    thread closes the connection when it ends. `control` gives the latest picture of the control page."""
 
-    def __init__(self, settings: Settings, store: Store, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        outbox: Outbox,
+        control: Callable[[], dict[str, Any] | None] = lambda: None,
+    ) -> None:
         super().__init__("watch")
+        self._control = control
+        self._asking: str | None = None
         self._settings = settings
         self._store = store
         self._outbox = outbox
@@ -44,8 +54,13 @@ class Watch(BackgroundThread):
 
     def snapshot(self) -> dict[str, Any]:
         """The last picture, at once: `up` is None where nothing is known yet; a worker count or a
-        queue's `ready` is None while the broker is away; `since` is when the broker came or went."""
-        return self._picture
+        queue's `ready` is None while the broker is away; `since` is when the broker came or went; `alarms`
+        are the broker's that are on; `nowhere` and `undecided` are how many tasks the books found, and how many of
+        them wait for a decision."""
+        seen = self._control() or {}
+        books = seen.get("books") or {}
+        told = {"nowhere": books.get("nowhere", 0), "undecided": len(books.get("open", ()))}
+        return {**self._picture, "alarms": seen.get("alarms") or [], **told}
 
     def refresh(self, older_than: float = 0.0) -> dict[str, Any]:
         """A picture at most `older_than` seconds old; asks store and broker where there is none."""
@@ -53,7 +68,17 @@ class Watch(BackgroundThread):
             if not self._checked or time.monotonic() - self._checked > older_than:
                 self._picture = self._look()
                 self._checked = time.monotonic()
-        return self._picture
+        return self.snapshot()
+
+    def within(self, seconds: float, older_than: float) -> dict[str, Any]:
+        """As `refresh`, in `seconds` at most where the thread runs: what hangs longer is shown as not `up`."""
+        if self._thread is None:
+            return self.refresh(older_than)
+        end = time.monotonic() + seconds
+        while (late := time.monotonic() - self._checked > older_than) and time.monotonic() < end:
+            time.sleep(0.05)
+        picture, asking = self.snapshot(), self._asking
+        return {**picture, asking: {**picture[asking], "up": False}} if late and asking else picture
 
     def step(self) -> None:
         """Renews the picture."""
@@ -65,6 +90,7 @@ class Watch(BackgroundThread):
 
     def _look(self) -> dict[str, Any]:
         store_up, waiting, letters = True, 0, 0
+        self._asking = "store"
         try:
             self._store.ping()
             waiting = self._outbox.waiting()
@@ -72,7 +98,9 @@ class Watch(BackgroundThread):
         except SQLAlchemyError as error:
             logger.warning("the store does not answer: %s", error)
             store_up = False
+        self._asking = "broker"
         queues = self._ask_broker()
+        self._asking = None
         if self._picture["broker"]["up"] is not (queues is not None):
             self._since = to_iso(now_us())
         return self._shown(store_up, queues is not None, queues or {}, waiting, letters)
@@ -103,6 +131,9 @@ class Watch(BackgroundThread):
         try:
             channel = self._open_channel()
             answers = [channel.queue_declare(queue=queue, passive=True).method for queue in _ALL_QUEUES]
+        except ChannelClosedByBroker as error:
+            logger.warning("a queue is missing, and will be declared again: %s", error)
+            return {}
         except amqp.ERRORS as error:
             logger.debug("the broker does not answer: %s", error)
             self._drop()

@@ -149,6 +149,8 @@ def for_scripts() -> dict[str, Any]:
         "ran": plural_forms(lambda n: _ran(n, **_BRACES)),
         "new": plural_forms(lambda n: ngettext("%(n)s new task", "%(n)s new tasks", n, n="{n}")),
         "waiting": plural_forms(lambda n: waiting(n, "{n}")),
+        "nowhere": plural_forms(lambda n: nowhere(n, "{n}")),
+        "alarm": {resource: alarm(resource) for resource in ("memory", "disk")},
         "attempt": gettext("attempt %(n)s", n="{n}"),
         "cancelRequested": gettext("cancellation requested"),
         "act": {
@@ -163,6 +165,20 @@ def waiting(n: int, shown: str | None = None) -> str:
     return ngettext(
         "%(n)s task waits for it", "%(n)s tasks wait for it", n, n=number(n) if shown is None else shown
     )
+
+
+def nowhere(n: int, shown: str | None = None) -> str:
+    """That `n` tasks are in no queue and with no worker; `shown` is the number as it is written."""
+    return ngettext(
+        "%(n)s task is nowhere", "%(n)s tasks are nowhere", n, n=number(n) if shown is None else shown
+    )
+
+
+def alarm(resource: str) -> str:
+    """That the broker's alarm for `resource`, "memory" or "disk", is on."""
+    if resource == "memory":
+        return gettext("memory alarm: publishing is blocked")
+    return gettext("disk alarm: publishing is blocked")
 
 
 _BRACES: Final = {"n": "{n}", "first": "{first}", "last": "{last}"}

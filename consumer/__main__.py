@@ -61,14 +61,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     Thread(target=watch, args=(jobs, reporter.is_cancelled), daemon=True).start()
     control = Control(
-        name,
-        jobs,
-        reporter.cancel,
-        lambda: with_broker(settings.rmq_url),
-        lambda: worker.prefetch,
+        name, jobs, reporter.cancel, lambda: with_broker(settings.rmq_url), lambda: worker.prefetch
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None
-    worker = Worker(settings.rmq_url, jobs, control.listen, options.grace, alive, options.prefetch)
+    worker = Worker(settings.rmq_url, jobs, control.listen, options.grace, alive, options.prefetch, name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()

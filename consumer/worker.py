@@ -22,6 +22,7 @@ from consumer.acks import Acks
 from consumer.jobs import Action, Jobs
 from lab import amqp
 from lab.amqp_job import publish
+from lab.consuming import Witness
 from lab.job import Job
 
 QUEUE: Final = amqp.RABBITMQ_QUEUE
@@ -47,9 +48,8 @@ class Session:
         self.threads = 0
 
     def consume(self, prefetch: int) -> None:
-        """Consumes both queues. Again whenever the number of threads has changed, since basic.qos applies to later
-        consumers only, each by itself. A new one is not charged with what the old one still holds, so a few
-        messages may wait here for a thread, once. https://www.rabbitmq.com/docs/consumer-prefetch"""
+        """Consumes both queues; again whenever the number of threads changed: basic.qos applies to later consumers
+        only. Those are not charged with what is held already. https://www.rabbitmq.com/docs/consumer-prefetch"""
         self.cancel()
         self.threads = self._jobs.concurrency
         # One urgent job more than run at once: else an ordinary one would begin while the next is on its way.
@@ -108,7 +108,6 @@ class Worker:
         grace_seconds: how long `stop` waits for running jobs before it hands them back.
         alive: called at least four times a second while the connection is served; for health checks.
         least_prefetch: how many messages it holds at least; never fewer than there are threads.
-        connection: the present one.
     """
 
     url: str
@@ -117,6 +116,7 @@ class Worker:
     grace_seconds: float
     alive: Callable[[], object] = lambda: None
     least_prefetch: int = 0
+    name: str = "consumer"
     connection: pika.BlockingConnection | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _deadline: float = 0.0
@@ -142,26 +142,27 @@ class Worker:
                     wait = FIRST_WAIT_SECONDS
                     self._serve(Session(self.connection, self.jobs))
             except amqp.ERRORS as error:
-                logger.warning("the broker is away: %s: %s", type(error).__name__, error)
+                logger.warning("consuming is interrupted: %s: %s", type(error).__name__, error)
                 self._stopping.wait(wait * random.uniform(0.5, 1.5))
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 
     def _serve(self, session: Session) -> None:
         channel = session.channel
         amqp.declare_topology(channel)
-        # The broker cancels a consumer whose queue was deleted; the next connection declares it again.
-        channel.add_on_cancel_callback(lambda _: channel.close())
         self.listen(channel)
+        witness = Witness(channel, self.name, (QUEUE, amqp.priority_queue(QUEUE)))
         session.consume(self.prefetch)
         logger.info("waiting for tasks in %s, %d at once", QUEUE, session.threads)
         # process_data_events can miss a closed channel: https://github.com/pika/pika/issues/1452
         while channel.is_open and not self._stopping.is_set():
             self.alive()
             session.connection.process_data_events(time_limit=TURN_SECONDS)
+            witness.look()  # fails where a queue was deleted: the next connection declares it again
             if channel.is_open and session.threads != self.jobs.concurrency:
                 session.consume(self.prefetch)
         if channel.is_open:
             self._finish(session)
+            witness.end()
 
     def _finish(self, session: Session) -> None:
         session.cancel()

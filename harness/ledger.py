@@ -55,7 +55,7 @@ class Verdict:
 
     Attributes:
         accepted: submissions that were answered 202.
-        lost: without a final status when all was quiet.
+        lost: without a final status when all was quiet, or FAILED since the API found it to be lost.
         duplicated: more than one final event in the store, or a run that began after the final event,
             or, by the workers' logs, a run that began after a successful end that was reported.
         recovered: done in an attempt later than the first.
@@ -223,7 +223,7 @@ def judge(
 
 
 def _by_the_store(events: Sequence[Task], finals: Sequence[Task]) -> set[str]:
-    if not finals:
+    if not finals or str(finals[0].get("error")).startswith("lost: "):
         return {"lost"}
     final, names = finals[0], set()
     after = events[list(events).index(final) + 1 :]

@@ -128,6 +128,7 @@ class Settings(BaseModel):
     download_megabytes: Annotated[float, Field(ge=0.001, le=10_000)] = 20.0
     s3_buckets: Names = ()
     s3_endpoint: Http | None = None
+    nowhere_seconds: Annotated[float, Field(ge=1, le=86_400)] = 20.0
     workflow_hours: Annotated[float, Field(ge=0.001, le=8_760)] = 24.0
     user: str | None = None
     password: str | None = Field(None, repr=False)

@@ -13,6 +13,7 @@ MAY_IMPORT = {
     "celery_tasks": {
         "lab",
         "celery_app",
+        "celery_consuming",
         "celery_control",
         "celery_dead_letters",
         "celery_examples",
@@ -20,6 +21,7 @@ MAY_IMPORT = {
     },
     "celery_reporting": {"lab", "celery_app"},
     "celery_examples": {"lab", "celery_app"},
+    "celery_consuming": {"lab", "celery_app"},
     "celery_dead_letters": set(),
     "celery_control": {"lab", "celery_app"},
     "consumer": {"lab"},
@@ -39,6 +41,7 @@ SQL_ROOMS = {
     "models.py",
     "database.py",
     "store.py",
+    "under_way.py",
     "updates.py",
     "bulk.py",
     "queries.py",

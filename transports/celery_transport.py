@@ -194,6 +194,8 @@ def _message(job: Job, delivery: Delivery) -> dict[str, Any]:
     """The arguments of `send_task` for `job`, without its options."""
     args, kwargs = task_arguments(job)
     headers: dict[str, Any] = {"lab_token": job.token, "lab_max_retries": job.max_retries}
+    if job.attempt > 1:
+        headers["lab_attempt"] = job.attempt
     if job.beside:
         headers["lab_beside"] = True
     message: dict[str, Any] = {

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from api.background import BackgroundThread
+from api.books import Books
 from api.control.look import Look, Picture
 from api.control.store import Pictures
 from lab.clock import now_us, to_us
@@ -19,8 +20,9 @@ class ControlCollector(BackgroundThread):
     the next. So the workers are asked as often for a thousand viewers as for none. The thread gives back its
     connections when it ends."""
 
-    def __init__(self, pictures: Pictures, look: Look) -> None:
+    def __init__(self, pictures: Pictures, look: Look, books: Books | None = None) -> None:
         super().__init__("control")
+        self._books = books
         self._pictures = pictures
         self._look = look
         self._picture: Picture | None = None
@@ -57,7 +59,10 @@ class ControlCollector(BackgroundThread):
     def _take(self, begun_us: int) -> None:
         picture = None
         try:
-            self._picture = picture = self._look.take(self._pictures.read())
+            picture = self._look.take(self._pictures.read())
+            if self._books is not None:
+                picture["books"] = self._books.reconcile(picture)
+            self._picture = picture
             self._fresh.set()
         finally:
             self._pictures.save(picture, begun_us)

@@ -6,13 +6,14 @@ from typing import Final
 from flask import Blueprint, abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.answers import wants_json
+from api.answers import own_path, say, wants_json
 from api.control import wording
 from api.control.actions import Refused, act, confirmed_purge, tell
 from api.control.look import NO_PICTURE, can_be_purged
 from api.control.queues import is_ours, ready
+from api.i18n import number
 from api.services import services
-from api.wording import gettext
+from api.wording import gettext, ngettext
 from lab import amqp
 from lab.clock import now_us, to_us
 from lab.kinds import KINDS
@@ -80,6 +81,21 @@ def purge(name: str) -> AnyResponse:
     if not is_ours(name):
         abort(404)
     return confirmed_purge(name, request.values)
+
+
+@control.post("/control/nowhere")
+def nowhere() -> AnyResponse:
+    """Has the tasks that the books found, and left to a person, sent again (`do=again`) or given up."""
+    parts = services()
+    task_ids = ((parts.control.picture() or {}).get("books") or {}).get("open", [])
+    if request.form.get("do") == "again":
+        n = len(parts.books.send_again(task_ids))
+        text = ngettext("%(n)s lost task is sent again.", "%(n)s lost tasks are sent again.", n, n=number(n))
+    else:
+        n = parts.books.give_up(task_ids)
+        text = ngettext("%(n)s lost task is FAILED.", "%(n)s lost tasks are FAILED.", n, n=number(n))
+    parts.control.look_soon()
+    return say(text, "act", own_path(request.form.get("next", "")), 202)
 
 
 def _age(at: str | None) -> float | None:

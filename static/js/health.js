@@ -21,6 +21,13 @@ export function showHealth(health) {
   const waiting = document.getElementById("waiting");
   waiting.hidden = !health.waiting || health.broker.up === true;
   waiting.textContent = plural(strings.waiting, health.waiting, { n: number(health.waiting) });
+  const alarm = document.getElementById("alarm");
+  alarm.hidden = !health.alarms.length;
+  alarm.textContent = strings.alarm[health.alarms[0]] ?? "";
+  const nowhere = document.getElementById("nowhere");
+  nowhere.hidden = !health.nowhere;
+  nowhere.querySelector("form").hidden = !health.undecided;
+  nowhere.querySelector(".chip-value").textContent = plural(strings.nowhere, health.nowhere, { n: number(health.nowhere) });
 }
 
 // Naive workers are shown where there are any; the forms say so where there are none.

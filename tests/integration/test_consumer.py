@@ -116,7 +116,7 @@ def test_it_waits_for_a_broker_that_is_down_and_comes_back_to_it(
     worker = own_lab.start_consumer()
     mark = worker.log_size()
     quiet_node.ctl("stop_app")
-    worker.wait_for_log("the broker is away", since=mark)
+    worker.wait_for_log("consuming is interrupted", since=mark)
     waiting = own_lab.submit("rabbitmq", 0, count=3)
     assert {task["status"] for task in waiting} == {"PENDING"}
     quiet_node.ctl("start_app")

@@ -97,6 +97,10 @@ def test_failed_and_cancelled_are_told_apart_from_lost(status: str) -> None:
     assert found.clean
 
 
+def test_what_the_api_found_to_be_lost_is_lost() -> None:
+    assert names(verdict(task(event("FAILED") | {"error": "lost: its message was in no queue"}))) == {"lost"}
+
+
 def test_the_logs_tell_of_a_second_run_that_the_store_has_swallowed() -> None:
     found = verdict(DONE, started(1, 0), finished(2, 1), started(2, 2), finished(3, 3))
     assert names(found) == {"duplicated", "rerun"}
