@@ -249,6 +249,7 @@ def test_a_second_lab_on_the_same_virtual_host_is_refused_and_the_first_goes_on(
         running.wait_done(running.submit(method))
 
 
+@pytest.mark.slow
 def test_a_wrong_password_ends_the_start_with_a_sentence_that_does_not_show_it(
     running: RunningLab, fresh: RunningLab
 ) -> None:
