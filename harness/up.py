@@ -67,7 +67,7 @@ def up(env: Mapping[str, str], stop: StopRequest) -> int:
 class Run:
     """One lab's life: start, watch, end. `run` returns when nothing of it is left."""
 
-    def __init__(self, plan: Plan, stop: StopRequest) -> None:
+    def __init__(self, plan: Plan, stop: StopRequest, supervisor: Supervisor | None = None) -> None:
         self.plan = plan
         self.stop = stop
         self.node = (
@@ -82,9 +82,9 @@ class Run:
             else None
         )
         broker = broker_programs(self.node) if self.node else []
-        self.supervisor = Supervisor(plan.var, ROOT, plan.env, [*broker, *lab_programs()])
+        self.supervisor = supervisor or Supervisor(plan.var, ROOT, plan.env, [*broker, *lab_programs()])
         self.states: dict[str, ProgramState] = {}
-        self._up = False
+        self.is_up = False
         self._restarts = Counter[str]()
         self._again_at: dict[str, float] = {}
 
@@ -112,7 +112,7 @@ class Run:
         say("The workers are starting …", DIM)
         self._wait_until("the API answers", API_TIMEOUT, self._healthy, self.plan.logs / "api.log")
         self._wait_until("the workers run", WORKERS_TIMEOUT, self._all_running, self.plan.logs)
-        self._up = True
+        self.is_up = True
         self._print_addresses()
 
     def _watch(self) -> None:
@@ -154,8 +154,12 @@ class Run:
             self._pause(0.1)
 
     def _pause(self, seconds: float) -> None:
-        """Wait a little, then look at everything once: the wish to end, the programs, supervisord itself."""
+        """Wait a little, then look at everything once."""
         time.sleep(seconds)
+        self.look()
+
+    def look(self) -> None:
+        """Raises Stopped where the end is wanted, UpError where a part failed for good."""
         if self.stop.wanted:
             raise Stopped
         if not self.supervisor.process.running:
@@ -163,18 +167,20 @@ class Run:
         for state in self.supervisor.programs() or []:
             if state.state == "FATAL":
                 self._on_fatal(state)
+            elif state.state == "RUNNING":
+                self._again_at.pop(state.name, None)
             known = self.states.get(state.name)
             if known and state.pid and known.pid not in (0, state.pid):
                 say(f"{state.name} ended and was started again (pid {state.pid}).", YELLOW)
                 self._restarts[state.name] += 1
-                if not self._up and self._restarts[state.name] >= MOST_RESTARTS:
+                if not self.is_up and self._restarts[state.name] >= MOST_RESTARTS:
                     raise UpError(f"{state.name} does not stay up. {_end_of(state.log)}")
             if state.pid or not known:
                 self.states[state.name] = state
 
     def _on_fatal(self, state: ProgramState) -> None:
         """A lab that is up goes on when what kept a part from running has gone, such as a full disk."""
-        if not self._up:
+        if not self.is_up:
             raise UpError(f"{state.name} does not stay up. {_end_of(state.log)}")
         now = time.monotonic()
         if state.name not in self._again_at:
