@@ -44,6 +44,7 @@ from api.workflows import routes as workflow_routes
 from api.workflows import workers as workflow_workers
 from api.workflows.queries import WorkflowRows
 from api.workflows.service import WorkflowService
+from lab import owner
 from lab.settings import Settings
 from transports import TRANSPORTS, create_transport, transport_class
 from transports.celery_group import CeleryGroups
@@ -161,7 +162,7 @@ def _create_services(settings: Settings) -> Services:
         watch=watch,
         feed=Feed(store, watch),
         dead_letters=dead_letters,
-        collector=LetterCollector(settings.rmq_url, dead_letters),
+        collector=LetterCollector(settings.rmq_url, dead_letters, owner.mark(secret)),
         uploads=uploads,
         image_files=files,
         intake=Intake(settings, files, uploads),

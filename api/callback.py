@@ -11,7 +11,7 @@ from api.moves import Answer
 from api.problems import invalid, problem
 from api.schemas import MAX_UPDATES, Problem, VerdictsOut, faults
 from api.services import services
-from lab.status import StatusUpdate
+from lab.status import WRONG_TOKEN, StatusUpdate
 from lab.token import verify
 
 callback = APIBlueprint(
@@ -105,7 +105,7 @@ def _take(updates: dict[int, StatusUpdate], refused: dict[int, Answer]) -> list[
     """Has the store take what is signed, and answers everything in its place."""
     secret = services().secret
     refused |= {
-        place: _refusal(update.task_id, "token: wrong for this task")
+        place: _refusal(update.task_id, WRONG_TOKEN)
         for place, update in updates.items()
         if not verify(secret, update.task_id, update.token)
     }

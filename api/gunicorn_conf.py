@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lab import owner
 from lab.settings import Settings, SettingsError
 
 try:
@@ -27,6 +28,14 @@ graceful_timeout = 10
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108
 control_socket_disable = True
 accesslog = None
+
+
+def on_starting(_server: Any) -> None:
+    """Refuses a virtual host that another lab uses."""
+    try:
+        owner.refuse_another(_settings)
+    except owner.AnotherLab as error:
+        sys.exit(f"gunicorn: {error}")
 
 
 def post_worker_init(worker: Any) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import BackgroundThread
 from api.dead_letters import DeadLetters, Letter
-from lab import amqp
+from lab import amqp, owner
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 BODY_BYTES: Final = 1_000_000
@@ -23,12 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class LetterCollector(BackgroundThread):
-    """One thread that consumes the dead-letter queues; a letter is acknowledged once the store has it."""
+    """One thread that consumes the dead-letter queues; a letter is acknowledged once the store has it. With its
+    connection it holds the virtual host for the lab with the mark `lab` (`lab.owner`)."""
 
-    def __init__(self, url: str, letters: DeadLetters) -> None:
+    def __init__(self, url: str, letters: DeadLetters, lab: str) -> None:
         super().__init__("dead letters")
         self._url = url
         self._letters = letters
+        self._lab = lab
 
     def _run(self) -> None:
         wait = 0.2
@@ -39,6 +41,8 @@ class LetterCollector(BackgroundThread):
                     self._consume(connection)
             except (*amqp.ERRORS, SQLAlchemyError) as error:
                 logger.debug("dead letters wait: %s", error)
+            except owner.AnotherLab as error:
+                logger.error("%s", error)
             except Exception:
                 logger.exception("dead letters")
             self._ending.wait(wait * random.uniform(0.5, 1.5))
@@ -46,6 +50,7 @@ class LetterCollector(BackgroundThread):
 
     def _consume(self, connection: pika.BlockingConnection) -> None:
         channel = connection.channel()
+        owner.hold(channel, self._lab)
         amqp.declare_topology(channel)
         channel.basic_qos(prefetch_count=50)
         for queue in amqp.QUEUES:

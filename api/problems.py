@@ -11,6 +11,7 @@ from werkzeug.exceptions import Conflict, HTTPException, InternalServerError
 from api.answers import wants_json
 from api.schemas import Invalid, faults
 from api.store import KeyReused
+from lab.spool import FULL_DISK
 
 JSON_PREFIXES = (
     "/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json",
@@ -103,5 +104,7 @@ def init_app(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def on_bug(error: Exception) -> Response:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            return refuse(Refusal(503, gettext("The disk is full. Nothing was changed; try again."), 5))
         current_app.logger.exception("%s %s failed", request.method, request.path, exc_info=error)
         return on_http_error(InternalServerError())

@@ -122,7 +122,7 @@ class Supervisor:
         conf.touch(mode=0o600)
         conf.write_text(configuration(folder, root, self.control, programs))
         self.process = ManagedProcess(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(conf)],
+            [sys.executable, "-P", str(Path(__file__).with_name("supervisord.py")), "-c", str(conf)],
             log=folder / "log" / "supervisord.out",
             env=env,
             cwd=root,

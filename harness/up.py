@@ -11,6 +11,7 @@ import socket
 import sys
 import time
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -31,6 +32,8 @@ API_TIMEOUT = 60.0
 WORKERS_TIMEOUT = 90.0
 STOP_TIMEOUT = 40.0
 LOG_LINES = 15
+MOST_RESTARTS = 3  # while the lab is starting
+AGAIN_SECONDS = 15.0
 # Of the line to supervisord, which has none of its own: one that hangs must not keep Ctrl-C waiting.
 LINE_TIMEOUT = 5.0
 
@@ -64,7 +67,7 @@ def up(env: Mapping[str, str], stop: StopRequest) -> int:
 class Run:
     """One lab's life: start, watch, end. `run` returns when nothing of it is left."""
 
-    def __init__(self, plan: Plan, stop: StopRequest) -> None:
+    def __init__(self, plan: Plan, stop: StopRequest, supervisor: Supervisor | None = None) -> None:
         self.plan = plan
         self.stop = stop
         self.node = (
@@ -79,8 +82,11 @@ class Run:
             else None
         )
         broker = broker_programs(self.node) if self.node else []
-        self.supervisor = Supervisor(plan.var, ROOT, plan.env, [*broker, *lab_programs()])
+        self.supervisor = supervisor or Supervisor(plan.var, ROOT, plan.env, [*broker, *lab_programs()])
         self.states: dict[str, ProgramState] = {}
+        self.is_up = False
+        self._restarts = Counter[str]()
+        self._again_at: dict[str, float] = {}
 
     def run(self) -> None:
         """Start, watch and end the lab; raises UpError where a part failed, Stopped where asked to end."""
@@ -96,47 +102,43 @@ class Run:
         say("RabbitMQ is starting …" if self.node else "RabbitMQ: the one that RMQ_URL names.", DIM)
         self.supervisor.process.start()
         self._wait_until("supervisord answers", 20.0, lambda: bool(self.states), self.supervisor.process.log)
-        self._migrate()
+        self._run_module("api.migrate", "The store could not be prepared (api.migrate):")
         say("The API is starting …", DIM)
         self._start_program("api")
         self._wait_for_broker()
+        self._run_module("transports.check", "", 1)
         for name in WORKERS:
             self._start_program(name)
         say("The workers are starting …", DIM)
         self._wait_until("the API answers", API_TIMEOUT, self._healthy, self.plan.logs / "api.log")
         self._wait_until("the workers run", WORKERS_TIMEOUT, self._all_running, self.plan.logs)
+        self.is_up = True
         self._print_addresses()
 
     def _watch(self) -> None:
         while True:
             self._pause(0.5)
 
-    def _migrate(self) -> None:
-        log = self.plan.logs / "migrate.log"
-        with ManagedProcess(
-            [sys.executable, "-m", "api.migrate"], log=log, env=self.plan.env, cwd=ROOT
-        ) as migrate:
-            while migrate.running:
+    def _run_module(self, module: str, trouble: str, lines: int = LOG_LINES) -> None:
+        """Run a Python module to its end. Where that is a failure, raises UpError with `trouble` and the last `lines`
+        of what it wrote."""
+        log = self.plan.logs / f"{module.rpartition('.')[2]}.log"
+        command = [sys.executable, "-m", module]
+        with ManagedProcess(command, log=log, env=self.plan.env, cwd=ROOT) as running:
+            while running.running:
                 self._pause(0.05)
-            if migrate.returncode:
-                raise UpError(
-                    f"The store could not be prepared (api.migrate):\n{_indented(tail(log, LOG_LINES))}"
-                )
+            if running.returncode:
+                said = tail(log, lines)
+                raise UpError(f"{trouble}\n{_indented(said)}" if trouble else said)
 
     def _wait_for_broker(self) -> None:
-        url = self.plan.env["RMQ_URL"]
-        try:
-            if self.node:
-                self._wait_until(
-                    "RabbitMQ takes a login",
-                    BROKER_TIMEOUT,
-                    lambda: can_log_in(url),
-                    self.plan.logs / "rmq.log",
-                )
-            elif not can_log_in(url):
-                say("The broker that RMQ_URL names takes no login yet; the workers keep trying.", YELLOW)
-        except ValueError as error:
-            raise UpError(f"RMQ_URL is no broker's address: {error}.") from error
+        if self.node:
+            self._wait_until(
+                "RabbitMQ takes a login",
+                BROKER_TIMEOUT,
+                lambda: can_log_in(self.plan.env["RMQ_URL"]),
+                self.plan.logs / "rmq.log",
+            )
 
     def _start_program(self, name: str) -> None:
         try:
@@ -152,20 +154,43 @@ class Run:
             self._pause(0.1)
 
     def _pause(self, seconds: float) -> None:
-        """Wait a little, then look at everything once: the wish to end, the programs, supervisord itself."""
+        """Wait a little, then look at everything once."""
         time.sleep(seconds)
+        self.look()
+
+    def look(self) -> None:
+        """Raises Stopped where the end is wanted, UpError where a part failed for good."""
         if self.stop.wanted:
             raise Stopped
         if not self.supervisor.process.running:
             raise UpError(f"supervisord ended by itself. {_end_of(self.plan.logs / 'supervisord.log')}")
         for state in self.supervisor.programs() or []:
             if state.state == "FATAL":
-                raise UpError(f"{state.name} does not stay up. {_end_of(state.log)}")
+                self._on_fatal(state)
+            elif state.state == "RUNNING":
+                self._again_at.pop(state.name, None)
             known = self.states.get(state.name)
             if known and state.pid and known.pid not in (0, state.pid):
                 say(f"{state.name} ended and was started again (pid {state.pid}).", YELLOW)
+                self._restarts[state.name] += 1
+                if not self.is_up and self._restarts[state.name] >= MOST_RESTARTS:
+                    raise UpError(f"{state.name} does not stay up. {_end_of(state.log)}")
             if state.pid or not known:
                 self.states[state.name] = state
+
+    def _on_fatal(self, state: ProgramState) -> None:
+        """A lab that is up goes on when what kept a part from running has gone, such as a full disk."""
+        if not self.is_up:
+            raise UpError(f"{state.name} does not stay up. {_end_of(state.log)}")
+        now = time.monotonic()
+        if state.name not in self._again_at:
+            say(f"{state.name} does not stay up; it is tried again and again. {_end_of(state.log)}", RED)
+        elif now < self._again_at[state.name]:
+            return
+        else:
+            with contextlib.suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
+                self.supervisor.start_program(state.name)
+        self._again_at[state.name] = now + AGAIN_SECONDS
 
     def _healthy(self) -> bool:
         connection = http.client.HTTPConnection(self.plan.api_host, self.plan.port, timeout=2.0)

@@ -11,8 +11,9 @@ from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryErr
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.options import NONE, Options
+from lab.reporter import ReportFailed
 from lab.signatures import open_parameter
-from lab.status import TaskStatus, Verdict
+from lab.status import WRONG_TOKEN, TaskStatus, Verdict
 
 MAX_TIMEOUT = 3600.0
 MAX_NUMBERS = 10_000
@@ -162,6 +163,9 @@ def run(job: Job | Assignment, report: Report, log: JobLog, context: Context) ->
     """Runs `job` to its end: reports IN_PROGRESS, which asks whether to run it, and how it ended. Raises nothing
     but what `report` raises."""
     verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
+    if verdict.error == WRONG_TOKEN and job.token:
+        # Another lab's: its own workers may take it, or it comes to the dead letters; here nobody can tell its end.
+        raise ReportFailed("the API did not send this task (its token is another lab's)")
     if not verdict.run:
         log.skipped(job)
         if verdict.cancel:

@@ -13,7 +13,7 @@ from lab.context import Report
 from lab.job_report import report_of
 from lab.lines import Entitled, Line
 from lab.recent import Recent
-from lab.spool import Spool
+from lab.spool import FULL_DISK, Spool
 from lab.stamps import Stamp
 from lab.status import StatusUpdate, Verdict
 from lab.waiting import Waiting, WaitingStamps
@@ -125,17 +125,22 @@ class Reporter:
                 self._progress.pop(line.task_id, None)
 
         def answered(verdicts: list[Verdict] | None) -> None:
-            on_answer(self._put_by(lines) if verdicts is None else verdicts)
+            found = self._put_by(lines) if verdicts is None else verdicts
+            if found is not None:
+                on_answer(found)
+            else:
+                self._send(lines, float("inf"), answered)
 
         self._send(lines, self._final_seconds, answered)
 
-    def _put_by(self, lines: Sequence[Line]) -> list[Verdict] | ReportFailed:
+    def _put_by(self, lines: Sequence[Line]) -> list[Verdict] | ReportFailed | None:
         if self._spool is None:
             return ReportFailed(f"{self._url} does not take status updates, and there is no spool")
         try:
             self._spool.put([line.json for line in lines])
         except OSError as error:
-            return ReportFailed(f"{self._url} does not take status updates, nor the spool: {error}")
+            failed = ReportFailed(f"{self._url} does not take status updates, nor the spool: {error}")
+            return None if error.errno in FULL_DISK else failed  # a full disk passes: the API is waited for
         self._empty_at = 0.0
         return [Verdict(task_id=line.task_id) for line in lines]
 

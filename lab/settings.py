@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from lab import exposure
+from lab import broker_url, exposure
 from lab.delivery import Delivery
 from lab.places import SAMPLES, Places
 
@@ -44,6 +44,10 @@ def _url(*schemes: str) -> AfterValidator:
         raise ValueError(f"takes a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
     return AfterValidator(check)
+
+
+def _celery_broker(url: str) -> str:
+    return broker_url.normal(url) if url.startswith(("amqp", "pyamqp")) else url
 
 
 def _split(text: Any) -> Any:
@@ -95,7 +99,7 @@ class Settings(BaseModel):
         alias_generator=lambda name: name.upper() if name in WITHOUT_PREFIX else f"LAB_{name.upper()}",
     )
 
-    rmq_url: Annotated[str, _url("amqp", "amqps")] = DEFAULT_RMQ_URL
+    rmq_url: Annotated[str, AfterValidator(broker_url.normal)] = DEFAULT_RMQ_URL
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     api_url: Http = Field(
         default_factory=lambda had: f"http://localhost:{had['port']}/update_task_status_api/"
@@ -104,7 +108,9 @@ class Settings(BaseModel):
     publish: str = ""
     var: Folder = Path("var")
     database_url: str = Field(default_factory=lambda had: f"sqlite:///{had['var']}/lab.sqlite3")
-    celery_broker_url: str = Field(default_factory=lambda had: had["rmq_url"])
+    celery_broker_url: Annotated[str, AfterValidator(_celery_broker)] = Field(
+        default_factory=lambda had: had["rmq_url"]
+    )
     result_backend: str = Field(default_factory=lambda had: f"db+sqlite:///{had['var']}/results.sqlite3")
     management_url: str = "http://localhost:15672/"
     management_api_url: Http = Field(default_factory=lambda had: had["management_url"])

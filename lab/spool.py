@@ -1,5 +1,6 @@
 """Statuses that the API has not taken yet, kept on the worker's own disk."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -11,6 +12,7 @@ from pathlib import Path
 Deliver = Callable[[list[bytes]], None]
 
 BATCH = 500
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Spool:
@@ -40,7 +42,7 @@ class Spool:
             end = os.fstat(self._descriptor).st_size
             try:
                 if os.pwrite(self._descriptor, data, end) != len(data):
-                    raise OSError("the disk took a part only")
+                    raise OSError(errno.ENOSPC, "the disk took a part only")
                 os.fsync(self._descriptor)
             except OSError:
                 os.ftruncate(self._descriptor, end)

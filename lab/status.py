@@ -114,5 +114,8 @@ class Verdict(BaseModel):
         return not self.cancel and not self.skip and not (self.status is not None and self.status.final)
 
 
+WRONG_TOKEN: Final = "token: wrong for this task"  # noqa: S105 - says what is wrong, is none
+"""The error of an update whose task the API did not send, or whose secret has changed since."""
+
 GO_ON: Final = Verdict(task_id="")
 """The answer where nobody was asked: there is nothing to do but to go on."""

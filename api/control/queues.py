@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import requests
 from pika.exceptions import ChannelClosedByBroker
 
 from lab import amqp, management
+from lab.broker_url import virtual_host
 from lab.delivery import Delivery
 from lab.settings import Settings
 
@@ -102,7 +103,7 @@ def _folded(queues: list[Queue]) -> Queue:
 
 def _from_management(settings: Settings) -> Iterator[Queue]:
     """https://www.rabbitmq.com/docs/http-api-reference#get-apiqueuesvhost"""
-    vhost = unquote(urlsplit(settings.rmq_url).path.removeprefix("/")) or "/"
+    vhost = virtual_host(settings.rmq_url)
     for told in management.ask(settings, f"queues/{quote(vhost, safe='')}"):
         stats = told.get("message_stats") or {}
         yield _entry(

@@ -27,6 +27,10 @@ def method(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+# Two stores on one virtual host count as one lab where they have one secret.
+SAME_LAB = {"LAB_SECRET_KEY": "control"}
+
+
 @pytest.fixture(scope="module")
 def own_node(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[RabbitNode]:
     """A broker of this module's own, to stop and to purge."""
@@ -38,7 +42,7 @@ def own_node(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iter
 def own_lab(tmp_path_factory: pytest.TempPathFactory, own_node: RabbitNode) -> Iterator[Lab]:
     """A lab with a worker of each kind, two jobs at once."""
     base = tmp_path_factory.mktemp("control-lab")
-    with Lab(base, own_node.url, management_url=own_node.management_url) as running:
+    with Lab(base, own_node.url, management_url=own_node.management_url, env=SAME_LAB) as running:
         running.start_celery(concurrency=2)
         running.start_consumer(concurrency=2)
         yield running
@@ -349,7 +353,7 @@ def test_a_broker_that_is_away_leaves_the_last_picture_and_says_since_when(
 def test_where_the_management_api_is_away_queues_are_declared_passively(
     tmp_path: Path, own_node: RabbitNode
 ) -> None:
-    with Lab(tmp_path, own_node.url, management_url="http://127.0.0.1:1/") as running:
+    with Lab(tmp_path, own_node.url, management_url="http://127.0.0.1:1/", env=SAME_LAB) as running:
         body = seen(running)
     assert body["queues_source"] == "passive"
     queues = {queue["name"]: queue for queue in body["queues"]}

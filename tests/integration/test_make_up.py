@@ -233,3 +233,29 @@ def test_a_store_that_cannot_be_prepared_ends_the_start_with_its_reason(fresh: R
     assert fresh.process.wait(60) == 1
     assert "The store could not be prepared (api.migrate):" in fresh.said()
     assert fresh.left() == []
+
+
+def test_a_second_lab_on_the_same_virtual_host_is_refused_and_the_first_goes_on(
+    running: RunningLab, fresh: RunningLab
+) -> None:
+    broker = f"amqp://student:qwerty@127.0.0.1:{running.env['LAB_RABBITMQ_PORT']}//"
+    fresh.start(RMQ_URL=broker)
+    assert fresh.process is not None
+    assert fresh.process.wait(60) == 1
+    assert "Another lab uses the virtual host that RMQ_URL names" in fresh.said()
+    assert "is up" not in fresh.said()
+    assert fresh.left() == []
+    for method in ("celery", "rabbitmq"):
+        running.wait_done(running.submit(method))
+
+
+@pytest.mark.slow
+def test_a_wrong_password_ends_the_start_with_a_sentence_that_does_not_show_it(
+    running: RunningLab, fresh: RunningLab
+) -> None:
+    fresh.start(RMQ_URL=f"amqp://student:guessed@127.0.0.1:{running.env['LAB_RABBITMQ_PORT']}/")
+    assert fresh.process is not None
+    assert fresh.process.wait(60) == 1
+    assert "takes no such user and password: correct RMQ_URL." in fresh.said()
+    assert "guessed" not in fresh.said()
+    assert fresh.left() == []

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 
 BROKER, RESULTS, ONLY_RESULTS = 1, 2, 3
 VISIBILITY_SECONDS = 7200
+# Two stores on one virtual host count as one lab where they have one secret.
+SAME_LAB = {"LAB_SECRET_KEY": "beside-redis"}
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,7 @@ def rmq_url(node: RabbitNode) -> Iterator[str]:
 def own_lab(rmq_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab whose Celery knows Redis only."""
     env = {
+        **SAME_LAB,
         "CELERY_BROKER_URL": f"{redis_url}{BROKER}",
         "RESULT_BACKEND": f"{redis_url}{RESULTS}",
         "LAB_IMAGE_SECONDS": "1",
@@ -196,7 +199,7 @@ def test_what_is_cancelled_of_a_group_never_runs_though_its_workers_restart(own_
 def test_with_rabbitmq_as_its_broker_groups_are_restored_from_redis_whoever_made_them(
     rmq_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    env = {"RESULT_BACKEND": f"{redis_url}{ONLY_RESULTS}", "LAB_IMAGE_SECONDS": "0.5"}
+    env = {**SAME_LAB, "RESULT_BACKEND": f"{redis_url}{ONLY_RESULTS}", "LAB_IMAGE_SECONDS": "0.5"}
     with Lab(tmp_path_factory.mktemp("redis-results"), rmq_url, env=env) as running:
         running.start_celery(concurrency=1)
         own = running.process_images(["a", "b"])
@@ -223,7 +226,7 @@ def test_a_group_outlasts_the_absence_of_its_results_store(
     rmq_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with RedisNode(tmp_path_factory.mktemp("results")) as store:
-        env = {"RESULT_BACKEND": store.url, "LAB_IMAGE_SECONDS": "2"}
+        env = {**SAME_LAB, "RESULT_BACKEND": store.url, "LAB_IMAGE_SECONDS": "2"}
         with Lab(tmp_path_factory.mktemp("away"), rmq_url, env=env) as running:
             running.start_celery(concurrency=1)
             group_id = running.process_images(["a", "b", "c"])

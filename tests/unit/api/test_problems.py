@@ -1,3 +1,6 @@
+import errno
+
+import pytest
 from flask.testing import FlaskClient
 
 from api.services import Services
@@ -28,3 +31,16 @@ def test_a_store_that_fails_is_answered_with_503_and_when_to_come_back(
     finally:
         _mend_the_store(parts)
     assert client.post("/api/tasks", json={"method": "celery", "timeout": 1}).status_code == 202
+
+
+def test_a_full_disk_is_answered_with_503_and_when_to_come_back(
+    client: FlaskClient, parts: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(parts.submitter, "submit", full)
+    answer = client.post("/api/tasks", json={"method": "celery", "timeout": 1})
+    assert answer.status_code == 503
+    assert "The disk is full" in answer.get_data(as_text=True)
+    assert int(answer.headers["Retry-After"]) > 0

@@ -8,7 +8,8 @@ from lab.context import Cancelled, Context, TemporaryError, TimeLimitExceeded
 from lab.job import Job, Outcome, UnknownKind, error_text, run
 from lab.kinds import KINDS, process_data
 from lab.logs import JobLog
-from lab.status import TaskStatus, Verdict
+from lab.reporter import ReportFailed
+from lab.status import WRONG_TOKEN, TaskStatus, Verdict
 
 LOG = JobLog("test", "en")
 
@@ -207,3 +208,15 @@ def test_what_follows_a_job_depends_on_how_it_ended(outcome: Outcome, following:
 
 def test_the_text_of_an_error_can_always_be_told() -> None:
     assert error_text(ValueError("\ud800")) == "ValueError: \\ud800"
+
+
+def test_a_job_of_another_lab_is_neither_run_nor_ended() -> None:
+    notebook = Notebook(Verdict(task_id="x", error=WRONG_TOKEN))
+    with pytest.raises(ReportFailed, match="another lab's"):
+        run_job(job(token="a"), notebook)
+    assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS]
+
+
+def test_a_job_without_a_token_was_sent_by_no_lab_and_runs() -> None:
+    outcome = run_job(job(), Notebook(Verdict(task_id="x", error=WRONG_TOKEN)))
+    assert outcome.status is TaskStatus.DONE

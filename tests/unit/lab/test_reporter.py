@@ -1,4 +1,6 @@
+import errno
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -239,3 +241,17 @@ def _wait_until(condition: Any, seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+class FullSpool(Spool):
+    """A spool on a full disk."""
+
+    def put(self, lines: Sequence[bytes]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_status_that_a_full_disk_does_not_take_waits_for_the_api(api: Api, tmp_path: Path) -> None:
+    api.answers = [503] * 5
+    reporter = Reporter(api.url, FullSpool(tmp_path), final_seconds=0.1)
+    reporter.for_job(JOB, "w", 1)(TaskStatus.DONE)
+    assert [update["status"] for update in api.updates] == ["DONE"]
