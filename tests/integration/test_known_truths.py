@@ -1,16 +1,22 @@
 """Experiments on real workers whose outcome is known beforehand."""
 
 import secrets
+import subprocess
+import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from experiments.between import Change, between
 from experiments.model import Answer, Experiment
+from experiments.verdict import verdict_of
 from harness.lab import Lab
 from harness.node import RabbitNode
+from harness.proxy import TcpProxy
 from tests.faults.stage import make_vhost
 from tests.slow_consumer import SECONDS
 
@@ -20,6 +26,7 @@ CONSUMER = {"method": "rabbitmq"}
 CALM = {"law": "open", "rate": 40, "spacing": "even"}
 """Few enough jobs that a worker which takes 25 ms for each lets none wait."""
 
+PLANTED_MS = 30.0
 SLOWER_MS = SECONDS * 1000
 TOLERATED_MS = 0.5  # by which a sleep is longer in one experiment than in another on a busy machine
 
@@ -97,3 +104,126 @@ def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab:
         (throughput,) = [one for one in found.comparisons if one.figure == "throughput"]
         shown.append(throughput.answer is Answer.DIFFERS)
     assert shown.count(True) <= 1, shown
+
+
+def test_ten_percent_more_throughput_are_found_with_ten_repetitions(lab: Lab) -> None:
+    lab.start_consumer(concurrency=10, name="ten")
+    eleven = {"law": "fixed", "seconds": 0.11}
+    as_it_is, quicker = (
+        run(lab, arms=[CONSUMER], jobs=200, duration=duration, repetitions=10)
+        for duration in (eleven, {"law": "fixed", "seconds": 0.1})
+    )
+    changes = {change.figure: change for change in between(as_it_is, quicker).changes}
+    throughput = changes["throughput"]
+    assert throughput.answer is Answer.DIFFERS
+    assert throughput.ratio is not None
+    assert throughput.ratio.low is not None
+    assert throughput.ratio.high is not None
+    assert throughput.ratio.low <= 1.1 <= throughput.ratio.high
+
+
+def test_thirty_ms_in_the_reports_of_one_worker_are_found_at_their_stage(lab: Lab) -> None:
+    plan = {"arms": [CONSUMER], "jobs": 40, "arrival": CALM, "repetitions": 5, "reports": "in_path"}
+    worker = lab.start_consumer()
+    as_it_is = run(lab, **plan)
+    worker.terminate(timeout=30)
+    with TcpProxy("127.0.0.1", lab.port) as slow:
+        slow.latency(PLANTED_MS / 2000)  # each way
+        lab.env["API_URL"] = f"http://127.0.0.1:{slow.port}/update_task_status_api/"
+        lab.start_consumer(name="far")
+        planted = run(lab, **plan)
+    changes = {change.figure: change for change in between(as_it_is, planted).changes}
+    report = changes["report.p50"]
+    low, _high = bounds(report)
+    assert report.answer is Answer.DIFFERS
+    assert low > PLANTED_MS / 4
+    assert abs(changes["publish.p50"].difference.value) < PLANTED_MS / 4
+
+
+def during(experiment: Callable[[], Experiment], act: Callable[[threading.Event], object]) -> Experiment:
+    """What `experiment` finds while `act` does something to it, until its event is set."""
+    over = threading.Event()
+    thread = threading.Thread(target=act, args=(over,))
+    thread.start()
+    try:
+        return experiment()
+    finally:
+        over.set()
+        thread.join()
+
+
+def first_line(found: Experiment) -> str:
+    return verdict_of(found).line
+
+
+def test_a_processor_hog_is_named_in_the_first_line(lab: Lab) -> None:
+    lab.start_consumer()
+    hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        found = run(lab, arms=[CONSUMER], jobs=100, repetitions=1)
+    finally:
+        hog.kill()
+        hog.wait()
+    assert found.marks["foreign_load"][0].value > 0.2
+    assert first_line(found).startswith("Other programs took a share of the machine: ")
+
+
+def test_a_load_of_twice_the_capacity_is_named_in_the_first_line(lab: Lab) -> None:
+    lab.start_consumer()
+    found = run(
+        lab,
+        arms=[CONSUMER],
+        jobs=600,
+        arrival={"law": "open", "rate": 120, "spacing": "even"},
+        duration={"law": "fixed", "seconds": 0.05},
+        repetitions=1,
+    )
+    (mark,) = found.marks["growing_queue"]
+    assert mark.of == pytest.approx(120, rel=0.1)
+    assert mark.of - mark.value == pytest.approx(60, rel=0.2)
+    assert "More came than was done, and the queue grew: " in " ".join(verdict_of(found).marks)
+
+
+def test_a_sender_that_stood_still_for_four_seconds_is_named(lab: Lab) -> None:
+    lab.start_consumer()
+
+    def stop_it(over: threading.Event) -> None:
+        while not over.wait(0.1):
+            for process in psutil.Process(lab.api.pid).children(recursive=True):
+                if "api.experiments.work" in process.cmdline():
+                    over.wait(4.0)
+                    process.suspend()
+                    over.wait(4.0)
+                    process.resume()
+                    return
+
+    found = during(
+        lambda: run(lab, arms=[CONSUMER], jobs=400, arrival=CALM, repetitions=1, warm_up=False), stop_it
+    )
+    (mark,) = found.marks["late_sender"]
+    assert 3 < mark.value < 6
+    assert any(text.startswith("The sender was late: ") for text in verdict_of(found).marks)
+
+
+@pytest.mark.parametrize("off", [-0.05, 3.0])
+def test_a_workers_wrong_clock_is_named(lab: Lab, off: float) -> None:
+    lab.env["LAB_TEST_CLOCK"] = str(off)
+    worker = lab.process("wrong", "-m", "tests.wrong_clock", "--concurrency", "3", "-n", "wrong@%h")
+    lab.workers.append(worker)
+    worker.start().wait_for_log("waiting for tasks", timeout=60)
+    found = run(lab, arms=[CONSUMER], jobs=60, arrival=CALM, repetitions=1)
+    (mark,) = found.marks["clock_offset"]
+    assert mark.value == pytest.approx(off, abs=0.05 if off < 0 else 1.5)
+    assert any(text.startswith("A worker's clock differs") for text in verdict_of(found).marks)
+
+
+def test_other_tasks_on_one_contenders_workers_are_named(lab: Lab) -> None:
+    lab.start_consumer()
+
+    def flood(over: threading.Event) -> None:
+        while not over.wait(0.2):
+            lab.submit("rabbitmq", 0.0, count=2)
+
+    found = during(lambda: run(lab, arms=[CONSUMER], jobs=120, arrival=CALM, repetitions=2), flood)
+    assert found.marks["other_tasks"][0].value > 5
+    assert any(text.startswith("Workers ran tasks that are not") for text in verdict_of(found).marks)
