@@ -1,7 +1,7 @@
 """Dead letters in the store: kept until somebody sends them again or discards them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -12,6 +12,8 @@ from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
 from lab.status import StatusUpdate, TaskStatus
+
+CLAIM_US: Final = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,26 @@ class DeadLetters:
             row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)
 
-    def discard(self, letter_id: int) -> bool:
-        """Forgets one letter; False where there is none."""
+    def claim(self, letter_id: int) -> bool:
+        """Takes one letter for 60 seconds, for it to be sent again and then discarded or given back; False where
+        there is none, or somebody else has it."""
+        return self._change(letter_id, dead_letters.update().values(claimed_us=now_us() + CLAIM_US))
+
+    def give_back(self, letter_id: int) -> None:
+        """Ends a claim: the letter stays."""
         with writing(self._store.engine) as connection:
-            gone = connection.execute(dead_letters.delete().where(dead_letters.c.id == letter_id))
-            return gone.rowcount == 1
+            connection.execute(
+                dead_letters.update().where(dead_letters.c.id == letter_id).values(claimed_us=0)
+            )
+
+    def discard(self, letter_id: int, *, claimed: bool = False) -> bool:
+        """Forgets one letter; False where there is none, or somebody else is about to send it again. `claimed`
+        says that the caller is the one."""
+        return self._change(letter_id, dead_letters.delete(), claimed=claimed)
+
+    def _change(self, letter_id: int, change: sa.Update | sa.Delete, *, claimed: bool = False) -> bool:
+        change = change.where(dead_letters.c.id == letter_id)
+        if not claimed:
+            change = change.where(dead_letters.c.claimed_us < now_us())
+        with writing(self._store.engine) as connection:
+            return connection.execute(change).rowcount == 1
