@@ -1,5 +1,6 @@
 """Dead letters in the store: kept until somebody sends them again or discards them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ from api.models import dead_letters
 from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
+from lab.kinds import CELERY_ONLY, KINDS
 from lab.status import StatusUpdate, TaskStatus
 
 CLAIM_US: Final = 60_000_000
+MOST_SHOWN: Final = 200
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,15 @@ class Letter:
     task_id: str | None
     body: bytes
     properties: dict[str, Any]
+
+
+def unknown_task(reason: str, properties: Mapping[str, Any]) -> str | None:
+    """The name of the Celery task that a message was rejected for, since no worker has it; else None."""
+    headers = properties.get("headers")
+    name = headers.get("task") if isinstance(headers, Mapping) else None
+    if reason != "rejected" or not isinstance(name, str) or name in KINDS.keys() | CELERY_ONLY:
+        return None
+    return None if name.startswith("celery.") else name[:MOST_SHOWN]
 
 
 class DeadLetters:
@@ -58,9 +70,10 @@ class DeadLetters:
                 )
             )
         if row is not None:
+            unknown = unknown_task(letter.reason, letter.properties)
             why = {
                 "delivery_limit": "its message came back too often: the job may kill its worker",
-                "rejected": "its message could not be read",
+                "rejected": f"no task of the name {unknown}" if unknown else "its message could not be read",
             }.get(letter.reason, f"its message died: {letter.reason}")
             attempt = max(1, row["attempt"])
             update = StatusUpdate(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.dead_letters import unknown_task
 from api.options import options_json
 from api.store import Row
 from lab.clock import now_us, to_iso
@@ -66,6 +67,7 @@ def letter_json(row: Row) -> dict[str, Any]:
         "id": row["id"],
         "queue": row["queue"],
         "reason": row["reason"],
+        "unknown_task": unknown_task(row["reason"], row["properties"]),
         "task_id": row["task_id"],
         "task_known": row["task_known"],
         "body": text,

@@ -11,12 +11,13 @@ from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryErr
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.options import NONE, Options
-from lab.signatures import open_parameter
+from lab.signatures import MAX_WHOLE, open_parameter
 from lab.status import TaskStatus, Verdict
 
 MAX_TIMEOUT = 3600.0
 MAX_NUMBERS = 10_000
 MAX_RETRIES = 10
+MAX_ATTEMPT = 500_000  # the store takes twice as many, and redeliveries count too
 MAX_SHOWN = 200
 
 Timeout = Annotated[float, Field(ge=0, le=MAX_TIMEOUT, allow_inf_nan=False)]
@@ -30,12 +31,16 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     task_id: Annotated[str, Field(min_length=1, max_length=64)]
-    num: Annotated[int, Field(ge=0)]
+    num: Annotated[int, Field(ge=0, le=MAX_WHOLE)]
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "process_task"
     params: dict[str, Any] = Field(default_factory=dict)
     token: Annotated[str, Field(max_length=128)] = ""
-    attempt: Annotated[int, Field(ge=1, description="the number of the first delivery's attempt")] = 1
-    retries: Annotated[int, Field(ge=0, description="how often it was tried again after an error")] = 0
+    attempt: Annotated[
+        int, Field(ge=1, le=MAX_ATTEMPT, description="the number of the first delivery's attempt")
+    ] = 1
+    retries: Annotated[
+        int, Field(ge=0, le=MAX_ATTEMPT, description="how often it was tried again after an error")
+    ] = 0
     max_retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] = 3
     time_limit: Annotated[float, Field(gt=0, le=MAX_TIME_LIMIT, description="seconds")] = MAX_TIME_LIMIT
     group_id: Annotated[str | None, Field(max_length=64, description="the group that it was sent with")] = (
