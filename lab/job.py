@@ -11,8 +11,9 @@ from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryErr
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.options import NONE, Options
-from lab.signatures import MAX_WHOLE, open_parameter
+from lab.signatures import open_parameter
 from lab.status import TaskStatus, Verdict
+from lab.values import MAX_WHOLE
 
 MAX_TIMEOUT = 3600.0
 MAX_NUMBERS = 10_000
