@@ -130,7 +130,9 @@ def no_exception_passes(app: LabAPI) -> None:
 def told(client: FlaskClient, method: str, path: str, **more: Any) -> int:
     """The status of the answer, which is no fault of the lab's."""
     with client.open(path, method=method, **more) as answer:
-        nothing_behind = answer.status_code == 503 and "The store" not in answer.text  # there is no broker here
+        nothing_behind = (
+            answer.status_code == 503 and "The store" not in answer.text
+        )  # there is no broker here
         assert answer.status_code < 500 or nothing_behind, (path, more, answer.text)
         return answer.status_code
 
