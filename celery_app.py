@@ -14,6 +14,7 @@ from celery.schedules import BaseSchedule, crontab, schedule
 from celery.signals import after_setup_logger, after_setup_task_logger
 from kombu import Exchange, Queue
 
+from celery_headers import tolerant_frame_handler
 from lab.amqp import (
     CELERY_QUEUE,
     HEARTBEAT_SECONDS,
@@ -48,6 +49,7 @@ SAFE: Final = {
     "task_default_exchange_type": "topic",
 }
 CONFIRMED: Final = {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}
+OVER_AMQP: Final = {**CONFIRMED, "frame_handler": tolerant_frame_handler}
 
 
 def create_celery(settings: Settings, delivery: Delivery) -> Celery:
@@ -77,7 +79,7 @@ def _safe(settings: Settings) -> Celery:
     app.conf.update(SAFE)
     app.conf.update(
         task_default_queue=CELERY_QUEUE,
-        broker_transport_options=CONFIRMED if over_amqp else {"visibility_timeout": 2 * 3600},
+        broker_transport_options=OVER_AMQP if over_amqp else {"visibility_timeout": 2 * 3600},
         result_chord_join_timeout=60.0,  # for all results of a chord together
         timezone=settings.timezone.key,
         enable_utc=True,

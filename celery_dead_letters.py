@@ -35,18 +35,18 @@ class DeadLetteringConsumer(Consumer):  # type: ignore[misc]
         return on_message
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """The message cannot be read."""
+        """The message cannot be read. Orders to the worker come over a channel that takes no settlement."""
         logger.error("message %s cannot be read: %s", message.properties.get("correlation_id"), exc)
-        if not message.acknowledged:
+        order = message.delivery_info.get("consumer_tag") in (message.channel.no_ack_consumers or ())
+        if not message.acknowledged and not order:
             message.reject_log_error(logger, self.connection_errors)
 
 
 def check(message: Any) -> None:
     """Raises ValueError, TypeError or what decoding raises where `message` is no task of Celery's protocol 2."""
     headers = message.headers if isinstance(message.headers, dict) else {}
-    for name in ("task", "id"):
-        if not isinstance(headers.get(name), str):
-            raise ValueError(f"it has no header {name}")
+    if lacking := [name for name in ("task", "id") if not isinstance(headers.get(name), str)]:
+        raise ValueError(f"it has no header {lacking[0]}")
     # Celery reads these two when a process of the pool is free: a wrong one ends the worker then.
     stamped, limits = headers.get("stamped_headers") or [], headers.get("timelimit") or []
     if not all(isinstance(name, str) for name in stamped):

@@ -28,6 +28,14 @@ def json_text(value: Any) -> str | None:
     return None if value is None else to_json(value, inf_nan_mode="null").decode()
 
 
+def json_value(text: str | bytes) -> Any:
+    """What a JSON column holds. One that holds something else is told as such: no row may take a list down."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {"unreadable": str(error)}
+
+
 def insert(connection: sa.Connection, table: sa.Table, names: tuple[str, ...], rows: Values) -> None:
     """Inserts `rows`, each the values of the columns `names`."""
     if connection.dialect.name == "sqlite":
@@ -61,7 +69,7 @@ def select(
         for name in _json_names(table, names):
             for row in rows:
                 if isinstance(row[name], str):  # SQLite keeps a bare number as one
-                    row[name] = json.loads(row[name])
+                    row[name] = json_value(row[name])
     return rows
 
 

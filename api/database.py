@@ -34,12 +34,19 @@ def create_engine(url: str) -> sa.Engine:
     if parsed.get_backend_name() != "sqlite":
         bounds = {"connect_timeout": 5, "options": f"-c lock_timeout={LOCK_MILLISECONDS}"}
         return sa.create_engine(
-            parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=bounds
+            parsed,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            connect_args=bounds,
+            json_deserializer=bulk.json_value,
         )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     # A connection's cache of pages holds until another one writes: the same one should write again.
-    engine = sa.create_engine(parsed, pool_size=10, max_overflow=20, pool_use_lifo=True)
+    engine = sa.create_engine(
+        parsed, pool_size=10, max_overflow=20, pool_use_lifo=True, json_deserializer=bulk.json_value
+    )
     sa.event.listen(engine, "connect", _configure_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

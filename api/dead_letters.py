@@ -1,7 +1,8 @@
 """Dead letters in the store: kept until somebody sends them again or discards them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -11,7 +12,11 @@ from api.models import dead_letters
 from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
+from lab.kinds import CELERY_ONLY, KINDS
 from lab.status import StatusUpdate, TaskStatus
+
+CLAIM_US: Final = 60_000_000
+MOST_SHOWN: Final = 200
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,15 @@ class Letter:
     task_id: str | None
     body: bytes
     properties: dict[str, Any]
+
+
+def unknown_task(reason: str, properties: Mapping[str, Any]) -> str | None:
+    """The name of the Celery task that a message was rejected for, since no worker has it; else None."""
+    headers = properties.get("headers")
+    name = headers.get("task") if isinstance(headers, Mapping) else None
+    if reason != "rejected" or not isinstance(name, str) or name in KINDS.keys() | CELERY_ONLY:
+        return None
+    return None if name.startswith("celery.") else name[:MOST_SHOWN]
 
 
 class DeadLetters:
@@ -56,9 +70,10 @@ class DeadLetters:
                 )
             )
         if row is not None:
+            unknown = unknown_task(letter.reason, letter.properties)
             why = {
                 "delivery_limit": "its message came back too often: the job may kill its worker",
-                "rejected": "its message could not be read",
+                "rejected": f"no task of the name {unknown}" if unknown else "its message could not be read",
             }.get(letter.reason, f"its message died: {letter.reason}")
             attempt = max(1, row["attempt"])
             update = StatusUpdate(
@@ -86,8 +101,26 @@ class DeadLetters:
             row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)
 
-    def discard(self, letter_id: int) -> bool:
-        """Forgets one letter; False where there is none."""
+    def claim(self, letter_id: int) -> bool:
+        """Takes one letter for 60 seconds, for it to be sent again and then discarded or given back; False where
+        there is none, or somebody else has it."""
+        return self._change(letter_id, dead_letters.update().values(claimed_us=now_us() + CLAIM_US))
+
+    def give_back(self, letter_id: int) -> None:
+        """Ends a claim: the letter stays."""
         with writing(self._store.engine) as connection:
-            gone = connection.execute(dead_letters.delete().where(dead_letters.c.id == letter_id))
-            return gone.rowcount == 1
+            connection.execute(
+                dead_letters.update().where(dead_letters.c.id == letter_id).values(claimed_us=0)
+            )
+
+    def discard(self, letter_id: int, *, claimed: bool = False) -> bool:
+        """Forgets one letter; False where there is none, or somebody else is about to send it again. `claimed`
+        says that the caller is the one."""
+        return self._change(letter_id, dead_letters.delete(), claimed=claimed)
+
+    def _change(self, letter_id: int, change: sa.Update | sa.Delete, *, claimed: bool = False) -> bool:
+        change = change.where(dead_letters.c.id == letter_id)
+        if not claimed:
+            change = change.where(dead_letters.c.claimed_us < now_us())
+        with writing(self._store.engine) as connection:
+            return connection.execute(change).rowcount == 1

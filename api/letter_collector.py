@@ -10,7 +10,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 from pydantic_core import from_json
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from api.background import BackgroundThread
 from api.dead_letters import DeadLetters, Letter
@@ -18,6 +18,7 @@ from lab import amqp, owner
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 BODY_BYTES: Final = 1_000_000
+MOST_DEPTH: Final = 50
 
 logger = logging.getLogger(__name__)
 
@@ -54,29 +55,43 @@ class LetterCollector(BackgroundThread):
         amqp.declare_topology(channel)
         channel.basic_qos(prefetch_count=50)
         for queue in amqp.QUEUES:
-            channel.basic_consume(amqp.dead_letter_queue(queue), self._on_message)
+            channel.basic_consume(amqp.dead_letter_queue(queue), self.take)
         while not self._ending.is_set() and channel.is_open:
             connection.process_data_events(time_limit=0.5)
 
-    def _on_message(
+    def take(
         self, channel: BlockingChannel, method: Basic.Deliver, properties: BasicProperties, body: bytes
     ) -> None:
-        self._letters.keep(read_letter(properties, body))
+        """Keeps a letter, whatever it says of itself, and acknowledges it."""
+        try:
+            self._letters.keep(read_letter(properties, body))
+        except (InterfaceError, OperationalError):
+            raise
+        except Exception:  # the next letters wait behind this one
+            logger.exception("a dead letter is kept without its properties")
+            queue = method.routing_key.removesuffix(amqp.dead_letter_queue(""))
+            self._letters.keep(Letter(queue, "unknown", None, body[:BODY_BYTES], {}))
         channel.basic_ack(method.delivery_tag)
 
 
 def read_letter(properties: BasicProperties, body: bytes) -> Letter:
     """What a dead letter says of itself: https://www.rabbitmq.com/docs/dlx#effects"""
-    headers = properties.headers or {}
+    headers = properties.headers if isinstance(properties.headers, dict) else {}
     # The newest comes first; earlier ones are of the queues in which it waited for its time.
-    death = (headers.get("x-death") or [{}])[0]
+    deaths = headers.get("x-death")
+    death = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
     return Letter(
-        queue=str(death.get("queue") or headers.get("x-first-death-queue", "")),
-        reason=str(death.get("reason") or headers.get("x-first-death-reason", "unknown")),
+        queue=_text(death.get("queue") or headers.get("x-first-death-queue", ""), 255),
+        reason=_text(death.get("reason") or headers.get("x-first-death-reason", "unknown"), 64),
         task_id=(amqp.task_of(headers, properties.message_id) or _named_in(body) or "")[:64] or None,
         body=body[:BODY_BYTES],
         properties=_plain({name: value for name, value in vars(properties).items() if value is not None}),
     )
+
+
+def _text(value: Any, most: int) -> str:
+    """`value` as a column of the store takes it."""
+    return str(value).replace("\x00", "\ufffd")[:most]
 
 
 def _named_in(body: bytes) -> str | None:
@@ -88,12 +103,14 @@ def _named_in(body: bytes) -> str | None:
     return amqp.task_of(None, content.get("task_id")) if isinstance(content, dict) else None
 
 
-def _plain(value: Any) -> Any:
-    """`value` as JSON can hold it."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """`value` as JSON can hold it; of what is nested deeper than that takes, only that it was."""
+    if depth > MOST_DEPTH:
+        return "…"
     if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
+        return {str(name): _plain(item, depth + 1) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -101,7 +101,7 @@ def _head(row: Row) -> dict[str, Any]:
     return {
         **told,
         "method": METHODS.get(row["queue"]),
-        "why": wording.reason(row["reason"]),
+        "why": wording.reason(row["reason"], told["unknown_task"]),
         "task_num": None if task is None else task["num"],
         "size": wording.size(size, cut=size >= BODY_BYTES),
     }

@@ -22,11 +22,13 @@ letters = APIBlueprint(
 
 
 class LetterOut(BaseModel):
-    """A dead letter; `body` is text where it is UTF-8, else `body_hex` holds it."""
+    """A dead letter; `body` is text where it is UTF-8, else `body_hex` holds it. `unknown_task` is the name of
+    the Celery task that no worker has."""
 
     id: int
     queue: str
     reason: str
+    unknown_task: str | None
     task_id: str | None
     task_known: bool
     body: str | None

@@ -246,5 +246,6 @@ dead_letters = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("properties", sa.JSON, nullable=False),
     sa.Column("at_us", Whole, nullable=False),
+    sa.Column("claimed_us", Whole, nullable=False, server_default="0"),  # until then somebody sends it again
     sqlite_autoincrement=True,  # an id that was discarded must never name another letter
 )

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from lab.backoff import RetryPolicy
 from lab.clock import now_us, to_iso, to_us
 from lab.options import MAX_COUNTDOWN, MAX_PRIORITY, Options
+from lab.values import Moment
 
 # What a task that is sent once more takes over: its times are over.
 KEPT: Final = ("priority", "retry", "keep_result")
 BROKERED: Final = ("countdown", "eta", "expires", "priority", "callback", "errback")
+FOLLOWER: Final = frozenset({"id", "num", "kind", "params"})
 _US: Final = 1_000_000
 
 
@@ -26,7 +28,7 @@ def _seconds_or_time(value: object) -> object:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_text)]
+Time = Annotated[Moment, Field(strict=False), BeforeValidator(_is_text)]
 Countdown = Annotated[float, Field(ge=0, le=MAX_COUNTDOWN, allow_inf_nan=False)]
 Lifetime = Annotated[float, Field(gt=0, le=MAX_COUNTDOWN, allow_inf_nan=False)]
 
@@ -39,7 +41,7 @@ class TaskOptions(BaseModel):
     countdown: Annotated[Countdown | None, Field(description="seconds from now before it may begin")] = None
     eta: Annotated[Time | None, Field(description="the time before which it does not begin")] = None
     expires: Annotated[
-        Lifetime | AwareDatetime | None,
+        Lifetime | Moment | None,
         BeforeValidator(_seconds_or_time),
         Field(description="seconds from now, or a time: a task that nobody began by then is CANCELLED"),
     ] = None
@@ -104,7 +106,10 @@ def settle(asked: Mapping[str, Any] | None, now: int) -> dict[str, Any] | None:
 
 def is_followed(kept: Mapping[str, Any] | None) -> bool:
     """Whether other tasks wait for this one's end."""
-    return kept is not None and ("callback" in kept or "errback" in kept)
+    links = (
+        [kept[link] for link in ("callback", "errback") if link in kept] if isinstance(kept, Mapping) else []
+    )
+    return bool(links) and all(isinstance(link, Mapping) and link.keys() >= FOLLOWER for link in links)
 
 
 def travelling(kept: Mapping[str, Any] | None) -> Options:
@@ -120,5 +125,5 @@ def options_json(kept: Mapping[str, Any] | None) -> dict[str, Any] | None:
     for name, field in (("not_before", "not_before_us"), ("expires", "expires_us")):
         if field in kept:
             shown[name] = to_iso(kept[field])
-    shown |= {name: kept[name]["id"] for name in ("callback", "errback", "after") if name in kept}
+    shown |= {name: str(kept[name]["id"]) for name in ("callback", "errback", "after") if name in kept}
     return shown

@@ -1,14 +1,31 @@
 """A task as the outside sees it: names, ISO times, durations in seconds."""
 
-from typing import Any
+import logging
+from typing import Any, Final
 
+from api.dead_letters import unknown_task
 from api.options import options_json
 from api.store import Row
 from lab.clock import now_us, to_iso
 
+_READABLE: Final = ("num", "id", "method", "kind", "delivery", "status")
+
+logger = logging.getLogger(__name__)
+
 
 def task_json(row: Row) -> dict[str, Any]:
-    """`row` of the store as the JSON API shows it.
+    """`row` of the store as the JSON API shows it; of one that holds what no task does, as much as can be shown."""
+    try:
+        return _task_json(row)
+    except Exception as error:
+        logger.warning("task %s cannot be read: %s", row["id"], error)
+        why = f"this row of the store cannot be read: {type(error).__name__}: {error}"
+        readable = dict.fromkeys(row, None) | {name: row[name] for name in _READABLE}
+        return _task_json(readable | {"progress": 0.0, "attempt": 0, "created_us": 0, "error": why})
+
+
+def _task_json(row: Row) -> dict[str, Any]:
+    """The same.
 
     `waited`, `ran` and `total` are seconds, None where they have not begun; while a task is under way
     they are what has passed until now.
@@ -66,6 +83,7 @@ def letter_json(row: Row) -> dict[str, Any]:
         "id": row["id"],
         "queue": row["queue"],
         "reason": row["reason"],
+        "unknown_task": unknown_task(row["reason"], row["properties"]),
         "task_id": row["task_id"],
         "task_known": row["task_known"],
         "body": text,

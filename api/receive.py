@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pika
-from pydantic import ValidationError
 
 from lab import amqp
-from lab.amqp_job import publish
+from lab.amqp_job import publish, read
 from lab.clock import now_us
 from lab.context import Context, Report
 from lab.job import Job, run
@@ -56,8 +55,8 @@ def receive_one(settings: Settings, report_for: ReportFor, log: JobLog) -> Job |
             if method is None or properties is None or body is None:
                 return None
             try:
-                job = Job.model_validate_json(body)
-            except ValidationError as error:
+                job = read(body, properties)
+            except ValueError as error:
                 channel.basic_reject(method.delivery_tag, requeue=False)
                 raise ReceiveRefused("the message is no job; it is among the dead letters now") from error
             if job.kind in STEPS:

@@ -32,6 +32,7 @@ PASS: Final = 8  # batches, after which cancellations have their turn
 IDLE_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 5.0
 
+_DELIVERIES: Final = frozenset(Delivery)
 _PLAIN: Final = Job(task_id="-", num=0)
 
 logger = logging.getLogger(__name__)
@@ -161,10 +162,12 @@ class Relay:
     ) -> Iterator[Callable[[], str | None]]:
         """Hands `rows` over; what it gives waits for the broker to have them, and returns what went wrong."""
         nums = {row["id"]: row["num"] for row in rows}
+        odd = [row for row in rows if row["delivery"] not in _DELIVERIES]
+        self._outbox.give_up({row["id"]: f"there is no delivery {row['delivery']!r}" for row in odd})
         for delivery in Delivery:
             alike = [row for row in rows if row["delivery"] == delivery and not row["workflow_id"]]
             if alike:
-                yield partial(self._finish, transport.begin(self._jobs(alike), delivery), nums)
+                yield partial(self._confirm, transport.begin(self._jobs(alike), delivery), nums)
         trouble = self._publish_workflows(transport, [row for row in rows if row["workflow_id"]])
         if trouble:
             yield lambda: trouble
@@ -181,23 +184,27 @@ class Relay:
         self._outbox.give_up(unsendable)
         return jobs
 
-    def _finish(self, submission_of: Callable[[], Submission], nums: Mapping[str, int]) -> str | None:
-        submission = submission_of()
+    def _confirm(self, submission_of: Callable[[], Submission], nums: Mapping[str, int]) -> str | None:
+        return self._finish(submission_of(), nums)
+
+    def _finish(self, submission: Submission, nums: Mapping[str, int]) -> str | None:
         self._outbox.published({nums[task_id]: at for task_id, at in submission.confirmed.items()})
         self._outbox.give_up(submission.unsendable)
         return submission.error
 
     def _publish_workflows(self, transport: Transport, rows: Sequence[Mapping[str, Any]]) -> str | None:
         trouble = None
-        for workflow_id, starts in groupby(rows, key=itemgetter("workflow_id")):
-            workflow = self._workflows.get(workflow_id) if self._workflows else None
+        for workflow_id, some in groupby(rows, key=itemgetter("workflow_id")):
+            workflow, starts = self._workflows.get(workflow_id) if self._workflows else None, list(some)
             if self._workflows is None or workflow is None:
                 continue
-            jobs = {row["node"]: job_of(row, self._secret) for row in self._workflows.nodes(workflow_id)}
             nums = {row["id"]: row["num"] for row in starts}
-            names = [name for name, job in jobs.items() if job.task_id in nums]
-            plan = Plan.model_validate(workflow["plan"])
-            sent = partial(transport.submit_workflow, plan, jobs, names)
+            try:
+                jobs = {row["node"]: job_of(row, self._secret) for row in self._workflows.nodes(workflow_id)}
+                names = [name for name, job in jobs.items() if job.task_id in nums]
+                sent = transport.submit_workflow(Plan.model_validate(workflow["plan"]), jobs, names)
+            except (ValueError, TypeError, LookupError) as error:
+                sent = Submission(unsendable=dict.fromkeys(nums, error_text(error)))
             trouble = self._finish(sent, nums) or trouble
         return trouble
 

@@ -13,6 +13,7 @@ from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
 from lab.job import MAX_RETRIES
 from lab.status import TaskStatus, Verdict
+from lab.values import Text
 
 MAX_COUNT = 10_000
 MAX_LIMIT = 200
@@ -105,7 +106,7 @@ class TaskQuery(BaseModel):
 
     method: Method | None = None
     status: TaskStatus | None = None
-    q: Annotated[str, Field(max_length=64, description="a task's number, or the beginning of its id")] = ""
+    q: Annotated[Text, Field(max_length=64, description="a task's number, or the beginning of its id")] = ""
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
     cursor: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,18}$", description="`next` of the answer before")
@@ -207,7 +208,7 @@ def faults(error: ValidationError) -> list[dict[str, Any]]:
     """What pydantic found, as `Invalid.problems`."""
     found = []
     for fault in error.errors(include_url=False, include_input=False):
-        parts = [str(part) for part in fault["loc"] if part not in _UNION_PARTS]
+        parts = [part for part in map(str, fault["loc"]) if part not in _UNION_PARTS and "(" not in part]
         if len(parts) > 1 and parts[0] in _TAGGED and parts[1] in _LAWS:
             del parts[1]
         field = ".".join(parts)

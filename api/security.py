@@ -4,6 +4,7 @@ Wiring only: docs/security.md says against whom each part stands.
 """
 
 import ipaddress
+import re
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ from api.wording import gettext
 from lab.settings import Settings
 from lab.token import sign
 
+_HOST: Final = re.compile(r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+_ORIGIN: Final = re.compile(r"^https?://")
+_DEFAULT_PORT: Final = re.compile(r":(80|443)$")
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 CALLBACK: Final = "callback.update_task_status"
 # Told to anybody who can connect: nothing that is worth a login, or what has a token of its own.
@@ -86,17 +90,15 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
     def refuse_strange_names() -> None:
         """Another site may have its own name lead here, to be taken for this one (DNS rebinding). It has
         no login, though, and cannot do that with an address."""
-        if (
-            settings.user is None
-            and request.endpoint not in OPEN
-            and not _is_own_name(request.host, settings)
-        ):
+        if not _HOST.fullmatch(_host()):
+            raise Refusal(400, gettext("The request names no valid host."))
+        if settings.user is None and request.endpoint not in OPEN and not _is_own_name(_host(), settings):
             raise Refusal(
                 403,
                 gettext(
                     "The lab does not answer to the name %(name)s. Open it by its address, or set"
                     " LAB_USER and LAB_PASSWORD.",
-                    name=request.host,
+                    name=_host(),
                 ),
             )
 
@@ -150,7 +152,13 @@ def _is_own_page() -> bool:
     if site := request.headers.get("Sec-Fetch-Site"):
         return site in ("same-origin", "none")
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
+    return origin is None or _ORIGIN.sub("", origin.lower()) in (_host(), _DEFAULT_PORT.sub("", _host()))
+
+
+def _host() -> str:
+    """The host that was asked for, as it was written: Werkzeug has an empty one for what it takes for invalid, such as
+    a name with an underscore. Without the header (HTTP/1.0) it is the server's own."""
+    return request.headers.get("Host", request.host).lower()
 
 
 def _is_own_name(host: str, settings: Settings) -> bool:

@@ -119,9 +119,9 @@ class Submitter:
         return answers
 
     def retry(self, task_id: str) -> tuple[Row, bool] | None:
-        """Submits a task that FAILED or was CANCELLED once more, as a new task that names it. Returns the
-        new row and True, the old one and False where its status forbids it or it is a step of a workflow,
-        None where there is none."""
+        """Submits a task that FAILED or was CANCELLED once more, as one new task that names it, however often it is
+        asked for. Returns the new row and True, the old one and False where its status forbids it or it is a step
+        of a workflow, None where there is none."""
         row = self._store.get(task_id)
         if row is None:
             return None
@@ -131,21 +131,25 @@ class Submitter:
             name: row[name] for name in ("method", "kind", "params", "timeout", "max_retries", "time_limit")
         }
         new = NewTask(**fields, delivery=Delivery(row["delivery"]), retry_of=task_id)
-        return self._add(once_more(new, row["options"]), 1, None)[0], True
+        return self._add(once_more(new, row["options"]), 1, f"retry:{task_id}")[0], True
 
     def requeue(self, letter_id: int) -> bool:
-        """Sends a dead letter again, and forgets it; False where there is none.
+        """Sends a dead letter again, and forgets it; False where there is none, or somebody else does so.
 
         Raises:
             BrokerAway: the letter is of no known task, and the broker does not take it.
         """
         letter = self._dead_letters.get(letter_id)
-        if letter is None:
+        if letter is None or not self._dead_letters.claim(letter_id):
             return False
-        again = self.retry(letter["task_id"]) if letter["task_known"] else None
-        if again is None or not again[1]:
-            republish(self._settings.rmq_url, letter["queue"], letter["body"], letter["properties"])
-        return self._dead_letters.discard(letter_id)
+        try:
+            again = self.retry(letter["task_id"]) if letter["task_known"] else None
+            if again is None or not again[1]:
+                republish(self._settings.rmq_url, letter["queue"], letter["body"], letter["properties"])
+        except BaseException:
+            self._dead_letters.give_back(letter_id)
+            raise
+        return self._dead_letters.discard(letter_id, claimed=True)
 
     def receive(self) -> Row | None:
         """Takes one message off the hand-written transport's queue, runs it here and acknowledges it.

@@ -89,7 +89,7 @@ def retry(path: TaskPath) -> Response:
     """Submit a task once more
 
     For tasks that FAILED or were CANCELLED. A final status stays what it is: the answer is a new task,
-    whose `retry_of` names this one.
+    whose `retry_of` names this one; the same new task, however often this one is asked for.
     """
     again = services().submitter.retry(path.task_id)
     return _changed(

@@ -107,8 +107,10 @@ def goes_on(task: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> st
     return gettext("Tried again by %(at)s UTC, where a worker is free.", at=clock(to_iso(latest)))
 
 
-def reason(code: str) -> str:
-    """Why a message became a dead letter."""
+def reason(code: str, unknown_task: str | None = None) -> str:
+    """Why a message became a dead letter; `unknown_task` is the name of the task that no worker has."""
+    if unknown_task:
+        return gettext("no task of the name %(name)s", name=unknown_task)
     reasons = {
         "rejected": gettext("could not be read"),
         "delivery_limit": gettext("came back too often"),

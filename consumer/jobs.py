@@ -11,10 +11,10 @@ from enum import Enum
 from itertools import count
 
 from pika.spec import BasicProperties
-from pydantic import ValidationError
 
 from consumer.hold import Hold
 from lab import amqp
+from lab.amqp_job import read
 from lab.clock import now_us
 from lab.context import Context, Report
 from lab.job import Job, run
@@ -113,8 +113,8 @@ class Jobs:
         """Has the job in `body` run as soon as its time has come, its kind's rate limit allows and a thread is free,
         urgent ones first. `settle` is called once, from any thread."""
         try:
-            job = Job.model_validate_json(body)
-        except ValidationError as error:
+            job = read(body, properties)
+        except ValueError as error:
             logger.error("message %s is not a valid job: %s", properties.message_id, error)
             settle(Action.REJECT, ())
             return

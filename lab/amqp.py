@@ -1,9 +1,10 @@
 """How the lab reaches RabbitMQ and what it declares there, in one place for both sides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import pika
+import pika.data
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
@@ -16,6 +17,7 @@ ERRORS: Final = (AMQPError, AMQPConnectorException, OSError)
 HEARTBEAT_SECONDS: Final = 10
 BLOCKED_SECONDS: Final = 5.0
 DELIVERY_LIMIT: Final = 5
+MOST_DELIVERIES: Final = 1_000  # more are a forged header's
 
 MAX_DELAY: Final = 2**21  # seconds, 24 days
 SPARE_SECONDS: Final = 3600
@@ -147,13 +149,36 @@ def declare_delay_queue(channel: Channel, queue: str, seconds_left: float) -> st
     return name
 
 
+class Unreadable(str):
+    """A header's value that pika cannot decode: its type's letter and its bytes in hexadecimal digits."""
+
+
+_FIXED: Final = {b"T": 8, b"d": 8, b"f": 4}
+
+
+def decode_value(
+    encoded: bytes, offset: int, decode: Callable[[bytes, int], tuple[Any, int]] = pika.data.decode_value
+) -> tuple[Any, int]:
+    """What pika decodes at `offset`, and the offset behind it. A time of no calendar, no number or tables in tables
+    in tables are `Unreadable` instead of ending the connection, and the next one that the message is given to."""
+    try:
+        return decode(encoded, offset)
+    except (ValueError, OverflowError, OSError, RecursionError):
+        kind, begin = encoded[offset : offset + 1], offset + 1
+        size = _FIXED.get(kind) or 4 + int.from_bytes(encoded[begin : begin + 4], "big")
+        return Unreadable(f"{kind.decode()}:{encoded[begin : begin + size].hex()}"), begin + size
+
+
+pika.data.decode_value = decode_value
+
+
 def delivery_count(headers: dict[str, Any] | None, redelivered: bool) -> int:
     """How often a message was handed out before this delivery, as far as the broker tells.
 
     Quorum queues count in `x-delivery-count`; other queues only say that it was not the first time.
     """
     counted = (headers or {}).get("x-delivery-count")
-    return int(counted) if isinstance(counted, int) else int(redelivered)
+    return min(max(0, int(counted)), MOST_DELIVERIES) if isinstance(counted, int) else int(redelivered)
 
 
 def connected(url: str, name: str, *, heartbeat: int = HEARTBEAT_SECONDS) -> pika.BlockingConnection:

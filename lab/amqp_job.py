@@ -9,6 +9,19 @@ from lab.clock import now_us
 from lab.job import Job
 
 
+def read(body: bytes, properties: pika.BasicProperties) -> Job:
+    """The job that a message holds.
+
+    Raises:
+        ValueError: it holds none, or has a header that cannot be read.
+    """
+    if unreadable := [
+        n for n, value in (properties.headers or {}).items() if isinstance(value, amqp.Unreadable)
+    ]:
+        raise ValueError(f"the header {unreadable[0]!r} cannot be read")
+    return Job.model_validate_json(body)
+
+
 def publish(channel: BlockingChannel | Channel, queue: str, job: Job, *, safe: bool = True) -> None:
     """Publishes `job` for the consumers of `queue`, mandatory where it is `safe`.
 

@@ -14,10 +14,12 @@ from lab.options import NONE, Options
 from lab.reporter import ReportFailed
 from lab.signatures import open_parameter
 from lab.status import WRONG_TOKEN, TaskStatus, Verdict
+from lab.values import MAX_WHOLE
 
 MAX_TIMEOUT = 3600.0
 MAX_NUMBERS = 10_000
 MAX_RETRIES = 10
+MAX_ATTEMPT = 500_000  # the store takes twice as many, and redeliveries count too
 MAX_SHOWN = 200
 
 Timeout = Annotated[float, Field(ge=0, le=MAX_TIMEOUT, allow_inf_nan=False)]
@@ -31,12 +33,16 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     task_id: Annotated[str, Field(min_length=1, max_length=64)]
-    num: Annotated[int, Field(ge=0)]
+    num: Annotated[int, Field(ge=0, le=MAX_WHOLE)]
     kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = "process_task"
     params: dict[str, Any] = Field(default_factory=dict)
     token: Annotated[str, Field(max_length=128)] = ""
-    attempt: Annotated[int, Field(ge=1, description="the number of the first delivery's attempt")] = 1
-    retries: Annotated[int, Field(ge=0, description="how often it was tried again after an error")] = 0
+    attempt: Annotated[
+        int, Field(ge=1, le=MAX_ATTEMPT, description="the number of the first delivery's attempt")
+    ] = 1
+    retries: Annotated[
+        int, Field(ge=0, le=MAX_ATTEMPT, description="how often it was tried again after an error")
+    ] = 0
     max_retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] = 3
     time_limit: Annotated[float, Field(gt=0, le=MAX_TIME_LIMIT, description="seconds")] = MAX_TIME_LIMIT
     group_id: Annotated[str | None, Field(max_length=64, description="the group that it was sent with")] = (

@@ -110,3 +110,5 @@ _BUILT_IN: Final[dict[str, Callable[..., Any]]] = {
 if _twice := (_BUILT_IN.keys() | STEPS.keys()) & PLAIN.keys():
     raise TypeError(f"lab.own_tasks: the lab has a task {_twice.pop()} already")
 KINDS: Final = _BUILT_IN | STEPS | PLAIN
+CELERY_ONLY: Final = frozenset({"beat_due", "send_errback", "reliable_task", "send_email"})
+"""Tasks of the lab's Celery workers that are no kinds of jobs."""

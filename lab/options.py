@@ -5,9 +5,12 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from lab.backoff import RetryPolicy
+from lab.clock import FIRST_US, LAST_US
 
 MAX_COUNTDOWN: Final = 30 * 86_400.0
 MAX_PRIORITY: Final = 9
+
+_Us = Annotated[int, Field(ge=FIRST_US, lt=LAST_US)]
 
 
 class Options(BaseModel):
@@ -23,8 +26,8 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    not_before_us: Annotated[int, Field(ge=0)] | None = None
-    expires_us: Annotated[int, Field(ge=0)] | None = None
+    not_before_us: _Us | None = None
+    expires_us: _Us | None = None
     priority: Annotated[int, Field(ge=0, le=MAX_PRIORITY)] | None = None
     retry: RetryPolicy | None = None
     keep_result: bool = False

@@ -11,11 +11,11 @@ from typing import Annotated, Any, Final, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from lab.context import Context
+from lab.values import MAX_WHOLE
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MAX_TEXT: Final = 10_000
 MAX_ITEMS: Final = 10_000
-MAX_WHOLE: Final = 2**53  # as far as JSON's numbers are exact everywhere
 
 _signature = cache(inspect.signature)
 _Finite = Annotated[float, Field(allow_inf_nan=False)]

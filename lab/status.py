@@ -4,9 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from lab.clock import now_us, to_iso
+from lab.values import Moment, Text
 
 
 class TaskStatus(StrEnum):
@@ -48,13 +49,13 @@ def may_follow(old: TaskStatus, old_attempt: int, new: TaskStatus, new_attempt: 
     return new_attempt > old_attempt or new in _NEXT[old]
 
 
-TaskId = Annotated[str, Field(min_length=1, max_length=64)]
+TaskId = Annotated[Text, Field(min_length=1, max_length=64)]
 Token = Annotated[str, Field(max_length=128)]
 Attempt = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-Worker = Annotated[str, Field(max_length=255)]
+Worker = Annotated[Text, Field(max_length=255)]
 Progress = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
-Error = Annotated[str, Field(max_length=10_000)]
-Run = Annotated[str, Field(max_length=64, description="names one run of the job")]
+Error = Annotated[Text, Field(max_length=10_000)]
+Run = Annotated[Text, Field(max_length=64, description="names one run of the job")]
 First = Annotated[bool, Field(description="its message was not delivered before")]
 
 
@@ -68,21 +69,13 @@ class StatusUpdate(BaseModel):
     token: Token = ""
     attempt: Attempt = 1
     worker: Worker = ""
-    at: AwareDatetime = Field(default_factory=lambda: datetime.fromisoformat(to_iso(now_us())))
-    began_at: AwareDatetime | None = Field(
-        default=None, description="when this run began, if not told before"
-    )
+    at: Moment = Field(default_factory=lambda: datetime.fromisoformat(to_iso(now_us())))
+    began_at: Moment | None = Field(default=None, description="when this run began, if not told before")
     progress: Progress | None = None
     error: Error | None = None
     result: Any = None
     run: Run = ""
     first: First = False
-
-    @field_validator("worker", "error")
-    @classmethod
-    def _without_nul(cls, value: str | None) -> str | None:
-        # PostgreSQL's text takes every character but this one.
-        return value if value is None else value.replace("\x00", "\ufffd")
 
     @field_validator("at", "began_at", mode="before")
     @classmethod

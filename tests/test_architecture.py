@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "lab": set(),
-    "celery_app": {"lab"},
+    "celery_app": {"lab", "celery_headers"},
     "celery_tasks": {
         "lab",
         "celery_app",
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "celery_examples": {"lab", "celery_app"},
     "celery_consuming": {"lab", "celery_app"},
     "celery_dead_letters": set(),
+    "celery_headers": set(),
     "celery_control": {"lab", "celery_app"},
     "consumer": {"lab"},
     "transports": {"lab", "celery_app"},

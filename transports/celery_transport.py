@@ -121,6 +121,8 @@ class CeleryTransport(Transport):
                     declare_delays(app, connection)
                 self._delays_declared = True
             canvas(app, plan, jobs, lambda job: _signature(app, job, Delivery.SAFE)).apply_async()
+        except (EncodeError, RecursionError) as error:
+            return Submission(unsendable=dict.fromkeys((jobs[name].task_id for name in starts), _text(error)))
         except Exception as error:  # the broker's, and each result backend has errors of its own
             self._drop()
             return Submission(error=_text(error))

@@ -19,6 +19,7 @@ from api.watch import Watch
 from lab import amqp
 from lab.clock import to_us
 from lab.status import TaskStatus
+from lab.values import Text
 
 workers = APIBlueprint(
     "schedule_workers",
@@ -35,7 +36,7 @@ class MailState(BaseModel):
     """What becomes of a report's mail; an `error` where it failed."""
 
     state: Literal["sending", "sent", "failed"]
-    error: Annotated[str | None, Field(max_length=2000)] = None
+    error: Annotated[Text | None, Field(max_length=2000)] = None
 
 
 @workers.post("/health")

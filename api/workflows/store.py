@@ -6,6 +6,7 @@ counted.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -191,9 +192,10 @@ class Workflows:
         errands: list[Errand] = [partial(self._relay.cancel, method, row["id"]) for row in running]
         # A message that is still to come says itself that it will not be run; these, and what follows them in
         # their branches, may have none any more.
-        plan = Plan.model_validate(workflow["plan"])
-        ended = {row["node"] for row in running} | ({culprit} if culprit else set())
-        silent = ended.union(*(plan.behind(name) for name in ended))
+        silent = ended = {row["node"] for row in running} | ({culprit} if culprit else set())
+        with suppress(ValueError):  # a plan that cannot be read has nothing behind them
+            plan = Plan.model_validate(workflow["plan"])
+            silent = ended.union(*(plan.behind(name) for name in ended))
         theirs = [row["id"] for row in nodes if row["node"] in silent]
         return [*errands, partial(self._relay.give_up, method, theirs)]
 

@@ -113,22 +113,38 @@ def _read(begin: Callable[[], Any]) -> Iterator[bytes]:
 
 
 def _read_web(path: str, places: Places) -> Iterator[bytes]:
+    host: str | None = None
     with requests.Session() as session:
         for _ in range(MOST_REDIRECTS):
-            parts = urlsplit(path)
-            if parts.scheme != "https" or parts.hostname not in places.hosts:
-                raise NotAllowed(f"{path[:200]!r} is no https:// of a host that LAB_DOWNLOAD_HOSTS names")
-            with session.get(path, stream=True, timeout=(5, 30), allow_redirects=False) as answer:
+            asked = _ask(session, path, places)
+            host = urlsplit(str(asked.url)).hostname
+            settings = session.merge_environment_settings(asked.url, {}, True, None, None)
+            with session.send(asked, timeout=(5, 30), allow_redirects=False, **settings) as answer:
                 if answer.is_redirect:
-                    path = urljoin(path, answer.headers["Location"])
+                    path = urljoin(str(asked.url), answer.headers["Location"])
                     continue
                 if answer.status_code >= 500 or answer.status_code == 429:
-                    raise TemporaryError(f"HTTP {answer.status_code} from {parts.hostname}")
+                    raise TemporaryError(f"HTTP {answer.status_code} from {host}")
                 if answer.status_code != 200:
-                    raise BadPath(f"HTTP {answer.status_code} from {parts.hostname} for {path[:200]!r}")
+                    raise BadPath(f"HTTP {answer.status_code} from {host} for {path[:200]!r}")
                 yield from answer.iter_content(CHUNK_BYTES)
                 return
-    raise BadPath(f"{parts.hostname} redirects more than {MOST_REDIRECTS} times")
+    raise BadPath(f"{host} redirects more than {MOST_REDIRECTS} times")
+
+
+def _ask(session: requests.Session, path: str, places: Places) -> requests.PreparedRequest:
+    """The request for `path` as it will be sent, which is what is judged: parsers of addresses do not agree on what
+    is odd, so that an address with a backslash or a user is not asked at all."""
+    not_allowed = NotAllowed(f"{path[:200]!r} is no https:// of a host that LAB_DOWNLOAD_HOSTS names")
+    try:
+        asked = session.prepare_request(requests.Request("GET", path))
+        parts = urlsplit(str(asked.url))
+        odd = "\\" in path or "@" in urlsplit(path).netloc or "@" in parts.netloc
+    except ValueError as error:  # requests' own InvalidURL is one
+        raise not_allowed from error
+    if odd or parts.scheme != "https" or parts.hostname not in places.hosts:
+        raise not_allowed
+    return asked
 
 
 def _take(context: Context, path: str, chunks: Iterable[bytes]) -> dict[str, Any]:

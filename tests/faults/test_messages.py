@@ -1,9 +1,12 @@
 """Messages that come again, and messages that are none."""
 
 import pickle
+import struct
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import pika.data
 import pytest
 from pika import BasicProperties
 from pika.adapters.blocking_connection import BlockingChannel
@@ -11,6 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from harness.ledger import read_logs
 from harness.node import RabbitNode
 from harness.processes import tail
+from lab import amqp
 from tests.faults.stage import MakeStage, Stage
 
 pytestmark = pytest.mark.slow
@@ -127,6 +131,42 @@ def test_forged_headers_become_dead_letters_and_take_no_process_of_the_pool(
     assert worker.running, tail(worker.log)
     stage.assert_nothing_lost()
     assert _dead_bodies(stage, len(FORGED)) == [body] * len(FORGED)
+
+
+class Timeless:
+    """A header of AMQP's type T, a time far beyond all calendars."""
+
+
+def _encode(pieces: list[bytes], value: Any, encode: Any = pika.data.encode_value) -> int:
+    if not isinstance(value, Timeless):
+        return int(encode(pieces, value))
+    pieces.append(b"T" + struct.pack(">Q", 2**63))
+    return 9
+
+
+def test_headers_that_no_client_decodes_become_dead_letters_and_nothing_else_notices(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pika.data, "encode_value", _encode)
+    worker = stage.worker()
+    running = stage.submit(3, seconds=(3.0,))
+    properties = BasicProperties(content_type="application/json", headers={"t": Timeless()})  # type: ignore[dict-item]
+    broken = BasicProperties(content_type="application/json", content_encoding="utf-8")
+    stage.wait_until(lambda counts: counts["IN_PROGRESS"] == 3)
+    with stage.channel() as channel:
+        channel.confirm_delivery()
+        for queue in (stage.queue, amqp.priority_queue(stage.queue)):
+            channel.basic_publish("", queue, b'{"a": 1}', properties, mandatory=True)
+        for exchange in (amqp.CONTROL_EXCHANGE, *(["celery.pidbox"] if stage.method == "celery" else [])):
+            for body in (b"{", b"5", b'{"method": 5}', b"\xff"):
+                channel.basic_publish(exchange, "", body, broken)
+            channel.basic_publish(exchange, "", b"{}", properties)
+    stage.submit(10)
+    stage.ledger.settle(timeout=40, quiet=8)
+    assert worker.running, tail(worker.log)
+    stage.assert_nothing_lost()
+    assert [stage.lab.task(task_id)["attempt"] for task_id in running] == [1, 1, 1]
+    assert _dead_bodies(stage, 2) == [b'{"a": 1}'] * 2
 
 
 def _dead_bodies(stage: Stage, count: int) -> list[bytes]:

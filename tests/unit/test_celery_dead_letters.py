@@ -176,3 +176,11 @@ def test_what_was_settled_is_not_rejected_again(app: Celery) -> None:
 
 def test_the_exception_stays_small() -> None:
     assert len(Path(celery_dead_letters.__file__).read_text().splitlines()) < 60
+
+
+def test_an_order_to_the_worker_that_cannot_be_read_is_ignored(app: Celery) -> None:
+    came = message(b"{")
+    came.delivery_info["consumer_tag"] = "orders"
+    came.channel.no_ack_consumers = {"orders"}
+    consumer(app).on_decode_error(came, ValueError("no JSON"))
+    assert came.settled is None

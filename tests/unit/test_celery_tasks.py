@@ -141,3 +141,19 @@ def test_a_job_that_is_not_run_ends_as_what_follows_it_needs(
     assert found == ended
     assert told[0] == ["IN_PROGRESS", None]
     assert [status for status, _ in told[1:]] == (["CANCELLED"] if answer.get("cancel") else [])
+
+
+def test_the_names_of_all_tasks_are_known_where_dead_letters_are_read(tmp_path: Path) -> None:
+    program = (
+        "import celery_tasks; from lab.kinds import CELERY_ONLY, KINDS;"
+        " print({n for n in celery_tasks.celery_app.tasks if not n.startswith('celery.')} - set(KINDS) ^ CELERY_ONLY)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "LAB_VAR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert told.stdout == "set()\n"

@@ -208,7 +208,7 @@ ROWS: Final = (
             ),
         ),
         Side(
-            (f"{JOBS}:Jobs.take.ValidationError", f"{SESSION}._settle_all"),
+            (f"{JOBS}:Jobs.take.ValueError", f"{SESSION}._settle_all"),
             ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
             N_(
                 "pydantic checks the body; what does not fit is rejected without coming back, and the queue hands"

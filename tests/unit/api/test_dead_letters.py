@@ -1,11 +1,13 @@
 from collections.abc import Iterator
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from flask.testing import FlaskClient
-from pika.spec import BasicProperties
+from pika.spec import Basic, BasicProperties
 
-from api.dead_letters import DeadLetters, Letter
-from api.letter_collector import read_letter
+from api.dead_letters import DeadLetters, Letter, unknown_task
+from api.letter_collector import LetterCollector, read_letter
 from api.store import NewTask, Store
 from lab.status import StatusUpdate, TaskStatus
 
@@ -100,3 +102,49 @@ def test_a_letter_of_nobody_stays_where_the_broker_is_away(client: FlaskClient, 
     number = client.get("/api/dead-letters").json["dead_letters"][0]["id"]
     assert client.post(f"/api/dead-letters/{number}/requeue").status_code == 503
     assert len(client.get("/api/dead-letters").json["dead_letters"]) == 1
+
+
+FORGED: dict[str, Any] = {
+    "a death that is text": BasicProperties(headers={"x-death": "yesterday"}),
+    "deaths that are numbers": BasicProperties(headers={"x-death": [5]}),
+    "a queue of a thousand letters": BasicProperties(headers={"x-first-death-queue": "q" * 1000}),
+    "a reason with a NUL": BasicProperties(headers={"x-first-death-reason": "a\x00b" * 50}),
+    "a task's name that is a number": BasicProperties(headers={"task": 5, "id": [1]}),
+    "headers that are none": BasicProperties(headers=[1]),  # type: ignore[arg-type]
+    "a message id that is no text": BasicProperties(message_id=b"\xff"),  # type: ignore[arg-type]
+}
+
+
+def nested() -> BasicProperties:
+    table: Any = {}
+    for _ in range(500):
+        table = {"a": [table]}
+    return BasicProperties(headers=table)
+
+
+@pytest.mark.parametrize("properties", [*FORGED.values(), nested()], ids=[*FORGED, "tables in tables"])
+@pytest.mark.parametrize(
+    "body", [b"\xff\x00", b"[" * 100_000, b'{"task_id": "a\\u0000"}'], ids=["bytes", "deep", "NUL"]
+)
+def test_whatever_a_letter_says_of_itself_it_is_kept_and_acknowledged(
+    client: FlaskClient, store: Store, properties: BasicProperties, body: bytes
+) -> None:
+    channel, came = Mock(), Basic.Deliver("tag", 7, False, "lab.dead", "tasks.dead")
+    LetterCollector("amqp://", DeadLetters(store)).take(channel, came, properties, body)
+    channel.basic_ack.assert_called_once_with(7)
+    assert len(client.get("/api/dead-letters").json["dead_letters"]) == 1
+    assert client.get("/dead-letters").status_code == 200
+
+
+def test_the_letter_of_an_unknown_task_names_it(client: FlaskClient, store: Store) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    properties = {"headers": {"task": "tasks.add", "id": task}}
+    DeadLetters(store).keep(Letter("celery", "rejected", task, b"[[2, 2], {}, {}]", properties))
+    assert client.get("/api/dead-letters").json["dead_letters"][0]["unknown_task"] == "tasks.add"
+    assert "no task of the name tasks.add" in client.get("/dead-letters").text
+    assert client.get(f"/api/tasks/{task}").json["error"] == "dead letter: no task of the name tasks.add"
+
+
+@pytest.mark.parametrize("name", ["add", "send_email", "celery.group", None, 5])
+def test_a_task_that_workers_have_is_not_called_unknown(name: Any) -> None:
+    assert unknown_task("rejected", {"headers": {"task": name}}) is None

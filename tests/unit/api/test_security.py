@@ -133,6 +133,10 @@ FOREIGN: list[dict[str, str]] = [
     {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
     {"Origin": "http://evil.example"},
     {"Origin": "http://localhost:81"},
+    {"Origin": "http://localhost.evil.example"},
+    {"Origin": "http://evil.example@localhost"},
+    {"Origin": "file://localhost"},
+    {"Origin": ""},
     {"Origin": "null"},
 ]
 OWN: list[dict[str, str]] = [
@@ -203,6 +207,45 @@ def test_a_name_that_another_site_may_have_led_here_is_refused(
     answer = client.get(path, headers={"Host": host})
     assert answer.status_code == 403
     assert "LAB_USER" in answer.text
+
+
+INVALID = [
+    "",
+    "a b",
+    "localhost@evil.example",
+    "127.0.0.1/",
+    "127.0.0.1,evil.example",
+    "x:y",
+    "[::1",
+    "localhost:",
+]
+
+
+@pytest.mark.parametrize("host", INVALID)
+def test_a_host_that_is_none_is_refused_whatever_else_comes_with_it(
+    client: FlaskClient, parts: Services, make_app: Callable[..., LabAPI], host: str
+) -> None:
+    headers = {"Host": host, "Origin": "null"}
+    with_login = make_app(user="someone", password="a long enough one").test_client()
+    for asked in (client, with_login):
+        assert asked.get("/api/tasks", headers={"Host": host}).status_code == 400
+        assert asked.post("/api/tasks", json=TASK, headers=headers).status_code == 400
+    assert total(parts) == 0
+
+
+def test_a_name_with_an_underscore_is_another_sites_unless_it_is_configured(
+    client: FlaskClient, make_app: Callable[..., LabAPI]
+) -> None:
+    strange = {"Host": "evil_x.example.com"}
+    assert client.get("/api/tasks", headers=strange).status_code == 403
+    assert client.post("/api/tasks", json=TASK, headers={**strange, "Origin": "null"}).status_code == 403
+    own = make_app(api_url="http://my_lab.example.com:8080/update_task_status_api/").test_client()
+    named = {"Host": "My_Lab.example.com:8080", "Origin": "http://my_lab.example.com:8080"}
+    assert own.get("/", headers=named).status_code == 200
+    assert own.post("/api/tasks", json=TASK, headers=named).status_code == 202
+    assert own.post("/api/tasks", json=TASK, headers={**named, "Origin": "null"}).status_code == 403
+    other = {**named, "Origin": "http://lab.example.com:8080"}
+    assert own.post("/api/tasks", json=TASK, headers=other).status_code == 403
 
 
 @pytest.mark.parametrize(

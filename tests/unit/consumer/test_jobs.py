@@ -3,6 +3,7 @@ import time
 import pytest
 
 from consumer.jobs import Action
+from lab import amqp
 from lab.clock import now_us
 from lab.job import Job
 from lab.options import Options
@@ -55,6 +56,12 @@ def test_a_message_that_came_before_is_a_later_attempt_and_asks_first() -> None:
         b'{"task_id": "x", "num": "7"}',
         b'{"task_id": "x", "num": 7, "callback_url": "http://elsewhere/"}',
         b'{"task_id": "x", "num": 7, "kind": "__import__(1)"}',
+        b'{"task_id": "x", "num": 7, "options": {"not_before_us": 1%s}}' % (b"0" * 400),
+        b'{"task_id": "x", "num": 7, "options": {"expires_us": 9223372036854775808}}',
+        b'{"task_id": "x", "num": 1%s}' % (b"0" * 5000),
+        b'{"task_id": "x", "num": 7, "attempt": 9223372036854775808}',
+        b'{"task_id": "x", "num": 7, "params": {"a": %s}}' % (b"[" * 100_000 + b"]" * 100_000),
+        b'{"task_id": "\\ud800", "num": 7}',
     ],
 )
 def test_a_message_that_holds_no_job_is_rejected(body: bytes) -> None:
@@ -275,3 +282,10 @@ def test_what_has_not_begun_goes_back_to_the_queue_when_it_is_asked_for() -> Non
         assert message.settled == [(Action.REQUEUE, [])]
     assert running.wait()
     assert running.settled == [DONE]
+
+
+def test_a_message_with_a_header_that_cannot_be_read_is_rejected() -> None:
+    stage, message = Stage(), Message(JOB)
+    message.properties.headers = {"t": amqp.Unreadable("T:8000000000000000")}
+    assert stage.settlement(message) == (Action.REJECT, [])
+    assert stage.reports == []

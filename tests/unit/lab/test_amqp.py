@@ -1,6 +1,8 @@
+import struct
 from typing import Any
 
 import pytest
+from pika.spec import BasicProperties
 
 from lab import amqp
 
@@ -72,3 +74,40 @@ def test_a_task_is_named_by_celerys_header_or_by_the_message_id() -> None:
     assert amqp.task_of({"id": "7"}, None) == "7"
     assert amqp.task_of({}, "8") == "8"
     assert amqp.task_of(None, None) is None
+
+
+def header(value: bytes) -> dict[str, Any]:
+    """What comes out of properties with a header `bad` whose encoded value is `value`, and one behind it."""
+    table = b"\x03bad" + value + b"\x04good" + b"t\x01"
+    properties = BasicProperties()
+    properties.decode(struct.pack(">HI", BasicProperties.FLAG_HEADERS, len(table)) + table)
+    found: dict[str, Any] = properties.headers
+    return found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"T" + struct.pack(">Q", 2**63),
+        b"T" + struct.pack(">Q", 10**12),
+        b"d" + struct.pack(">d", float("nan")),
+        b"f" + struct.pack(">f", float("inf")),
+        b"A" + struct.pack(">IcQ", 9, b"T", 2**63),
+    ],
+)
+def test_a_header_that_pika_cannot_decode_leaves_the_others_as_they_are(value: bytes) -> None:
+    found = header(value)
+    assert found["good"] is True
+    assert "T:" in str(found["bad"]) or isinstance(found["bad"], amqp.Unreadable)
+
+
+def test_tables_in_tables_in_tables_end_somewhere() -> None:
+    nested = b""
+    for _ in range(5_000):
+        nested = b"A" + struct.pack(">I", len(nested)) + nested
+    assert header(nested)["good"] is True
+
+
+def test_a_count_of_deliveries_that_is_forged_is_bounded() -> None:
+    assert amqp.delivery_count({"x-delivery-count": 2**62}, redelivered=True) == amqp.MOST_DELIVERIES
+    assert amqp.delivery_count({"x-delivery-count": -5}, redelivered=True) == 0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.clock import from_iso, now_us, to_iso, to_us
+from lab.clock import from_iso, in_bounds, now_us, to_iso, to_us
 
 
 def test_a_time_keeps_its_microseconds_both_ways() -> None:
@@ -35,3 +35,30 @@ def test_a_time_without_zone_is_refused() -> None:
 
 def test_now_is_now() -> None:
     assert abs(now_us() / 1e6 - datetime.now(UTC).timestamp()) < 5
+
+
+@given(st.integers())
+def test_every_number_is_shown_as_some_time(us: int) -> None:
+    assert from_iso(to_iso(us)) == us or not -62_135_596_800_000_000 <= us <= 253_402_300_799_999_999
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "1969-12-31T23:59:59.999999Z",
+        "1970-01-01T00:00:00+00:01",
+        "2200-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+        "2026-01-31T12:00:00",
+    ],
+)
+def test_a_time_that_the_lab_does_not_take_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"1970|zone"):
+        in_bounds(datetime.fromisoformat(text))
+
+
+def test_the_first_and_the_last_time_are_taken_at_any_offset() -> None:
+    for text in ("1970-01-01T14:00:00+14:00", "2199-12-31T11:59:59-12:00", "2026-01-31T12:00:00Z"):
+        assert in_bounds(datetime.fromisoformat(text)) == datetime.fromisoformat(text)

@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from lab.clock import LAST_US
 from lab.job import Job
 from lab.options import Options
 
@@ -27,6 +28,9 @@ def test_options_travel_with_the_job_and_come_back_the_same() -> None:
         {"priority": 10},
         {"priority": 1.5},
         {"not_before_us": -1},
+        {"not_before_us": 10**400},
+        {"not_before_us": LAST_US},
+        {"expires_us": 2**63},
         {"retry": {"policy": "sometimes"}},
         {"retry": {"policy": "fixed", "delay": -1.0}},
         {"retry": {"policy": "fixed", "delay": 86_401.0}},

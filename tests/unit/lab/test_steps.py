@@ -212,6 +212,7 @@ def test_a_step_s_first_parameter_takes_what_the_one_before_returned(
 def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of an HTTPS server on this machine, whose certificate is trusted."""
     redirects = {"/out": "https://elsewhere.example/x", "/plain": "http://localhost/x", "/round": "/round"}
+    redirects |= {"/odd": "https://127.0.0.1\\@localhost/x", "/user": "https://user@localhost/x"}
     with HTTPSServer(tmp_path, {"/a.txt": b"from afar"}, redirects) as server:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(server.certificate))
         yield server.url
@@ -223,7 +224,28 @@ def test_an_allowed_host_is_asked_over_https(folder: Path, files: Kept, web: str
     assert files.kept["t0"] == b"from afar"
 
 
-@pytest.mark.parametrize("path", ["/out", "/plain"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "https://127.0.0.1:{port}\\@localhost/a.txt",
+        "https://127.0.0.1:{port}\\.localhost/a.txt",
+        "https://localhost:{port}\\a.txt",
+        "https://user@localhost:{port}/a.txt",
+        "https://localhost@127.0.0.1:{port}/a.txt",
+        "https://localhost:{port}@127.0.0.1:{port}/a.txt",
+        "https://127.0.0.1:{port}#@localhost/a.txt",
+        "https://127.0.0.1:{port}/a.txt?@localhost",
+        "https://[::1/a.txt",
+        "https:///a.txt",
+    ],
+)
+def test_an_address_is_judged_as_it_would_be_asked(folder: Path, files: Kept, web: str, path: str) -> None:
+    here = context(folder, files, hosts=("localhost",))
+    with pytest.raises((NotAllowed, ValueError)):
+        download_web(here, path.format(port=web.rpartition(":")[2]))
+
+
+@pytest.mark.parametrize("path", ["/out", "/plain", "/odd", "/user"])
 def test_a_redirect_leads_to_allowed_hosts_over_https_only(
     folder: Path, files: Kept, web: str, path: str
 ) -> None:

@@ -1,0 +1,105 @@
+"""Rows that somebody wrote into the store by hand: each fails by itself, and nothing else notices."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from api.models import tasks, workflows
+from api.relay import Relay
+from api.services import Services
+from api.store import NewTask
+from tests.unit.api.test_relay import Double
+from tests.unit.api.test_values import assert_all_is_well
+
+DOUBLE = NewTask("double", "process_task", {"timeout": 5.0}, 5.0)
+ODD: dict[str, dict[str, Any]] = {
+    "a time before 1970": {"options": {"not_before_us": -62_135_596_800_000_000}},
+    "a time of a number that is none": {"options": {"expires_us": 2**63}},
+    "options that are a number": {"options": 5},
+    "a follower that is none": {"options": {"callback": {"id": 5}}},
+    "a priority of text": {"options": {"priority": "high"}},
+    "a delivery that there is not": {"delivery": "pigeon"},
+}
+UNSHOWABLE: dict[str, dict[str, Any]] = {
+    "a creation before all years": {"created_us": -(2**62)},
+    "an end after all years": {"finished_us": 2**62, "started_us": 2**62 - 1},
+    "parameters that are a number": {"params": 5},
+}
+
+
+def change(parts: Services, num: int, values: dict[str, Any]) -> None:
+    with parts.store.engine.begin() as connection:
+        connection.execute(tasks.update().where(tasks.c.num == num).values(values))
+
+
+@pytest.mark.parametrize("values", ODD.values(), ids=ODD)
+def test_a_row_that_cannot_be_sent_fails_alone(
+    client: FlaskClient, parts: Services, values: dict[str, Any]
+) -> None:
+    transport = Double()
+    relay = Relay(parts.outbox, [transport], parts.secret)
+    odd, *others = parts.store.add(DOUBLE, 3, relay=relay.name).rows
+    change(parts, odd["num"], values)
+    assert relay.publish(transport) is None
+    assert [job.task_id for job in transport.got] == [row["id"] for row in others]
+    assert parts.outbox.waiting() == 0
+    row = parts.store.get(odd["id"])
+    assert row is not None
+    assert (row["status"], bool(row["error"])) == ("FAILED", True)
+    assert_all_is_well(client, parts)
+    assert client.get(f"/tasks/{odd['id']}").status_code == 200
+
+
+@pytest.mark.parametrize("values", [*ODD.values(), *UNSHOWABLE.values()], ids=[*ODD, *UNSHOWABLE])
+def test_a_row_that_cannot_be_read_takes_no_list_down(
+    client: FlaskClient, parts: Services, values: dict[str, Any]
+) -> None:
+    odd, other = parts.store.add(NewTask("celery", "process_task", {"timeout": 5.0}, 5.0), 2).rows
+    change(parts, odd["num"], values)
+    shown = client.get("/api/tasks").json["tasks"]
+    assert [task["id"] for task in shown] == [other["id"], odd["id"]]
+    assert_all_is_well(client, parts)
+    for path in (f"/api/tasks/{odd['id']}", f"/tasks/{odd['id']}"):
+        assert client.get(path).status_code == 200
+
+
+def test_a_column_that_holds_no_json_takes_no_list_down(client: FlaskClient, parts: Services) -> None:
+    if parts.store.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL takes nothing but JSON there")
+    transport = Double()
+    relay = Relay(parts.outbox, [transport], parts.secret)
+    odd, other = parts.store.add(DOUBLE, 2, relay=relay.name).rows
+    with parts.store.engine.begin() as connection:
+        broken = sa.text("UPDATE tasks SET options = '{', params = '[', result = 'NaN,' WHERE num = :num")
+        connection.execute(broken, {"num": odd["num"]})
+    assert_all_is_well(client, parts)
+    assert relay.publish(transport) is None
+    assert other["id"] in [job.task_id for job in transport.got]
+    assert parts.outbox.waiting() == 0
+    assert client.get(f"/tasks/{odd['id']}").status_code == 200
+
+
+def test_a_workflow_that_cannot_be_sent_fails_alone(client: FlaskClient, parts: Services) -> None:
+    body = {"method": "rabbitmq", "pattern": "chain"}
+    first, second = (client.post("/api/workflows", json=body).json["id"] for _ in range(2))
+    with parts.store.engine.begin() as connection:
+        connection.execute(workflows.update().where(workflows.c.id == first).values(plan={"stages": 5}))
+        connection.execute(sa.text("UPDATE outbox SET lease_until_us = 0"))
+    transport = Rabbit()
+    relay = Relay(parts.outbox, [transport], parts.secret, parts.workflows.rows)
+    assert relay.publish(transport) is None
+    assert parts.outbox.waiting() == 0
+    assert len(transport.got) == 1
+    for path in ("/workflows", "/api/workflows", f"/workflows/{second}"):
+        assert client.get(path).status_code == 200
+
+
+class Rabbit(Double):
+    """The same, in the place of the hand-written transport."""
+
+    name = "rabbitmq"
+
+    def submit_workflow(self, plan: Any, jobs: Any, starts: Any) -> Any:
+        return self.submit([jobs[name] for name in starts])
