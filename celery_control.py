@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from celery import bootsteps
+from celery.utils.time import rate
 from celery.worker.control import (
     active,
     inspect_command,
@@ -20,7 +21,6 @@ from celery.worker.control import (
     scheduled,
     stats,
 )
-from celery.utils.time import rate
 
 from celery_app import celery_app, settings
 from lab import usage

@@ -211,9 +211,9 @@ def _raisable(outcome: Outcome) -> Exception:
     process, or fail to tell it."""
     error = outcome.error
     with suppress(BaseException):  # its words are the job's own code
-        if isinstance(error, Exception) and not isinstance(error, TaskPredicate | MemoryError):
-            if len(f"{error}{error!r}") <= 2 * MAX_ERROR:
-                return error
+        plain = isinstance(error, Exception) and not isinstance(error, TaskPredicate | MemoryError)
+        if plain and len(f"{error}{error!r}") <= 2 * MAX_ERROR:
+            return error
     return JobFailed(outcome.text)
 
 
