@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from celery import bootsteps
+from celery.utils.time import rate
 from celery.worker.control import (
     active,
     inspect_command,
@@ -61,7 +62,7 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
         "begun": sum(figures["total"].values()),
         "kinds": [name.partition(" ")[0] for name in registered(state)],
         "rate_limits": {
-            name: str(task.rate_limit) for name, task in state.app.tasks.items() if task.rate_limit
+            name: str(task.rate_limit) for name, task in state.app.tasks.items() if rate(task.rate_limit)
         },
     }
 

@@ -7,8 +7,10 @@ import os
 import threading
 from functools import cache
 from typing import Any
+from weakref import WeakValueDictionary
 
-from celery.signals import task_revoked, worker_init, worker_process_shutdown
+from celery.exceptions import TimeLimitExceeded
+from celery.signals import task_failure, task_received, task_revoked, worker_init, worker_process_shutdown
 
 from celery_app import settings
 from lab.amqp import delivery_count
@@ -62,14 +64,30 @@ def report_of(job: Assignment, worker: str, attempt: int, *, redelivered: bool =
     return _reporter(pid).for_job(job, worker, attempt, redelivered=redelivered)
 
 
+# What has a time limit and is not at its end, by id: a signal of Celery's tells the limit without the message.
+_limited: WeakValueDictionary[str, Any] = WeakValueDictionary()
+
+
+@task_received.connect  # type: ignore[untyped-decorator]
+def _note_its_limit(request: Any, **_: Any) -> None:
+    if any(request.time_limits):
+        _limited[request.id] = request
+
+
+@task_failure.connect  # type: ignore[untyped-decorator]
+def _report_killed(task_id: str, exception: BaseException, **_: Any) -> None:
+    """A task whose process was killed by the hard time limit tells so from the worker's main process, before Celery
+    acknowledges its message."""
+    request = _limited.get(task_id) if isinstance(exception, TimeLimitExceeded) else None
+    if request is not None:
+        error = f"TimeLimitExceeded: its time limit was over, and its process was killed after {exception.args[0]:g} s"
+        _report_for(request)[1](TaskStatus.FAILED, error=error)
+
+
 @task_revoked.connect  # type: ignore[untyped-decorator]
 def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
     """A revoked or expired task tells so from the worker's main process: its own process is gone, or never ran it."""
-    headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
-    job = Ticket(request.id, headers.get("lab_token") or "")
-    attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
-    by = _reporter(os.getpid())
-    report = by.for_job(job, request.hostname, attempt)
+    by, report = _report_for(request)
 
     def tell() -> None:
         report(TaskStatus.CANCELLED, error="expired" if expired else None)
@@ -77,3 +95,12 @@ def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
             by.leave()
 
     threading.Thread(target=tell, daemon=True).start()
+
+
+def _report_for(request: Any) -> tuple[RemoteReporter | Reporter | Untracked, Report]:
+    """What the worker's main process reports with, and the report function of the task of `request`."""
+    headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
+    job = Ticket(request.id, headers.get("lab_token") or "")
+    attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
+    by = _reporter(os.getpid())
+    return by, by.for_job(job, request.hostname, attempt)

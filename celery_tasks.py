@@ -5,8 +5,9 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
+from billiard.common import terminate_handler_fired
 from celery import Signature, Task, group
-from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
+from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded, TaskPredicate
 
 import celery_consuming  # noqa: F401 - has the workers consume again
 import celery_control  # noqa: F401 - has the workers answer the control page
@@ -18,7 +19,7 @@ from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.files import TaskFiles
-from lab.job import Assignment, Job, Outcome, error_text, run
+from lab.job import MAX_ERROR, Assignment, Job, Outcome, error_text, run
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
@@ -119,15 +120,15 @@ def _node(job: Job) -> Signature:
     )
 
 
-class FailedBefore(Exception):
-    """The task failed when it was run; its message came once more."""
+class JobFailed(Exception):
+    """The task failed as this says: when its message came before, or with what Celery cannot be given."""
 
 
 @celery_app.task(name="send_errback")
 def send_errback(request: Any, error: BaseException, traceback: Any, following: dict[str, Any]) -> None:  # noqa: ARG001
     """An errback as Celery calls it, in the process that saw the task fail: sends the task `following`, a
     signature, with the text of the error as its first argument."""
-    text = str(error) if isinstance(error, FailedBefore) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, JobFailed) else error_text(error)
     celery_app.signature(following).apply_async((text,))
 
 
@@ -200,10 +201,21 @@ def _ended(task: Task, job: Assignment, attempt: int, outcome: Outcome) -> Any:
         seconds = outcome.again_seconds if outcome.again_seconds >= 1 else 0
         if not seconds:
             carried["eta"] = to_iso(now_us() + round(outcome.again_seconds * 1e6))
-        raise task.retry(exc=outcome.error, countdown=seconds, headers=carried)
+        raise task.retry(exc=_raisable(outcome), countdown=seconds, headers=carried)
     if outcome.error is not None:
-        raise outcome.error
+        raise _raisable(outcome)
     return outcome.result
+
+
+def _raisable(outcome: Outcome) -> Exception:
+    """The job's own error; or one that says the same, where Celery would take it for an order to itself, end its
+    process, or fail to tell it."""
+    error = outcome.error
+    with suppress(BaseException):  # its words are the job's own code
+        plain = isinstance(error, Exception) and not isinstance(error, TaskPredicate | MemoryError)
+        if plain and len(f"{error}{error!r}") <= 2 * MAX_ERROR:
+            return error
+    return JobFailed(outcome.text)
 
 
 def _run_in_time(job: Assignment, report: Report, attempt: int, worker_id: str) -> Outcome:
@@ -212,6 +224,7 @@ def _run_in_time(job: Assignment, report: Report, attempt: int, worker_id: str) 
     files = TaskFiles(settings.api_url, job.task_id, job.token)
     api = TaskAPI(settings.api_url, job.task_id, job.token)
     context = Context(job.num, attempt, job.time_limit, report, files, api, _mailer(), PLACES)
+    context.leaving = terminate_handler_fired
     try:
         return run(job, report, _log(worker_id), context)
     except SoftTimeLimitExceeded as error:
@@ -235,7 +248,7 @@ def _end_again(request: Any, verdict: Verdict) -> Any:
     if verdict.status is TaskStatus.DONE and (request.callbacks or request.chain or request.chord):
         return verdict.result
     if verdict.status is TaskStatus.FAILED and request.errbacks:
-        raise FailedBefore(str(verdict.result))
+        raise JobFailed(str(verdict.result))
     ended = verdict.cancel or (verdict.status is not None and verdict.status.final)
     if ended and (request.chain or request.chord):
         raise NeverRun(f"task {verdict.task_id} was cancelled")

@@ -68,7 +68,7 @@ def select(
     if sqlite:
         for name in _json_names(table, names):
             for row in rows:
-                if isinstance(row[name], str):  # SQLite keeps a bare number as one
+                if row[name] is not None:
                     row[name] = json_value(row[name])
     return rows
 

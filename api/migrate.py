@@ -14,8 +14,8 @@ from lab.settings import Settings, SettingsError
 WAIT_SECONDS = 30.0
 
 
-def migrate(engine: sa.Engine) -> None:
-    """Runs all migrations that `engine`'s database has not seen yet; safe when several start at once.
+def migrate(engine: sa.Engine, revision: str = "head") -> None:
+    """Runs all migrations up to `revision` that `engine`'s database has not seen yet; safe when several start at once.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be reached or changed.
@@ -27,7 +27,7 @@ def migrate(engine: sa.Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(20070001)"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def main() -> int:

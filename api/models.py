@@ -3,6 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 
 metadata = sa.MetaData(
     naming_convention={
@@ -14,6 +15,15 @@ metadata = sa.MetaData(
 )
 
 Whole = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+class Result(sa.JSON):
+    """JSON that may be a bare number: under its own name for JSON SQLite would make a float of a long one."""
+
+
+@compiles(Result, "sqlite")
+def _text(*_: Any, **__: Any) -> str:
+    return "TEXT"
 
 
 def _where(condition: str) -> dict[str, Any]:
@@ -38,7 +48,7 @@ tasks = sa.Table(
     sa.Column("progress", sa.Float, nullable=False),
     sa.Column("worker", sa.String(255)),
     sa.Column("error", sa.Text),
-    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("result", Result(none_as_null=True)),
     sa.Column("created_us", Whole, nullable=False),
     sa.Column("published_us", Whole),
     sa.Column("started_us", Whole),
@@ -74,7 +84,7 @@ workflows = sa.Table(
     sa.Column("params", sa.JSON, nullable=False),
     sa.Column("plan", sa.JSON, nullable=False),
     sa.Column("status", sa.String(12), nullable=False),
-    sa.Column("result", sa.JSON(none_as_null=True)),
+    sa.Column("result", Result(none_as_null=True)),
     sa.Column("error", sa.Text),
     sa.Column("created_us", Whole, nullable=False),
     sa.Column("finished_us", Whole),

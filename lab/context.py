@@ -63,7 +63,11 @@ class Cancelled(Exception):
 
 @dataclass
 class Context:
-    """What a job function is given beside its own parameters."""
+    """What a job function is given beside its own parameters.
+
+    Attributes:
+        leaving: whether the process was asked to end; what the job raises from then on is no end of the job.
+    """
 
     num: int
     attempt: int = 1
@@ -73,6 +77,7 @@ class Context:
     api: API | None = None
     mailer: Mailer | None = None
     places: Places = field(default_factory=Places)
+    leaving: Callable[[], bool] = lambda: False
     _began: float = field(default_factory=time.monotonic)
 
     def progress(self, share: float) -> None:
@@ -85,7 +90,7 @@ class Context:
         if time.monotonic() - self._began > self.time_limit:
             raise TimeLimitExceeded(f"the job took longer than {self.time_limit:g} s")
         if self.report is not None:
-            share = min(max(share, 1e-6), 1.0)
+            share = min(max(1e-6, share), 1.0)  # in this order not a number is 1e-6
             if self.report(TaskStatus.IN_PROGRESS, progress=share).cancel:
                 raise Cancelled
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from lab.backoff import delay
 from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryError
@@ -21,6 +21,8 @@ MAX_NUMBERS = 10_000
 MAX_RETRIES = 10
 MAX_ATTEMPT = 500_000  # the store takes twice as many, and redeliveries count too
 MAX_SHOWN = 200
+MAX_RESULT_BYTES = 1_048_576
+MAX_ERROR = 2000
 
 Timeout = Annotated[float, Field(ge=0, le=MAX_TIMEOUT, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -125,10 +127,44 @@ class UnknownKind(LookupError):
     """A job names a kind that this lab does not have."""
 
 
+class UnstorableResult(Exception):
+    """A job returned what is no JSON, or more of it than the lab keeps."""
+
+
+def error_words(error: BaseException) -> str:
+    """What `error` says, as far as it can be told: at most `MAX_ERROR` characters."""
+    try:
+        text = str(error)[:MAX_ERROR]
+    except BaseException as another:  # it is the job's own code
+        text = f"(what it says cannot be told: {type(another).__name__})"
+    return text.encode(errors="backslashreplace").decode()[:MAX_ERROR]  # half of a surrogate pair is no text
+
+
 def error_text(error: BaseException) -> str:
     """What is told of `error` in a task's history."""
-    text = f"{type(error).__name__}: {error}"[:2000]
-    return text.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no text
+    return f"{type(error).__name__}: {error_words(error)}"[:MAX_ERROR]
+
+
+def storable(result: Any) -> Any:
+    """`result` as the plain values of JSON, which all methods carry and both databases keep.
+
+    Raises:
+        UnstorableResult: it has none; the message names the bounds.
+    """
+    if result is None:
+        return None
+    try:
+        encoded = to_json(result)
+        if len(encoded) > MAX_RESULT_BYTES:
+            raise ValueError(f"it takes {len(encoded):,} bytes")
+        # Every reader takes 201 levels; half of them are for what carries the result.
+        from_json(b"[" * 101 + encoded + b"]" * 101, allow_inf_nan=False)
+        return from_json(encoded, allow_inf_nan=False)
+    except (ValueError, RecursionError) as error:
+        bounds = f"{MAX_RESULT_BYTES:,} bytes, 100 levels, finite numbers of 4,300 digits"
+        raise UnstorableResult(
+            f"the result cannot be stored: {error_words(error)} (it takes JSON of at most {bounds})"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +203,7 @@ _TELLS_WHY: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
 
 def run(job: Job | Assignment, report: Report, log: JobLog, context: Context) -> Outcome:
     """Runs `job` to its end: reports IN_PROGRESS, which asks whether to run it, and how it ended. Raises nothing
-    but what `report` raises."""
+    but what `report` raises, and what ends a process that is leaving (`Context.leaving`)."""
     verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
     if verdict.error == WRONG_TOKEN and job.token:
         # Another lab's: its own workers may take it, or it comes to the dead letters; here nobody can tell its end.
@@ -192,16 +228,16 @@ def _perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
         work = KINDS.get(job.kind)
         if work is None:
             raise UnknownKind(f"unknown kind of job: {job.kind}")
-        result = work(context, **job.params)
-        to_json(result)  # what cannot be told has not been done
-        return Outcome(TaskStatus.DONE, result)
+        return Outcome(TaskStatus.DONE, storable(work(context, **job.params)))
     except Cancelled as error:
         log.cancelled(job)
         return Outcome(TaskStatus.CANCELLED, error=error)
-    except Exception as error:
+    except BaseException as error:  # whatever a job raises ends it, and nothing else
+        if context.leaving():
+            raise
         if isinstance(error, TemporaryError | OSError) and job.retries < job.max_retries:
             seconds = delay(job.retries, job.options.retry)
-            log.retrying(job, error, seconds)
+            log.retrying(job, error_words(error), seconds)
             return Outcome(TaskStatus.RETRYING, error=error, again_seconds=seconds)
-        log.failed(job, error)
+        log.failed(job, error_words(error))
         return Outcome(TaskStatus.FAILED, error=error)

@@ -64,10 +64,10 @@ class JobLog:
     def cancelled(self, job: Numbered) -> None:
         self._log(logging.INFO, "cancelled", job)
 
-    def retrying(self, job: Numbered, error: BaseException, seconds: float) -> None:
+    def retrying(self, job: Numbered, error: object, seconds: float) -> None:
         self._log(logging.WARNING, "retrying", job, error, seconds)
 
-    def failed(self, job: Numbered, error: BaseException) -> None:
+    def failed(self, job: Numbered, error: object) -> None:
         self._log(logging.ERROR, "failed", job, error)
 
     def _log(self, level: int, word: str, job: Numbered, *more: Any) -> None:

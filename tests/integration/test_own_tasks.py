@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,34 +12,18 @@ import pytest
 
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
+from tests.own_project import own_project
 
 PAGE = (ROOT / "docs" / "own-tasks.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 REQUESTS = [json.loads(body) for body in re.findall(r"-d '(\{.*?\})'", PAGE)]
-PARTS = (
-    "experiments",
-    "lab",
-    "api",
-    "consumer",
-    "transports",
-    "harness",
-    "templates",
-    "static",
-    "translations",
-)
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as it is, and the page's two functions in the file that it names."""
-    copy = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in ROOT.glob("celery_*.py"):
-        shutil.copy(path, copy)
-    with (copy / "lab" / "own_tasks.py").open("a") as file:
-        file.write("\n\n" + "\n\n".join(code for code in CODE if "\ndef " in f"\n{code}"))
-    return copy
+    code = "\n\n".join(code for code in CODE if "\ndef " in f"\n{code}")
+    return own_project(tmp_path_factory.mktemp("project"), code)
 
 
 @pytest.fixture(scope="module")

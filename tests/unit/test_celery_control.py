@@ -91,6 +91,18 @@ def test_the_prefetch_is_the_one_that_the_broker_applies() -> None:
     )  # a pool that grew gets no more on a quorum queue
 
 
+def test_a_rate_of_nothing_is_no_limit() -> None:
+    state = worker()
+    names = ("add", "multiply", "process_task")
+    for name, limit in zip(names, ("0", "10/m", "0/h"), strict=True):
+        celery_app.tasks[name].rate_limit = limit
+    try:
+        assert picture(state)["rate_limits"] == {"multiply": "10/m"}
+    finally:
+        for name in names:
+            celery_app.tasks[name].rate_limit = None
+
+
 def test_what_a_rate_limit_holds_counts_as_scheduled() -> None:
     held = SimpleNamespace(contents=[("request", 1), ("another", 1)])
     assert picture(worker(task_buckets={"add": held, "multiply": None}))["scheduled"] == 2

@@ -122,3 +122,37 @@ def test_a_revoked_task_is_told_by_the_workers_main_process(
     assert [(told["status"], told.get("error"), told["attempt"], told["token"]) for told in api.updates] == [
         ("CANCELLED", error, 3, "t")
     ]
+
+
+KILLED = """
+from celery.exceptions import TimeLimitExceeded
+from celery.signals import task_failure, task_received
+
+class Request:
+    id, hostname, time_limits = "x", "me@here", {limits}
+    request_dict = {{"lab_token": "t", "lab_attempt": 2, "x-delivery-count": 1}}
+
+request = Request()
+task_received.send(sender=None, request=request)
+task_failure.send(sender=None, task_id="x", exception={error})
+"""
+
+
+@pytest.mark.parametrize("delivery", ["safe", "naive"])
+def test_a_job_killed_by_its_hard_limit_is_told_by_the_workers_main_process(
+    tmp_path: Path, api: Api, delivery: str
+) -> None:
+    program(tmp_path, api.url, delivery, KILLED.format(limits=(8, 3), error="TimeLimitExceeded(8)"))
+    (told,) = api.updates
+    assert (told["status"], told["attempt"], told["token"]) == ("FAILED", 3, "t")
+    assert told["error"].startswith("TimeLimitExceeded: its time limit was over")
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"), [((8, 3), "ValueError(8)"), ((None, None), "TimeLimitExceeded(8)")]
+)
+def test_no_other_failure_is_told_by_the_main_process(
+    tmp_path: Path, api: Api, limits: tuple[int | None, int | None], error: str
+) -> None:
+    program(tmp_path, api.url, "safe", KILLED.format(limits=limits, error=error))
+    assert api.posts == 0

@@ -15,7 +15,7 @@ import celery_tasks
 from celery.exceptions import SoftTimeLimitExceeded
 from lab.status import Verdict
 
-request, kwargs, answer, strikes_at = json.loads(sys.argv[1])
+request, kwargs, answer, strikes_at, raises = json.loads(sys.argv[1])
 told, jobs = [], []
 
 def report_of(job, worker, attempt, *, redelivered=False):
@@ -27,6 +27,13 @@ def report_of(job, worker, attempt, *, redelivered=False):
         return Verdict.model_validate({"task_id": job.task_id} | answer)
     return report
 
+if raises:
+    class Mute(Exception):
+        def __str__(self):
+            raise KeyboardInterrupt
+    def raising(context, **_):
+        raise eval(raises)
+    celery_tasks.KINDS["add"] = raising
 celery_tasks.report_of = report_of
 task = celery_tasks.celery_app.tasks[request.pop("task")]
 task.push_request(id="t", hostname="me@here", called_directly=False, ignore_result=True, **request)
@@ -45,9 +52,10 @@ def run(
     kwargs: dict[str, Any] = ADD,
     answer: dict[str, Any] | None = None,
     strikes_at: int = 0,
+    raises: str = "",
 ) -> tuple[list[Any], list[list[str | None]], list[list[Any]]]:
     """How the task ended, what it told, and of which job."""
-    told = json.dumps([{"task": "add", **(request or {})}, kwargs, answer or {}, strikes_at])
+    told = json.dumps([{"task": "add", **(request or {})}, kwargs, answer or {}, strikes_at, raises])
     env = {**os.environ, "LAB_VAR": str(tmp_path), "RMQ_URL": "amqp://nobody:secret@127.0.0.1:1/"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, told], env=env, capture_output=True, text=True, timeout=60
@@ -98,6 +106,29 @@ def test_a_job_that_fails_raises_its_error_after_it_was_told(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("raises", "ended", "text"),
+    [
+        ("ValueError('no')", ["ValueError", "no"], "ValueError: no"),
+        ("SystemExit('bye')", "JobFailed", "SystemExit: bye"),
+        ("KeyboardInterrupt()", "JobFailed", "KeyboardInterrupt: "),
+        ("GeneratorExit()", "JobFailed", "GeneratorExit: "),
+        ("BaseException('own')", "JobFailed", "BaseException: own"),
+        ("MemoryError()", "JobFailed", "MemoryError: "),
+        ("celery_tasks.Reject('no', True)", "JobFailed", "Reject: ('no', True)"),
+        ("celery_tasks.Ignore()", "JobFailed", "Ignore: "),
+        ("Mute()", "JobFailed", "Mute: (what it says cannot be told: KeyboardInterrupt)"),
+        ("ValueError('x' * 9000)", "JobFailed", "ValueError: " + "x" * 1988),
+    ],
+)
+def test_celery_is_given_no_error_that_it_would_take_for_an_order_or_end_of(
+    tmp_path: Path, raises: str, ended: str | list[str], text: str
+) -> None:
+    found, told, _ = run(tmp_path, raises=raises)
+    assert found == (ended if isinstance(ended, list) else [ended, text])
+    assert told == [["IN_PROGRESS", None], ["FAILED", text]]
+
+
+@pytest.mark.parametrize(
     "routing_key", ["celery.priority", "0.1.0.1.celery.priority"], ids=["now", "delayed"]
 )
 def test_a_redelivered_message_of_the_priority_queue_is_not_run_and_stays_while_the_broker_is_away(
@@ -126,7 +157,7 @@ FAILED = {"status": "FAILED", "result": "ValueError: no"}
         ({"chain": [1]}, DONE, ["returned", 3]),
         ({"chord": {"task": "x"}}, DONE, ["returned", 3]),
         ({}, FAILED, ["Ignore", ""]),
-        ({"errbacks": [1]}, FAILED, ["FailedBefore", "ValueError: no"]),
+        ({"errbacks": [1]}, FAILED, ["JobFailed", "ValueError: no"]),
         ({"chord": {"task": "x"}}, FAILED, ["NeverRun", "task t was cancelled"]),
         ({"callbacks": [1]}, {"cancel": True}, ["Ignore", ""]),
         ({"chain": [1]}, {"cancel": True}, ["NeverRun", "task t was cancelled"]),

@@ -42,6 +42,35 @@ def test_migrating_again_keeps_everything(database_url: str) -> None:
     store.close()
 
 
+def test_results_that_are_kept_already_stay_what_they_are(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/old.sqlite3")
+    migrate(store.engine, "0007")
+    results = {"a text": '"7"', "a list": "[1, 2]", "whole": "7", "broken": "7.5", "none": None}
+    with store.engine.begin() as connection:
+        for num, (name, result) in enumerate(results.items()):
+            connection.execute(
+                sa.text(
+                    "INSERT INTO tasks (num, id, method, kind, params, status, attempt, progress, result, created_us,"
+                    " change_id, delivery) VALUES (:num, :id, 'sync', 'add', '{}', 'DONE', 1, 1, :result, 1, 1, 'safe')"
+                ),
+                {"num": num, "id": name, "result": result},
+            )
+            connection.execute(
+                sa.text(
+                    "INSERT INTO task_events (num, status, attempt, at_us, recorded_us) VALUES (:num, 'DONE', 1, 1, 1)"
+                ),
+                {"num": num},
+            )
+    migrate(store.engine)
+    rows = store.get_all(list(results))
+    assert {row["id"]: row["result"] for row in rows} == {
+        "a text": "7", "a list": [1, 2], "whole": 7, "broken": 7.5, "none": None,
+    }  # fmt: skip
+    with store.engine.begin() as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM task_events")) == len(results)
+    store.close()
+
+
 def test_several_may_migrate_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/new.sqlite3"
 

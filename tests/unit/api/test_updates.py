@@ -1,3 +1,4 @@
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -26,6 +27,32 @@ def test_a_task_goes_its_way_and_keeps_its_times(store: Store) -> None:
     assert row["finished_us"] - row["started_us"] == 5_000_000
     assert row["progress"] == 1.0
     assert statuses(store, 1) == [("PENDING", 0), ("IN_PROGRESS", 1), ("DONE", 1)]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        math.factorial(25),
+        -math.factorial(1500),
+        2**63,
+        0,
+        1.5,
+        1e300,
+        "7",
+        "1e5",
+        True,
+        [2**70],
+        {"n": 2**70},
+    ],
+    ids=str,
+)
+def test_a_result_is_kept_to_its_last_digit(store: Store, result: object) -> None:
+    task = store.add(TIMED).rows[0]["id"]
+    store.apply([update(task, "DONE", 1, result=result)])
+    row = store.get(task)
+    assert row is not None
+    assert (type(row["result"]), row["result"]) == (type(result), result)
+    assert store.apply([update(task, "DONE", 2)])[0].status is TaskStatus.DONE
 
 
 def test_an_update_that_comes_twice_or_late_changes_nothing(store: Store) -> None:

@@ -1,11 +1,13 @@
+import math
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from lab.context import Cancelled, Context, TemporaryError, TimeLimitExceeded
-from lab.job import Job, Outcome, UnknownKind, error_text, run
+from lab.job import MAX_RESULT_BYTES, Job, Outcome, UnknownKind, error_text, run
 from lab.kinds import KINDS, process_data
 from lab.logs import JobLog
 from lab.reporter import ReportFailed
@@ -164,15 +166,142 @@ def test_a_job_over_its_time_limit_fails() -> None:
     assert notebook.lines[-1][0] is TaskStatus.FAILED
 
 
-@pytest.mark.parametrize("result", [object(), b"\xff", "\ud800"])
-def test_what_cannot_be_told_has_failed(result: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(KINDS, "add", lambda context, **_: result)
+class Own(BaseException):
+    """No Exception, as a library may raise."""
+
+
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("not even this")
+
+    __repr__ = __str__
+
+
+def ends(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> tuple[Outcome, Notebook]:
+    """How a job that is `work` ends, and what it told."""
+    monkeypatch.setitem(KINDS, "add", lambda _context, **_params: work())
     notebook = Notebook()
-    outcome = run_job(job(kind="add", params={"x": 1, "y": 2}), notebook)
+    return run_job(job(kind="add", params={"x": 1, "y": 2}, max_retries=0), notebook), notebook
+
+
+def deep(levels: int) -> list[Any]:
+    """A list nested `levels` deep."""
+    result: list[Any] = []
+    for _ in range(levels - 1):
+        result = [result]
+    return result
+
+
+@pytest.mark.parametrize(
+    ("result", "why"),
+    [
+        (object(), "unknown type"),
+        (b"\xff", "utf-8"),
+        ("\ud800", "surrogates"),
+        ({"a": [float("nan")]}, "expected value"),
+        (float("-inf"), "invalid number"),
+        (deep(101), "recursion limit"),
+        (deep(1000), "depth"),
+        (math.factorial(2000), "number out of range"),
+        ("x" * MAX_RESULT_BYTES, "1,048,578 bytes"),
+    ],
+    ids=[
+        "a class",
+        "bytes",
+        "a surrogate",
+        "NaN",
+        "infinity",
+        "deep",
+        "deeper",
+        "a long number",
+        "long text",
+    ],
+)
+def test_a_result_that_cannot_be_stored_fails_with_the_bounds(
+    result: object, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome, notebook = ends(monkeypatch, lambda: result)
     assert (outcome.status, outcome.result) == (TaskStatus.FAILED, None)
-    assert isinstance(outcome.error, ValueError)
-    assert outcome.text
-    assert notebook.lines[-1][0] is TaskStatus.FAILED
+    assert outcome.text is not None
+    assert outcome.text.startswith("UnstorableResult: the result cannot be stored: ")
+    assert why in outcome.text
+    assert "1,048,576 bytes, 100 levels, finite numbers of 4,300 digits" in outcome.text
+    assert notebook.lines[-1] == (TaskStatus.FAILED, None, None, outcome.text)
+
+
+@pytest.mark.parametrize(
+    ("result", "stored"),
+    [
+        (math.factorial(1500), math.factorial(1500)),
+        (deep(100), deep(100)),
+        ("x" * (MAX_RESULT_BYTES - 2), "x" * (MAX_RESULT_BYTES - 2)),
+        ((1, 2), [1, 2]),
+        (iter([1, 2]), [1, 2]),
+        ({1: "one"}, {"1": "one"}),
+        ("a\x00", "a\x00"),
+        (None, None),
+    ],
+    ids=[
+        "a long number",
+        "deep",
+        "long text",
+        "a tuple",
+        "an iterator",
+        "a number as a key",
+        "NUL",
+        "nothing",
+    ],
+)
+def test_a_result_is_what_json_makes_of_it(
+    result: object, stored: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome, notebook = ends(monkeypatch, lambda: result)
+    assert (outcome.status, outcome.result) == (TaskStatus.DONE, stored)
+    assert notebook.lines[-1][2] == stored
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(), SystemExit("bye"), KeyboardInterrupt(), GeneratorExit(), Own("own"), MemoryError(),
+        RecursionError("too deep"), StopIteration(3), Mute(), ValueError("\ud800" * 3000), OSError(Mute()),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_whatever_a_job_raises_ends_it_with_what_can_be_told(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def work() -> None:
+        raise error
+
+    outcome, notebook = ends(monkeypatch, work)
+    assert (outcome.status, outcome.error) == (TaskStatus.FAILED, error)
+    assert outcome.text is not None
+    assert outcome.text.startswith(f"{type(error).__name__}: ")
+    assert outcome.text.encode()
+    assert len(outcome.text) <= 2000
+    assert notebook.lines[-1] == (TaskStatus.FAILED, None, None, outcome.text)
+    assert [record.getMessage()[:13] for record in caplog.records] == ["Task 7 failed"]
+
+
+def test_what_strikes_a_process_that_is_leaving_is_no_end_of_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(_context: Context, **_params: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setitem(KINDS, "add", work)
+    notebook = Notebook()
+    with pytest.raises(SystemExit):
+        run(job(kind="add"), notebook, LOG, Context(7, report=notebook, leaving=lambda: True))
+    assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS]
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -1, 10**400])
+def test_progress_is_always_a_share(share: float) -> None:
+    notebook = Notebook()
+    Context(7, report=notebook).progress(share)
+    told = notebook.lines[0][1]
+    assert told is not None
+    assert 0 < told <= 1
 
 
 FIRST, LINKED, ON_ERROR = (
