@@ -14,6 +14,7 @@ from api.groups.service import Groups
 from api.images.files import ImageFiles
 from api.images.intake import Intake, Sweeper
 from api.images.store import UploadRows
+from api.interrupted import Interrupted
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
@@ -52,6 +53,7 @@ class Services:
     side: SideBySide
     experiments: Experiments
     supervisor: Supervisor
+    interrupted: Interrupted
     results: CeleryResults
 
     def start(self) -> None:
@@ -68,7 +70,7 @@ class Services:
     def _threads(self) -> tuple[Any, ...]:
         return (
             self.relay, self.workflows, self.control, self.sweeper, self.collector, self.watch, self.feed,
-            self.supervisor,
+            self.supervisor, self.interrupted,
         )  # fmt: skip
 
 

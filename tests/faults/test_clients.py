@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 import requests
 
 from harness.lab import Lab
+from harness.processes import until
 
 pytestmark = pytest.mark.slow
 
@@ -133,3 +135,26 @@ def test_an_api_with_silent_clients_stops_in_time(tmp_path: Path) -> None:
         begin = time.monotonic()
         lab.api.terminate(timeout=20)
     assert time.monotonic() - begin < 9
+
+
+def test_what_a_killed_api_ran_in_a_request_is_interrupted(tmp_path: Path) -> None:
+    lab = Lab(tmp_path, "amqp://student:qwerty@127.0.0.1:1/", env={"LAB_SYNC_MAX_SECONDS": "5"})
+    lab.start_api()
+    try:
+        with socket.create_connection(("127.0.0.1", lab.port)) as client:
+            body = b'{"method": "sync", "timeout": 5}'
+            head = f"Host: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+            client.sendall(f"POST /api/tasks HTTP/1.1\r\n{head}\r\n\r\n".encode() + body)
+            assert until(lambda: newest(lab).get("status") == "IN_PROGRESS", 20)
+            lab.api.kill_group()
+        lab.api.start()
+        lab.wait_for_api()
+        assert until(lambda: newest(lab)["status"] == "FAILED", 60)
+        assert newest(lab)["error"].startswith("interrupted")
+    finally:
+        lab.api.terminate(timeout=20)
+
+
+def newest(lab: Lab) -> dict[str, Any]:
+    tasks: list[dict[str, Any]] = requests.get(f"{lab.url}/api/tasks", timeout=20).json()["tasks"]
+    return tasks[0] if tasks else {}
