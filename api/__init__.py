@@ -27,6 +27,7 @@ from api.images import routes as image_routes
 from api.images.files import ImageFiles
 from api.images.intake import Intake, Sweeper
 from api.images.store import UploadRows
+from api.interrupted import Interrupted
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
@@ -176,4 +177,5 @@ def _create_services(settings: Settings) -> Services:
         results=CeleryResults(settings),
         experiments=Experiments(settings, experiment_rows, control, supervisor.wake),
         supervisor=supervisor,
+        interrupted=Interrupted(store, settings.sync_max_seconds),
     )

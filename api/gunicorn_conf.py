@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import resource
 import signal
 import sys
 import tempfile
@@ -21,8 +22,10 @@ importlib.import_module("api")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 2
-worker_class = "gthread"
+worker_class = "api.worker.Worker"
 threads = 200  # an open page holds one for its event stream
+# A process has descriptors for other things too: the store's connections, uploads, the broker.
+worker_connections = max(100, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 400))
 keepalive = 75
 graceful_timeout = 10
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else tempfile.gettempdir()  # noqa: S108

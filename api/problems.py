@@ -1,6 +1,6 @@
 """Errors of the JSON routes as problem documents (RFC 9457)."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from flask import Flask, Response, current_app, json, render_template, request
 from flask_babel import gettext
@@ -17,6 +17,9 @@ JSON_PREFIXES = (
     "/api/", "/update_task_status_api", "/events", "/healthz", "/readyz", "/metrics", "/openapi.json",
     "/process_images", "/status/", "/cancel/", "/task/",
 )  # fmt: skip
+
+MOST_ERRORS: Final = 20
+MOST_LETTERS: Final = 200
 
 
 class Refusal(HTTPException):
@@ -70,9 +73,12 @@ def problem(
 
 
 def invalid(errors: list[dict[str, Any]], status: int = 422) -> Response:
-    """The answer to a request whose fields are at fault."""
-    detail = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
-    return problem(status, "The request is not valid", detail, errors)
+    """The answer to a request whose fields are at fault: it names at most MOST_ERRORS of them."""
+    told = [{**error, "field": error["field"][:MOST_LETTERS]} for error in errors[:MOST_ERRORS]]
+    said = [f"{error['field']}: {error['message']}" for error in told]
+    if more := len(errors) - len(told):
+        said.append(f"and {more} more")
+    return problem(status, "The request is not valid", "; ".join(said), told)
 
 
 def on_validation_error(error: ValidationError) -> Response:

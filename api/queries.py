@@ -135,6 +135,17 @@ class Queries:
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def unfinished(self, method: str, before_us: int) -> list[tuple[str, int]]:
+        """Id and attempt of tasks of `method` and of no experiment that were created before then and have not ended;
+        at most _CHUNK of them."""
+        query = (
+            sa.select(tasks.c.id, tasks.c.attempt)
+            .where(tasks.c.method == method, _of(None), tasks.c.created_us < before_us)
+            .where(tasks.c.status.in_([status.value for status in TaskStatus if not status.final]))
+        )
+        with self.engine.connect() as connection:
+            return [(row.id, row.attempt) for row in connection.execute(query.limit(_CHUNK))]
+
     def _matches(self, text: str) -> sa.ColumnElement[bool]:
         by_id: sa.ColumnElement[bool]
         if self.engine.dialect.name == "sqlite":

@@ -15,6 +15,7 @@ from api.groups.service import Groups
 from api.images.files import ImageFiles
 from api.images.intake import Intake, Sweeper
 from api.images.store import UploadRows
+from api.interrupted import Interrupted
 from api.letter_collector import LetterCollector
 from api.outbox import Outbox
 from api.relay import Relay
@@ -54,6 +55,7 @@ class Services:
     side: SideBySide
     experiments: Experiments
     supervisor: Supervisor
+    interrupted: Interrupted
     results: CeleryResults
 
     def start(self) -> None:
@@ -70,7 +72,7 @@ class Services:
     def _threads(self) -> tuple[Any, ...]:
         return (
             self.relay, self.workflows, self.control, self.sweeper, self.collector, self.watch, self.feed,
-            self.supervisor,
+            self.supervisor, self.interrupted,
         )  # fmt: skip
 
 

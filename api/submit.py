@@ -2,7 +2,9 @@
 
 import socket
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
+
+from pydantic_core import to_json
 
 from api.dead_letters import DeadLetters
 from api.links import follows, once_more
@@ -17,6 +19,8 @@ from lab.logs import JobLog
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus, Verdict
 from transports import ReportFor, Transport, transport_class
+
+MOST_BYTES: Final = 16_000_000
 
 __all__ = ["BrokerAway", "ReceiveRefused", "Submitter", "store_reports"]
 
@@ -75,12 +79,18 @@ class Submitter:
             key: an Idempotency-Key; a request that comes again under it does nothing new.
 
         Raises:
-            Invalid: the seconds asked of one request are too many.
+            Invalid: the seconds or the bytes asked of one request are too many.
             api.store.KeyReused: `key` came before with another request.
         """
         if transport_class(request.method).in_request:
             self._check_seconds((request.timeout or 0.0) * request.count)
-        return self._add(request.new_tasks(self._settings.delivery), request.count, key)
+        news = request.new_tasks(self._settings.delivery)
+        size = sum(len(to_json(new.params)) for new in news) * request.count
+        if size > MOST_BYTES:
+            message = f"one request may ask for {MOST_BYTES} bytes of parameters in all, this asks for {size}"
+            fault = {"field": "count", "message": message, "code": "total_bytes", "bound": MOST_BYTES}
+            raise Invalid([fault])
+        return self._add(news, request.count, key)
 
     def submit_group(self, group: NewGroup, news: Sequence[NewTask], key: str | None = None) -> list[Row]:
         """Stores the tasks `news`, all of one method with a broker, as `group`, and returns their rows.

@@ -99,7 +99,7 @@ class Control:
             case "cancel":
                 self.cancel(order.task_id)
             case "grow":
-                self.jobs.grow(order.n)
+                self.jobs.grow(min(order.n, max(0, usage.MOST_JOBS - self.jobs.concurrency)))
             case "shrink":
                 self.jobs.shrink(order.n)
             case "rate_limit":

@@ -9,6 +9,7 @@ import psutil
 
 from lab.traffic import Traffic
 
+MOST_JOBS: Final = 500  # at once, in one worker whose pool grows
 _GONE: Final = (psutil.NoSuchProcess, psutil.AccessDenied)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from lab.clock import now_us
 from lab.context import Context
@@ -12,9 +12,19 @@ from lab.logs import JobLog
 from lab.status import TaskStatus
 from transports.base import Submission, Transport
 
+# What the jobs' own seconds do not count: keeping their statuses, and waiting for the processor.
+OVERHEAD: Final = 1.1
+OVERHEAD_SECONDS: Final = 2.0
+
+
+def longest_request(most: float) -> float:
+    """Seconds after which a request whose jobs may take `most` seconds runs none any more."""
+    return most * OVERHEAD + OVERHEAD_SECONDS
+
 
 class SyncTransport(Transport):
-    """No broker at all: `submit` returns when all jobs have ended."""
+    """No broker at all: `submit` returns when all jobs have ended, or the time of the request is over: those that
+    have not ended then are FAILED."""
 
     name: ClassVar[str] = "sync"
     label: ClassVar[str] = "Sync"
@@ -23,19 +33,26 @@ class SyncTransport(Transport):
     def submit(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Submission:  # noqa: ARG002
         log = JobLog("Sync request", self._settings.log_language)
         begun: dict[str, int] = {}
+        end = time.monotonic() + longest_request(self._settings.sync_max_seconds)
         for job in jobs:
             begun[job.task_id] = now_us()
-            self._run(job, log)
+            self._run(job, log, end)
         return Submission(begun)
 
-    def _run(self, job: Job, log: JobLog) -> None:
-        """Runs `job`, again and again as its retries allow: the request waits for all of it."""
+    def _run(self, job: Job, log: JobLog, end: float) -> None:
+        """Runs `job`, again and again as its retries allow: the request waits for all of it, until `end`."""
         attempt = 1
         while True:
             report = self._report_for(job, attempt)
-            outcome = run(job, report, log, Context(job.num, attempt, job.time_limit, report))
+            if (left := end - time.monotonic()) <= 0:
+                most = self._settings.sync_max_seconds
+                report(
+                    TaskStatus.FAILED, error=f"its request took longer than the {most:g} s that it may take"
+                )
+                return
+            outcome = run(job, report, log, Context(job.num, attempt, min(job.time_limit, left), report))
             if outcome.status is not TaskStatus.RETRYING:
                 return
-            time.sleep(outcome.again_seconds)
+            time.sleep(max(0.0, min(outcome.again_seconds, end - time.monotonic())))
             attempt += 1
             job = job.model_copy(update={"retries": job.retries + 1})

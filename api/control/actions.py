@@ -16,6 +16,7 @@ from api.problems import Refusal
 from api.services import services
 from api.wording import gettext
 from lab import amqp
+from lab.usage import MOST_JOBS
 from transports.control import CONTROLS, Answer, Control, ControlError, create_control
 
 RATE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(/[smh])?", re.ASCII)
@@ -70,10 +71,18 @@ def _resize(action: str, form: Form) -> Response:
     if method not in CONTROLS or not 0 < len(worker) <= 255:
         raise Refused(422, wording.which_worker())
     n = _whole(form.get("n", "1"), MOST_AT_ONCE)
+    if action == "grow" and _jobs_at_once(worker) + n > MOST_JOBS:
+        raise Refused(422, gettext("A worker runs at most %(n)s jobs at once.", n=MOST_JOBS))
     answers = _ask(method, action, worker, n)
     services().control.look_soon()
     done = wording.resized(worker, n if action == "grow" else -n)
     return _outcome(answers, gettext("%(worker)s did not answer.", worker=worker), done)
+
+
+def _jobs_at_once(worker: str) -> int:
+    """How many jobs the worker was last seen to run at once; 0 where it was not seen."""
+    picture = services().control.picture() or {"workers": []}
+    return sum(one["concurrency"] or 0 for one in picture["workers"] if one["name"] == worker)
 
 
 def _rate_limit(_: str, form: Form) -> Response:

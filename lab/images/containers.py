@@ -11,6 +11,10 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from mmap import mmap
+from typing import Final
+
+# Of chunks, segments or blocks in one file: a photo has hundreds, an animation a few for each frame.
+MOST_PARTS: Final = 50_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Layout:
 def _png(data: mmap) -> Layout:
     width, height = struct.unpack_from(">II", data, 16)
     exif, pictures, at = None, 0, 8
-    while True:
+    for _ in range(MOST_PARTS):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 8 + length
         (checksum,) = struct.unpack_from(">I", data, end)
@@ -42,11 +46,14 @@ def _png(data: mmap) -> Layout:
             exif = data[at + 8 : end]
         pictures += kind == b"IDAT"
         at = end + 4
+    else:
+        raise ValueError("too many parts")
     if not pictures:
         raise ValueError("no picture")
     return Layout(width, height, exif=exif)
 
 
+_MARKER = re.compile(rb"\xff[^\xff]", re.DOTALL)
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
@@ -56,9 +63,11 @@ _WITHOUT_LENGTH = frozenset(range(0xD0, 0xD9)) | {0x00, 0x01}
 def _jpeg(data: mmap) -> Layout:
     width = height = scans = 0
     progressive, at = False, 2
-    while True:
-        while data[at] != 0xFF or data[at + 1] == 0xFF:
-            at += 1
+    for _ in range(MOST_PARTS):
+        found = _MARKER.search(data, at)
+        if found is None:
+            raise ValueError("no end")
+        at = found.start()
         marker = data[at + 1]
         at += 2
         if marker == 0xD9:
@@ -76,6 +85,8 @@ def _jpeg(data: mmap) -> Layout:
             if found is None:
                 raise ValueError("no end")
             at = found.start()
+    else:
+        raise ValueError("too many parts")
     if not scans or not width:
         raise ValueError("no picture")
     return Layout(width, height, scans=0 if progressive else scans)
@@ -84,7 +95,7 @@ def _jpeg(data: mmap) -> Layout:
 def _gif(data: mmap) -> Layout:
     width, height, flags = struct.unpack_from("<HHB", data, 6)
     at, frames = 13 + _colours(flags), 0
-    while True:
+    for _ in range(MOST_PARTS):
         block = data[at]
         at += 1
         if block == 0x3B:
@@ -100,6 +111,8 @@ def _gif(data: mmap) -> Layout:
             while data[at]:
                 at += 1 + data[at]
             at += 1
+    else:
+        raise ValueError("too many parts")
     if not frames:
         raise ValueError("no picture")
     return Layout(width, height, frames)
@@ -116,7 +129,9 @@ def _webp(data: mmap) -> Layout:
         raise ValueError("no end")
     canvas: tuple[int, int] | None = None
     frames, lossless, at = 0, False, 12
-    while at < end:
+    for _ in range(MOST_PARTS):
+        if at >= end:
+            break
         kind, length = struct.unpack_from("<4sI", data, at)
         body = at + 8
         at = body + length + length % 2
@@ -129,6 +144,8 @@ def _webp(data: mmap) -> Layout:
         elif kind in (b"VP8 ", b"VP8L"):
             lossless = kind == b"VP8L"
             canvas = canvas or _bitstream_size(data, body, lossless)
+    else:
+        raise ValueError("too many parts")
     if canvas is None or at > end + 1:
         raise ValueError("no picture")
     return Layout(*canvas, frames or 1, lossless=lossless)

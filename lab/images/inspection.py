@@ -46,8 +46,6 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b
 
 MAX_FRAMES = 1000
 MAX_WEBP_SIDE = 16383
-# How many times `max_pixels` the frames of an animation may have together.
-ANIMATION_FACTOR = 4
 
 _OPENERS: dict[str, type[ImageFile]] = {
     "PNG": PngImageFile,
@@ -88,8 +86,8 @@ def inspect(path: Path, max_pixels: int) -> ImageInfo:
     would find is found by `transform`. A PNG with several frames counts as its first.
 
     Raises:
-        BadImage: it is not one of FORMATS, or damaged, or has more than `max_pixels` pixels, or is an
-            animation of more than MAX_FRAMES frames or ANIMATION_FACTOR × `max_pixels` pixels.
+        BadImage: it is not one of FORMATS, or damaged, or has more than `max_pixels` pixels, or is in all
+            frames together, or is an animation of more than MAX_FRAMES frames.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
@@ -138,11 +136,11 @@ def _check(image_format: str, layout: Layout, max_pixels: int) -> None:
         raise BadImage(
             "too_many_frames", f"The animation has {layout.frames} frames; at most {MAX_FRAMES} are taken."
         )
-    if pixels * layout.frames > ANIMATION_FACTOR * max_pixels:
+    if pixels * layout.frames > max_pixels:
         raise BadImage(
             "too_many_frames",
             f"The animation has {layout.frames} frames of {size} pixels; "
-            f"at most {ANIMATION_FACTOR * max_pixels} pixels in all are taken.",
+            f"at most {max_pixels} pixels in all are taken.",
         )
 
 

@@ -67,3 +67,20 @@ def test_one_task_shows_its_history_with_worker_and_times(client: FlaskClient, p
     ]
     assert answer["events"][1]["at"].endswith("Z")
     assert len(answer["events"][1]["at"]) == len("2026-01-31T12:00:00.000000Z")
+
+
+def test_the_parameters_of_one_request_are_bounded_all_together(client: FlaskClient) -> None:
+    body = {"method": "celery", "kind": "process_data", "numbers": [0.123456789] * 10_000, "count": 200}
+    answer = client.post("/api/tasks", json=body)
+    assert answer.status_code == 422
+    (error,) = answer.json["errors"]
+    assert (error["field"], error["code"]) == ("count", "total_bytes")
+
+
+def test_an_answer_names_so_many_faults_and_counts_the_others(client: FlaskClient) -> None:
+    unknown = {f"{n}{'x' * 300}": 1 for n in range(1000)}
+    answer = client.post("/api/tasks", json={"method": "celery", "timeout": 1, **unknown})
+    assert answer.status_code == 422
+    assert len(answer.json["errors"]) == 20
+    assert answer.json["detail"].endswith("; and 980 more")
+    assert len(answer.data) < 20_000

@@ -48,6 +48,12 @@ def test_the_pool_grows_and_shrinks_but_never_below_one(control: Control, runnin
     assert answer == {"name": "me@here", "ok": True, "concurrency": 1}
 
 
+def test_a_pool_grows_to_its_ceiling_and_no_further(control: Control, running: Jobs) -> None:
+    for _ in range(7):
+        control.obey(order("grow", n=100))
+    assert running.concurrency == 500
+
+
 def test_an_order_to_another_worker_is_not_obeyed_nor_answered(control: Control, running: Jobs) -> None:
     assert control.obey(order("grow", n=1, worker="you@there")) is None
     assert running.concurrency == 2

@@ -104,3 +104,22 @@ def test_celery_gets_the_arguments_that_the_tasks_take() -> None:
     assert task_arguments(Job(task_id="x", num=7, params={"timeout": 5.0})) == ([7, 5.0, "celery"], {})
     data = Job(task_id="x", num=7, kind="process_data", params={"numbers": [1.0]})
     assert task_arguments(data) == ([], {"numbers": [1.0], "task_num": 7})
+
+
+def test_sync_stops_when_the_time_of_its_request_is_over() -> None:
+    ended: dict[str, tuple[TaskStatus, object]] = {}
+
+    def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
+        def report(status: TaskStatus, *, error: object = None, **_: object) -> Verdict:
+            if status.final:
+                ended[job.task_id] = status, error
+            return Verdict(task_id=job.task_id)
+
+        return report
+
+    jobs = [Job(task_id=str(n), num=n, params={"timeout": 1.5}) for n in range(4)]
+    began = time.monotonic()
+    transports.create_transport("sync", NOWHERE.with_(sync_max_seconds=0.0), report_for).submit(jobs)
+    assert time.monotonic() - began < 4
+    assert [ended[str(n)][0] for n in range(4)] == [TaskStatus.DONE] + [TaskStatus.FAILED] * 3
+    assert "longer than" in str(ended["3"][1])

@@ -164,6 +164,17 @@ def test_a_form_that_makes_no_sense_is_refused_in_words(
     assert (answer.json or {})["message"]
 
 
+def test_a_worker_grows_to_a_ceiling_that_is_named(client: FlaskClient, parts: Services) -> None:
+    worker = {**WORKER, "concurrency": 450}
+    show(parts, workers=[worker])
+    form = {"method": worker["method"], "worker": worker["name"], "n": "51"}
+    answer = client.post("/control/grow", data=form, headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.json) == (
+        422,
+        {"message": "A worker runs at most 500 jobs at once.", "ok": False},
+    )
+
+
 def test_without_scripts_an_order_leads_back_to_the_page_with_its_outcome(client: FlaskClient) -> None:
     answer = client.post("/control/ping")
     assert (answer.status_code, answer.location) == (303, "/control")
