@@ -212,8 +212,8 @@ def _raisable(outcome: Outcome) -> Exception:
     process, or fail to tell it."""
     error = outcome.error
     with suppress(BaseException):  # its words are the job's own code
-        plain = isinstance(error, Exception) and not isinstance(error, TaskPredicate | MemoryError)
-        if plain and len(f"{error}{error!r}") <= 2 * MAX_ERROR:
+        order = isinstance(error, TaskPredicate | MemoryError)
+        if isinstance(error, Exception) and not order and len(f"{error}{error!r}") <= 2 * MAX_ERROR:
             return error
     return JobFailed(outcome.text)
 

@@ -85,6 +85,7 @@ class Runner:
         on_progress: told ten times a second; twice where reports travel beside the path.
         on_run: told of each repetition that has ended, with its samples.
         stop: set from outside to end it.
+        again: how often a turn is run again at most that other programs disturbed.
     """
 
     def __init__(
@@ -94,7 +95,9 @@ class Runner:
         on_progress: Callable[[Progress], None],
         on_run: Callable[[Run, Sequence[Sample]], None],
         stop: threading.Event,
+        again: int = AGAIN,
     ) -> None:
+        self._again = again
         self._stand = stand
         self._plan = plan
         self._on_progress = on_progress
@@ -118,11 +121,11 @@ class Runner:
                 self._on_run(run, samples)
 
     def _turn(self, turn: int) -> list[Repetition]:
-        """All arms once. Where other programs took the machine meanwhile it is run again, twice at most, and the try
-        that was disturbed least counts."""
+        """All arms once. Where other programs took the machine meanwhile it is run again, and the try that was
+        disturbed least counts."""
         jobs, before = jobs_of(self._plan, turn), self._before
         best: list[Repetition] = []
-        for _ in range(1 + (0 if turn == WARM_UP else AGAIN)):
+        for _ in range(1 + (0 if turn == WARM_UP else self._again)):
             self._before, self._race = before, {}
             found: list[Repetition] = []
             try:

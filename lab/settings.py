@@ -120,6 +120,7 @@ class Settings(BaseModel):
     delivery: Delivery = Delivery.SAFE
     tracked: bool = True
     submissions_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
+    turns_again: Annotated[int, Field(ge=0, le=10)] = 2
     image_seconds: Span = (5.0, 15.0)
     image_hours: Annotated[float, Field(ge=0.01, le=87_600)] = 24.0
     image_megapixels: Annotated[float, Field(ge=0.01, le=1_000)] = 64.0

@@ -37,6 +37,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("lab")
 
+# Tests run beside each other, so that each experiment is disturbed by the others.
+os.environ["LAB_TURNS_AGAIN"] = "0"
+
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
 
 

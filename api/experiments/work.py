@@ -131,7 +131,8 @@ class Work:
         stand = LabStand(desk)
         ending.callback(stand.leave)
         ending.callback(cancel_all, desk)
-        Runner(stand, plan, self._on_progress, self._on_run, stop).run()
+        again = self._settings.turns_again
+        Runner(stand, plan, self._on_progress, self._on_run, stop, again).run()
         pictures = pictures_again(controls, pictures)
         after = fairness_of(plan, pictures, self._settings, broker=broker, threads=threads)
         self._rows.keep_setting(self._id, changed(fairness, after), surroundings)

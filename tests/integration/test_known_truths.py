@@ -110,7 +110,7 @@ def test_ten_percent_more_throughput_are_found_with_ten_repetitions(lab: Lab) ->
     lab.start_consumer(concurrency=10, name="ten")
     eleven = {"law": "fixed", "seconds": 0.11}
     as_it_is, quicker = (
-        run(lab, arms=[CONSUMER], jobs=200, duration=duration, repetitions=10)
+        run(lab, arms=[CONSUMER], jobs=100, duration=duration, repetitions=10)
         for duration in (eleven, {"law": "fixed", "seconds": 0.1})
     )
     changes = {change.figure: change for change in between(as_it_is, quicker).changes}
