@@ -19,7 +19,7 @@ from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.files import TaskFiles
-from lab.job import MAX_ERROR, Assignment, Job, Outcome, error_text, run
+from lab.job import MAX_ERROR, Assignment, Job, JobFailed, Outcome, error_text, run
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
@@ -120,16 +120,11 @@ def _node(job: Job) -> Signature:
     )
 
 
-class JobFailed(Exception):
-    """The task failed as this says: when its message came before, or with what Celery cannot be given."""
-
-
 @celery_app.task(name="send_errback")
 def send_errback(request: Any, error: BaseException, traceback: Any, following: dict[str, Any]) -> None:  # noqa: ARG001
     """An errback as Celery calls it, in the process that saw the task fail: sends the task `following`, a
     signature, with the text of the error as its first argument."""
-    text = str(error) if isinstance(error, JobFailed) else error_text(error)
-    celery_app.signature(following).apply_async((text,))
+    celery_app.signature(following).apply_async((error_text(error),))
 
 
 @celery_app.task(
@@ -212,9 +207,8 @@ def _raisable(outcome: Outcome) -> Exception:
     process, or fail to tell it."""
     error = outcome.error
     with suppress(BaseException):  # its words are the job's own code
-        order = isinstance(error, TaskPredicate | MemoryError)
-        if isinstance(error, Exception) and not order and len(f"{error}{error!r}") <= 2 * MAX_ERROR:
-            return error
+        if isinstance(error, Exception) and len(f"{error}{error!r}") <= 2 * MAX_ERROR:
+            return JobFailed(outcome.text) if isinstance(error, TaskPredicate | MemoryError) else error
     return JobFailed(outcome.text)
 
 

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -14,14 +15,12 @@ from consumer.control import Control
 from consumer.jobs import Jobs
 from consumer.overdue import watch
 from consumer.worker import Worker
-from lab.context import Context
+from lab.apart import context_of
 from lab.delivery import Delivery
-from lab.files import TaskFiles
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 from lab.reporter import Reporter
 from lab.settings import Settings, SettingsError
 from lab.spool import Spool
-from lab.task_api import TaskAPI
 from lab.traffic import with_broker
 from lab.untracked import Untracked
 
@@ -47,15 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     jobs = Jobs(
         options.concurrency,
         lambda job, attempt, redelivered: reporter.for_job(job, name, attempt, redelivered=redelivered),
-        lambda job, attempt, report: Context(
-            job.num,
-            attempt,
-            job.time_limit,
-            report,
-            TaskFiles(url, job.task_id, job.token),
-            TaskAPI(url, job.task_id, job.token),
-            places=settings.places,
-        ),
+        partial(context_of, settings),
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
         reporter.is_cancelled,
     )

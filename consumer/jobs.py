@@ -15,9 +15,10 @@ from pika.spec import BasicProperties
 from consumer.hold import Hold
 from lab import amqp
 from lab.amqp_job import read
+from lab.apart import perform_apart
 from lab.clock import now_us
 from lab.context import Context, Report
-from lab.job import Job, run
+from lab.job import Job, KilledItsProcess, perform, run
 from lab.logs import RECEIVED, JobLog
 from lab.options import MAX_PRIORITY
 from lab.reporter import ReportFailed
@@ -118,19 +119,16 @@ class Jobs:
             logger.error("message %s is not a valid job: %s", properties.message_id, error)
             settle(Action.REJECT, ())
             return
-        attempt = job.attempt + amqp.delivery_count(properties.headers, redelivered)
+        attempt = job.attempt + (returns := amqp.delivery_count(properties.headers, redelivered))
         seconds = job.options.seconds_left(now_us())
-        if redelivered and job.options.priority is not None:
-            # It may have killed its worker. The ordinary queue counts deliveries, and gives it up.
-            settle(Action.ACK, [job.without_priority(attempt)])
-            return
-        if amqp.delay_seconds(seconds):
-            settle(Action.ACK, [job])  # through the next shorter delay queue
+        suspect = job.becomes_suspect(returns)
+        if suspect or amqp.delay_seconds(seconds):  # through the next shorter delay queue
+            settle(Action.ACK, [job.suspected(attempt) if suspect else job])
             return
         level = logging.DEBUG if job.beside else logging.INFO
         if logger.isEnabledFor(level):
             logger.log(level, RECEIVED, {"name": job.kind, "id": job.task_id, "args": job.arguments()})
-        report = self._report_for(job, attempt, redelivered or attempt > job.attempt)
+        report = self._report_for(job, attempt, redelivered or job.suspect or attempt > job.attempt)
         work = Work(job, attempt, report, [settle], wanted)
         with self._lock:
             if self._adopted(work):
@@ -186,7 +184,8 @@ class Jobs:
             if job.options.expired(now_us()):
                 work.report(TaskStatus.CANCELLED, error="expired")
                 return Action.ACK, []
-            outcome = run(job, work.report, self._log, self._context_for(job, work.attempt, work.report))
+            context = self._context_for(job, work.attempt, work.report)
+            outcome = run(job, work.report, self._log, context, perform_apart if job.suspect else perform)
         except Exception as error:
             trace = not isinstance(error, ReportFailed)
             logger.error("task %d goes back to the queue: %s", job.num, error, exc_info=trace)
@@ -194,7 +193,8 @@ class Jobs:
         if outcome.status is TaskStatus.RETRYING:
             not_before = now_us() + round(outcome.again_seconds * 1e6)
             return Action.ACK, [job.again(work.attempt + 1, not_before)]
-        return Action.ACK, outcome.following(job)
+        action = Action.REJECT if isinstance(outcome.error, KilledItsProcess) else Action.ACK
+        return action, outcome.following(job)
 
     def add_thread(self) -> None:
         """Starts a thread that runs jobs."""

@@ -1,7 +1,8 @@
 """The job that every transport runs, by one plain function."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, NamedTuple, Self
+from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
@@ -23,6 +24,7 @@ MAX_ATTEMPT = 500_000  # the store takes twice as many, and redeliveries count t
 MAX_SHOWN = 200
 MAX_RESULT_BYTES = 1_048_576
 MAX_ERROR = 2000
+SUSPECT_COUNT = 2
 
 Timeout = Annotated[float, Field(ge=0, le=MAX_TIMEOUT, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -56,6 +58,9 @@ class Job(BaseModel):
     options: Options = NONE
     link: Annotated[Self | None, Field(description="runs when this one is DONE, with its result")] = None
     link_error: Annotated[Self | None, Field(description="runs when this one FAILED, with its error")] = None
+    suspect: Annotated[
+        bool, Field(description="workers that held it died again and again: it runs in a process of its own")
+    ] = False
     then: list[Self] = Field(
         default_factory=list,
         description="the routing slip: what of a workflow follows, each job with what follows it in turn",
@@ -92,10 +97,16 @@ class Job(BaseModel):
         options = self.options.model_copy(update={"not_before_us": not_before_us})
         return self.model_copy(update={"attempt": attempt, "retries": self.retries + 1, "options": options})
 
-    def without_priority(self, attempt: int) -> Self:
-        """The job as it goes on through the ordinary queue, as attempt number `attempt`."""
+    def becomes_suspect(self, returns: int) -> bool:
+        """Whether it may have killed its workers, now that its message came back so often. A neighbour may have done
+        so as well, and its count is no proof. The priority queue does not count: there once is enough."""
+        return not self.suspect and returns >= (SUSPECT_COUNT if self.options.priority is None else 1)
+
+    def suspected(self, attempt: int) -> Self:
+        """The job as it goes on through the ordinary queue, as attempt number `attempt`, to run where it
+        can kill nobody but itself."""
         options = self.options.model_copy(update={"priority": None})
-        return self.model_copy(update={"attempt": attempt, "options": options})
+        return self.model_copy(update={"attempt": attempt, "options": options, "suspect": True})
 
     def arguments(self) -> str:
         """Number and parameters as logs show them, lists and long texts by their length: `(7, 5.0)`."""
@@ -127,6 +138,14 @@ class UnknownKind(LookupError):
     """A job names a kind that this lab does not have."""
 
 
+class JobFailed(Exception):
+    """A job failed as this says: before, or in another process."""
+
+
+class KilledItsProcess(JobFailed):
+    """A job ended the process that was its own."""
+
+
 class UnstorableResult(Exception):
     """A job returned what is no JSON, or more of it than the lab keeps."""
 
@@ -142,7 +161,8 @@ def error_words(error: BaseException) -> str:
 
 def error_text(error: BaseException) -> str:
     """What is told of `error` in a task's history."""
-    return f"{type(error).__name__}: {error_words(error)}"[:MAX_ERROR]
+    words = error_words(error)
+    return words if isinstance(error, JobFailed) else f"{type(error).__name__}: {words}"[:MAX_ERROR]
 
 
 def storable(result: Any) -> Any:
@@ -201,27 +221,7 @@ class Outcome:
 _TELLS_WHY: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
 
 
-def run(job: Job | Assignment, report: Report, log: JobLog, context: Context) -> Outcome:
-    """Runs `job` to its end: reports IN_PROGRESS, which asks whether to run it, and how it ended. Raises nothing
-    but what `report` raises, and what ends a process that is leaving (`Context.leaving`)."""
-    verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
-    if verdict.error == WRONG_TOKEN and job.token:
-        # Another lab's: its own workers may take it, or it comes to the dead letters; here nobody can tell its end.
-        raise ReportFailed("the API did not send this task (its token is another lab's)")
-    if not verdict.run:
-        log.skipped(job)
-        if verdict.cancel:
-            report(TaskStatus.CANCELLED)
-        return Outcome(TaskStatus.CANCELLED, skipped=verdict)
-    outcome = _perform(job, log, context)
-    done = outcome.status is TaskStatus.DONE
-    report(outcome.status, progress=1.0 if done else None, result=outcome.result, error=outcome.text)
-    if done:
-        log.finished(job)
-    return outcome
-
-
-def _perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
+def perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
     """Runs the job function; tells nobody but the log how it ended."""
     log.started(job)
     try:
@@ -241,3 +241,32 @@ def _perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
             return Outcome(TaskStatus.RETRYING, error=error, again_seconds=seconds)
         log.failed(job, error_words(error))
         return Outcome(TaskStatus.FAILED, error=error)
+
+
+AnyJob = TypeVar("AnyJob", Job, Assignment)
+
+
+def run(
+    job: AnyJob,
+    report: Report,
+    log: JobLog,
+    context: Context,
+    perform: Callable[[AnyJob, JobLog, Context], Outcome] = perform,
+) -> Outcome:
+    """Runs `job` to its end: reports IN_PROGRESS, which asks whether to run it, and how it ended. Raises nothing
+    but what `report` raises, and what ends a process that is leaving (`Context.leaving`)."""
+    verdict = report(TaskStatus.IN_PROGRESS, progress=0.0)
+    if verdict.error == WRONG_TOKEN and job.token:
+        # Another lab's: its own workers may take it, or it comes to the dead letters; here nobody can tell its end.
+        raise ReportFailed("the API did not send this task (its token is another lab's)")
+    if not verdict.run:
+        log.skipped(job)
+        if verdict.cancel:
+            report(TaskStatus.CANCELLED)
+        return Outcome(TaskStatus.CANCELLED, skipped=verdict)
+    outcome = perform(job, log, context)
+    done = outcome.status is TaskStatus.DONE
+    report(outcome.status, progress=1.0 if done else None, result=outcome.result, error=outcome.text)
+    if done:
+        log.finished(job)
+    return outcome

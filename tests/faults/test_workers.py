@@ -74,7 +74,7 @@ def test_a_worker_stopped_for_forty_seconds_loses_and_doubles_nothing(stage: Sta
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-def test_a_job_that_always_kills_its_worker_fails_after_the_delivery_limit(stage: Stage) -> None:
+def test_a_job_that_always_kills_its_worker_fails_and_is_a_dead_letter(stage: Stage) -> None:
     worker = stage.worker("victim")
     killers = stage.submit(2, (0.3,), kind="killer_task")
     stage.submit()
@@ -86,4 +86,19 @@ def test_a_job_that_always_kills_its_worker_fails_after_the_delivery_limit(stage
         assert task["error"]
         begun = {event["attempt"] for event in task["events"] if event["status"] == "IN_PROGRESS"}
         assert 2 <= len(begun) <= 7
+    assert {letter["task_id"] for letter in stage.dead_letters()} == set(killers)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_jobs_beside_those_that_kill_their_worker_are_not_given_up(stage: Stage) -> None:
+    worker = stage.worker("victim")
+    long = stage.submit(1, (20.0,))
+    killers = stage.submit(12, (0.3,), kind="killer_task")
+    innocents = stage.submit(60, (1.0,))
+    with faults.restarted([worker], lambda dead: stage.ledger.died(dead.log.stem)):
+        verdict = stage.verdict(timeout=240)
+    assert verdict.clean, str(verdict)
+    assert verdict.failed == set(killers)
+    assert {stage.lab.task(task)["status"] for task in (*long, *innocents)} == {"DONE"}
     assert {letter["task_id"] for letter in stage.dead_letters()} == set(killers)

@@ -41,7 +41,7 @@ ROWS: Final = (
                 "lab/amqp_job.py:addressed",
                 "consumer/worker.py:Session.consume",
                 f"{JOBS}._put_in_line",
-                "lab/job.py:Job.without_priority",
+                "lab/job.py:Job.suspected",
             ),
             ("queue tasks.priority",),
             N_(

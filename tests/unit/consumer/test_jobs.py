@@ -40,8 +40,8 @@ def test_a_job_that_is_not_to_run_is_acknowledged(verdict: dict[str, object]) ->
 
 def test_a_message_that_came_before_is_a_later_attempt_and_asks_first() -> None:
     stage = Stage()
-    stage.settlement(Message(JOB, redelivered=True, count=2))
-    assert stage.reports[0] == ("x", TaskStatus.IN_PROGRESS, 3, True)
+    stage.settlement(Message(JOB, redelivered=True, count=1))
+    assert stage.reports[0] == ("x", TaskStatus.IN_PROGRESS, 2, True)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_job_whose_reports_go_beside_is_logged_for_debugging_only(caplog: pyte
 def test_a_job_that_failed_for_now_is_published_again_before_its_message_is_acknowledged() -> None:
     stage = Stage()
     flaky = Job(task_id="x", num=7, kind="flaky_task", params={"timeout": 0.0, "times": 5}, retries=1)
-    action, (again,) = stage.settlement(Message(flaky, redelivered=True, count=2))
+    action, (again,) = stage.settlement(Message(flaky, redelivered=True, count=1))
     assert action is Action.ACK
-    assert (again.attempt, again.retries) == (4, 2)
+    assert (again.attempt, again.retries) == (3, 2)
     assert 0.5 <= again.options.seconds_left(now_us()) <= 2.0
-    assert stage.reports[-1][1:3] == (TaskStatus.RETRYING, 3)
+    assert stage.reports[-1][1:3] == (TaskStatus.RETRYING, 2)
 
 
 def test_a_job_without_retries_left_fails() -> None:
@@ -154,8 +154,39 @@ def test_an_urgent_message_that_came_before_goes_on_through_the_ordinary_queue()
     stage = Stage()
     urgent = JOB.model_copy(update={"options": Options(priority=9)})
     action, (job,) = stage.settlement(Message(urgent, redelivered=True))
-    assert (action, job.attempt, job.options.priority) == (Action.ACK, 2, None)
+    assert (action, job.attempt, job.options.priority, job.suspect) == (Action.ACK, 2, None, True)
     assert stage.reports == []
+
+
+def test_a_message_that_came_back_twice_goes_on_as_a_suspect_and_is_counted_from_the_beginning() -> None:
+    stage = Stage()
+    assert stage.settlement(Message(JOB, redelivered=True, count=1)) == DONE
+    stage.reports.clear()
+    action, (job,) = stage.settlement(Message(JOB, redelivered=True, count=2))
+    assert (action, job.attempt, job.suspect) == (Action.ACK, 3, True)
+    assert stage.reports == []
+
+
+def test_a_suspect_that_kills_its_process_is_a_dead_letter_and_no_other_job_is_harmed() -> None:
+    stage = Stage(2)
+    errback = Job(task_id="errback", num=9, kind="word_count")
+    killer = Job(
+        task_id="k",
+        num=1,
+        kind="killer_task",
+        params={"timeout": 0.0},
+        suspect=True,
+        attempt=3,
+        link_error=errback,
+    )
+    innocent = Message(hanging("innocent", 0.5, suspect=True))
+    stage.take(innocent)
+    action, (following,) = stage.settlement(Message(killer))
+    assert action is Action.REJECT
+    assert following.params["text"] == "the job ended its process (SIGKILL)"
+    assert ("k", TaskStatus.FAILED, 3, True) in stage.reports
+    assert innocent.wait(20)
+    assert innocent.settled == [DONE]
 
 
 def test_as_many_jobs_run_at_once_as_it_is_told() -> None:
