@@ -12,7 +12,7 @@ from api.i18n import number
 from api.job_request import FIELDS, MODELS, PARAMETERS
 from api.schemas import Invalid, TaskRequest, faults
 from api.wording import gettext
-from lab.signatures import MAX_WHOLE
+from lab.values import MAX_WHOLE
 
 LONGEST_VALUE: Final = 100_000
 # What a request takes and no page has a field for; the parameters of one's own tasks have fields of their own.

@@ -11,7 +11,7 @@ from typing import Any
 from lab.settings import Settings, SettingsError
 
 try:
-    _settings = Settings.from_env()
+    _settings = Settings.from_env().private()
 except SettingsError as error:
     sys.exit(f"gunicorn: {error}")
 
