@@ -66,9 +66,9 @@ def _as_it_comes(settings: Settings) -> Celery:
 
 
 def _safe(settings: Settings) -> Celery:
+    settings.var.mkdir(mode=0o700, parents=True, exist_ok=True)  # beat keeps its times there
     if settings.result_backend.startswith(_SQLITE):
         Path(settings.result_backend.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
-    settings.var.mkdir(parents=True, exist_ok=True)  # beat keeps its times there
     over_amqp = settings.celery_broker_url.startswith("amqp")
     app = Celery(
         "tasks",

@@ -32,6 +32,7 @@ _forwarder: list[str] = []  # where it listens; the processes of the pool have i
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def _report_for_all_processes(**_: Any) -> None:
+    settings.private()
     if settings.tracked:
         _forwarder.append(start_forwarder())
 

@@ -13,7 +13,7 @@ from lab import owner
 from lab.settings import Settings, SettingsError
 
 try:
-    _settings = Settings.from_env()
+    _settings = Settings.from_env().private()
 except SettingsError as error:
     sys.exit(f"gunicorn: {error}")
 

@@ -33,7 +33,7 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
 def main() -> int:
     """Migrates the store of the settings; waits up to 30 seconds for a database that is starting."""
     try:
-        url = Settings.from_env().database_url
+        url = Settings.from_env().private().database_url
         engine = create_engine(url)
     except (SettingsError, sa.exc.ArgumentError) as error:
         print(f"api.migrate: {error}", file=sys.stderr)

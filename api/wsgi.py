@@ -4,6 +4,6 @@ from api import create_app
 from api.services import Services
 from lab.settings import Settings
 
-app = create_app(Settings.from_env())
+app = create_app(Settings.from_env().private())
 parts: Services = app.extensions["lab"]
 parts.start()

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=options.loglevel.upper(), format=LOG_FORMAT, datefmt=DATE_FORMAT)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
-        settings = Settings.from_env()
+        settings = Settings.from_env().private()
     except SettingsError as error:
         print(f"consumer: {error}", file=sys.stderr)
         return 1

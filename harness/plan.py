@@ -124,7 +124,7 @@ def make_plan(env: Mapping[str, str], var: Path) -> Plan:
         broker_password=env.get("RMQ_PASSWORD") or rabbit_files.PASSWORD,
     )
     plan.env.update(_program_environment(env, plan))
-    Settings.from_env(plan.env)
+    Settings.from_env(plan.env).private()
     return plan
 
 

@@ -71,6 +71,7 @@ def configuration(folder: Path, root: Path, control: Path, programs: Sequence[Pr
             "logfile_backups": 1,
             "pidfile": folder / "supervisord.pid",
             "childlogdir": folder / "log",
+            "umask": "077",
             "nodaemon": "true",
             "silent": "true",
         },

@@ -3,7 +3,9 @@
 import os
 import re
 import secrets
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -172,6 +174,16 @@ class Settings(BaseModel):
                 f"{name} is {address!r}, which other machines reach:"
                 f" {' and '.join(todo)}, or set {name} to 127.0.0.1"
             )
+        return self
+
+    def private(self) -> Self:
+        """These settings, with `var` and what this process writes from now on for their owner only: databases,
+        logs, results. For entry points; a folder that others own too, such as /tmp, stays as it is."""
+        os.umask(0o077)
+        with suppress(OSError):  # a container's mount may be another user's
+            self.var.mkdir(parents=True, exist_ok=True)
+            if not self.var.stat().st_mode & stat.S_ISVTX:
+                self.var.chmod(0o700)
         return self
 
     def with_(self, **changes: Any) -> Self:

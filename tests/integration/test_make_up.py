@@ -140,6 +140,16 @@ def test_a_job_of_each_method_is_done(running: RunningLab, method: str) -> None:
     running.wait_done(running.submit(method))
 
 
+def test_what_the_lab_keeps_is_its_owners_alone(running: RunningLab) -> None:
+    running.wait_done(running.submit("celery"))
+    open_ones = [
+        str(path.relative_to(running.var))
+        for path in [running.var, *running.var.rglob("*")]
+        if "rmq" not in path.parts and not path.is_symlink() and path.stat().st_mode & 0o077
+    ]
+    assert open_ones == []
+
+
 def test_supervisorctl_lists_the_programs(running: RunningLab) -> None:
     lines = running.supervisorctl("status").splitlines()
     assert [line.split()[:2] for line in lines] == [

@@ -1,3 +1,4 @@
+import os
 import stat
 import threading
 from pathlib import Path
@@ -149,3 +150,29 @@ def test_a_set_secret_is_used_and_not_written_down(tmp_path: Path) -> None:
     settings = Settings.from_env({"LAB_VAR": str(tmp_path), "LAB_SECRET_KEY": "of my own"})
     assert settings.secret() == b"of my own"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_and_what_is_written_are_for_their_owner_only(tmp_path: Path) -> None:
+    former = os.umask(0o022)
+    try:
+        for var in (tmp_path / "new", tmp_path / "old"):
+            if var.name == "old":
+                var.mkdir(mode=0o755)
+            settings = Settings.from_env({"LAB_VAR": str(var)})
+            assert settings.private() is settings
+            (var / "log").mkdir()
+            (var / "log" / "api.log").touch()
+            modes = [stat.S_IMODE(one.stat().st_mode) for one in (var, var / "log", var / "log" / "api.log")]
+            assert modes == [0o700, 0o700, 0o600]
+    finally:
+        os.umask(former)
+
+
+def test_a_folder_of_everybody_stays_everybodys(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    former = os.umask(0o022)
+    try:
+        Settings.from_env({"LAB_VAR": str(tmp_path)}).private()
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
