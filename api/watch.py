@@ -12,6 +12,7 @@ from pika.exceptions import ChannelClosedByBroker
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import BackgroundThread
+from api.control.queues import read_alarms
 from api.dead_letters import DeadLetters
 from api.outbox import Outbox
 from api.store import Store
@@ -22,6 +23,7 @@ from lab.settings import Settings
 
 _ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
 _METHODS: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
+ALARM_SECONDS: Final = 5.0
 _Queues = dict[str, tuple[int, int]]
 
 logger = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Watch(BackgroundThread):
         super().__init__("watch")
         self._control = control
         self._asking: str | None = None
+        self._alarms: list[str] = []
+        self._alarms_asked = 0.0
         self._settings = settings
         self._store = store
         self._outbox = outbox
@@ -60,7 +64,7 @@ class Watch(BackgroundThread):
         seen = self._control() or {}
         books = seen.get("books") or {}
         told = {"nowhere": books.get("nowhere", 0), "undecided": len(books.get("open", ()))}
-        return {**self._picture, "alarms": seen.get("alarms") or [], **told}
+        return {**self._picture, "alarms": self._alarms, **told}
 
     def refresh(self, older_than: float = 0.0) -> dict[str, Any]:
         """A picture at most `older_than` seconds old; asks store and broker where there is none."""
@@ -101,6 +105,8 @@ class Watch(BackgroundThread):
         self._asking = "broker"
         queues = self._ask_broker()
         self._asking = None
+        if queues is not None and time.monotonic() - self._alarms_asked > ALARM_SECONDS:
+            self._alarms_asked, self._alarms = time.monotonic(), read_alarms(self._settings)
         if self._picture["broker"]["up"] is not (queues is not None):
             self._since = to_iso(now_us())
         return self._shown(store_up, queues is not None, queues or {}, waiting, letters)

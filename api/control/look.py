@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, Final
 
-from api.control.queues import MANAGEMENT, Queue, is_ours, read_alarms, read_queues
+from api.control.queues import Queue, is_ours, read_queues
 from lab import amqp
 from lab.clock import now_us, to_iso, to_us
 from lab.delivery import Delivery
@@ -24,7 +24,6 @@ NO_PICTURE: Final[Picture] = {
     "workers": [],
     "queues": [],
     "queues_source": None,
-    "alarms": None,
 }
 ReadQueues = Callable[[Settings], tuple[list[Queue], str]]
 
@@ -66,7 +65,6 @@ class Look:
             "workers": merge(before["workers"], told, at),
             "queues": queues[0] if queues else before["queues"],
             "queues_source": queues[1] if queues else before["queues_source"],
-            "alarms": read_alarms(self._settings) if queues and queues[1] == MANAGEMENT else None,
             "books": before.get("books"),
         }
 

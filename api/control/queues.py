@@ -57,15 +57,15 @@ def read_queues(settings: Settings) -> tuple[list[Queue], str]:
     return named + ([_folded(delays)] if delays else []), source
 
 
-def read_alarms(settings: Settings) -> list[str] | None:
-    """Which of the alarms "memory" and "disk" are on at a node of the broker, and block publishing; None where
-    the management API does not tell. https://www.rabbitmq.com/docs/alarms"""
+def read_alarms(settings: Settings) -> list[str]:
+    """Which of the alarms "memory" and "disk" are on at a node of the broker, and block publishing; none where the
+    management API does not tell. https://www.rabbitmq.com/docs/alarms"""
     try:
         nodes = management.ask(settings, "nodes")
         named = {"memory": "mem_alarm", "disk": "disk_free_alarm"}
         return [alarm for alarm, key in named.items() if any(node.get(key) for node in nodes)]
     except (requests.RequestException, TypeError, AttributeError):
-        return None
+        return []
 
 
 def ready(settings: Settings, queue: str) -> int:

@@ -15,7 +15,8 @@ def lost(parts: Services, monkeypatch: pytest.MonkeyPatch) -> str:
     (row,) = parts.store.add(NewTask("celery", "process_task", {"timeout": 1.0}, 1.0), relay="r").rows
     parts.outbox.published({row["num"]: now_us()})
     parts.store.apply([StatusUpdate(task_id=row["id"], status=TaskStatus.IN_PROGRESS, worker="w@h")])
-    picture = {"alarms": ["disk"], "books": {"nowhere": 1, "open": [row["id"]]}}
+    picture = {"books": {"nowhere": 1, "open": [row["id"]]}}
+    monkeypatch.setattr(parts.watch, "_alarms", ["disk"])
     monkeypatch.setattr(parts.control, "_picture", picture)
     return str(row["id"])
 
