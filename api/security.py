@@ -17,6 +17,7 @@ from api.limiter import Limiter
 from api.problems import Refusal
 from api.wording import gettext
 from lab.settings import Settings
+from lab.status import API_MARK
 from lab.token import sign
 
 SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
@@ -48,6 +49,7 @@ OPEN: Final = frozenset(
     }
 )
 HEADERS: Final = {
+    API_MARK: "1",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

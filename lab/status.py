@@ -8,6 +8,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from lab.clock import now_us, to_iso
 
+API_MARK: Final = "X-Transport-Lab"
+"""The header of each answer of the API. What a gateway answers in its place has none."""
+
 
 class TaskStatus(StrEnum):
     """Where a task stands. DONE, FAILED and CANCELLED are final."""
