@@ -18,6 +18,7 @@ from api.limiter import Limiter
 from api.problems import Refusal
 from api.wording import gettext
 from lab.settings import Settings
+from lab.status import API_MARK
 from lab.token import sign
 
 _HOST: Final = re.compile(r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
@@ -52,6 +53,7 @@ OPEN: Final = frozenset(
     }
 )
 HEADERS: Final = {
+    API_MARK: "1",
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

@@ -12,6 +12,7 @@ where a status was taken and there is nothing to do but to go on.
 import logging
 import os
 import selectors
+import shutil
 import signal
 import socket
 import struct
@@ -21,6 +22,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
+from pathlib import Path
 from typing import Final
 
 from lab.lines import Line
@@ -194,8 +196,10 @@ def main() -> int:
     settings = Settings.from_env()
     reporter = Reporter(settings.api_url, Spool(settings.spool))
     reporter.start()
-    serve(socket.socket(fileno=int(sys.argv[1])), reporter, sys.stdin.fileno())
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    serve(listening, reporter, sys.stdin.fileno())
     reporter.flush(FLUSH_SECONDS)
+    shutil.rmtree(Path(listening.getsockname()).parent, ignore_errors=True)
     return 0
 
 

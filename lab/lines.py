@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from lab.clock import now_us, to_iso
 from lab.status import TaskStatus
@@ -21,6 +21,27 @@ class Line:
 
     task_id: str
     json: bytes
+
+
+def head_of(line: bytes) -> dict[str, Any]:
+    """The fields of an update before its result and its error, which may be large or unreadable.
+
+    Raises:
+        ValueError: it is no update.
+    """
+    # Within a string of JSON quotes are escaped, so that this is found between fields only.
+    head = line.split(b',"result":', 1)[0].split(b',"error":', 1)[0]
+    found = from_json(head if head.endswith(b"}") else head + b"}")
+    if not isinstance(found, dict) or not isinstance(found.get("task_id"), str):
+        raise ValueError("no task_id")
+    return found
+
+
+def without_result(line: Line, reason: str) -> Line | None:
+    """The update as FAILED with `reason` as its error; None where it has no result to leave out."""
+    if b',"result":' not in line.json:
+        return None
+    return Line(line.task_id, to_json(head_of(line.json) | {"status": TaskStatus.FAILED, "error": reason}))
 
 
 class Entitled(Protocol):

@@ -1,14 +1,14 @@
 """A pool process's way to the forwarder that reports for all of them."""
 
 import logging
-import os
-import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from lab.context import Report
@@ -22,25 +22,46 @@ from lab.stamps import Stamp
 from lab.status import Verdict
 
 AGAIN_SECONDS: Final = 5.0
+RESTART_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 30.0
 
 logger = logging.getLogger(__name__)
 
 
 def start_forwarder() -> str:
-    """Starts a forwarder (`lab.forwarder`) that lives as long as this process and those that connect to it,
-    and returns the address where it listens: an abstract one of unix(7)."""
-    address = f"\0lab-forwarder-{os.getpid()}-{secrets.token_hex(4)}"
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(address)
-        listening.listen(256)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lab.forwarder", str(listening.fileno())],
-            stdin=subprocess.PIPE,
-            pass_fds=[listening.fileno()],
-        )
+    """Starts a forwarder (`lab.forwarder`) that lives as long as this process and those that connect to it, starts
+    it again when it dies, and returns the path of its socket, in a folder that only its owner can enter."""
+    path = str(Path(tempfile.mkdtemp(prefix="lab-forwarder-")) / "socket")  # mode 0700
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    listening.listen(256)
+    process = _run_forwarder(listening)
+    threading.Thread(target=_keep_running, args=(process, listening), name="forwarder", daemon=True).start()
+    return path
+
+
+def _run_forwarder(listening: socket.socket) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lab.forwarder", str(listening.fileno())],
+        stdin=subprocess.PIPE,
+        pass_fds=[listening.fileno()],
+    )
     _started.append(process)  # its standard input stays open until this process ends
-    return address
+    return process
+
+
+def _keep_running(process: subprocess.Popen[bytes], listening: socket.socket) -> None:
+    """Who connects meanwhile waits in the backlog of `listening`, which outlives the forwarder."""
+    while process.wait() and process in _started:
+        logger.warning("the forwarder of statuses died (%s); it is started again", process.returncode)
+        time.sleep(RESTART_SECONDS)
+        if process not in _started:
+            break
+        _started.remove(process)
+        if process.stdin is not None:
+            process.stdin.close()
+        process = _run_forwarder(listening)
+    listening.close()
 
 
 _started: list[subprocess.Popen[bytes]] = []

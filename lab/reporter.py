@@ -11,11 +11,11 @@ from typing import Final
 from lab.callback_client import CallbackClient, Unreachable
 from lab.context import Report
 from lab.job_report import report_of
-from lab.lines import Entitled, Line
+from lab.lines import Entitled, Line, head_of
 from lab.recent import Recent
 from lab.spool import FULL_DISK, Spool
 from lab.stamps import Stamp
-from lab.status import StatusUpdate, Verdict
+from lab.status import Verdict
 from lab.waiting import Waiting, WaitingStamps
 
 ASK_SECONDS: Final = 3.0
@@ -289,7 +289,7 @@ class Reporter:
             updates = []
             for line in lines:
                 try:
-                    updates.append(Line(StatusUpdate.model_validate_json(line).task_id, line))
+                    updates.append(Line(head_of(line)["task_id"], line))
                 except ValueError:
                     logger.error("a line of the spool is no status update: %r", line[:200])
             self._client.post(updates)

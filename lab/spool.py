@@ -2,17 +2,33 @@
 
 import errno
 import fcntl
+import itertools
 import os
 import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 Deliver = Callable[[list[bytes]], None]
 
 BATCH = 500
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+BATCH_BYTES = 1_000_000
+
+
+def _batch(file: BinaryIO) -> list[bytes]:
+    """The next whole lines of `file`, without their ends: at most `BATCH`, and a megabyte or one line."""
+    lines, size = [], 0
+    for line in itertools.islice(file, BATCH):
+        if not line.endswith(b"\n"):
+            break
+        lines.append(line[:-1])
+        size += len(line)
+        if size > BATCH_BYTES:
+            break
+    return lines
 
 
 class Spool:
@@ -73,11 +89,10 @@ class Spool:
                 with path.open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     # A process that was killed while writing leaves half a line: nothing was promised yet.
-                    lines = file.read().rpartition(b"\n")[0].splitlines()
-                    for start in range(0, len(lines), BATCH):
-                        deliver(lines[start : start + BATCH])
+                    while lines := _batch(file):
+                        deliver(lines)
+                        taken += len(lines)
                     path.unlink(missing_ok=True)
-                    taken += len(lines)
             except (BlockingIOError, FileNotFoundError):
                 continue
         return taken
@@ -95,8 +110,9 @@ class Spool:
         with self._lock:
             if self._path is None:
                 return []
-            size = os.fstat(self._descriptor).st_size
-            return os.pread(self._descriptor, size - self._sent, self._sent).splitlines()[:BATCH]
+            with self._path.open("rb") as file:
+                file.seek(self._sent)
+                return _batch(file)
 
     def _open(self) -> None:
         while self._path is None:

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from lab.clock import now_us, to_iso
 from lab.values import Moment, Text
 
+API_MARK: Final = "X-Transport-Lab"
+"""The header of each answer of the API. What a gateway answers in its place has none."""
+
 
 class TaskStatus(StrEnum):
     """Where a task stands. DONE, FAILED and CANCELLED are final."""

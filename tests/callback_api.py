@@ -6,9 +6,19 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from lab.status import API_MARK
+
 
 class Api:
-    """A real HTTP server that answers as it is told and remembers what it got."""
+    """A real HTTP server that answers as it is told and remembers what it got.
+
+    Attributes:
+        own: it answers as the API itself; otherwise as a gateway before it.
+        bodies: what the next answers with 200 hold.
+        most_bytes: larger requests are answered with 413.
+        cut_bytes: the connection ends after larger requests.
+        trickle: how many answers come two bytes a second.
+    """
 
     def __init__(self) -> None:
         self.answers: list[int] = []
@@ -19,6 +29,11 @@ class Api:
         self.slow = 0.0
         self.status: str | None = None
         self.error: str | None = None
+        self.own = True
+        self.bodies: list[bytes] = []
+        self.most_bytes: int | None = None
+        self.cut_bytes: int | None = None
+        self.trickle = 0
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,8 +43,14 @@ class Api:
                 api.connections.add(self.client_address)
                 api.posts += 1
                 time.sleep(api.slow)
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
+                if api.cut_bytes is not None and len(raw) > api.cut_bytes:
+                    self.close_connection = True
+                    return
+                body = json.loads(raw)
                 code = api.answers.pop(0) if api.answers else 200
+                if api.most_bytes is not None and len(raw) > api.most_bytes:
+                    code = 413
                 results = []
                 if code == 200:
                     api.updates += body["updates"]
@@ -45,10 +66,25 @@ class Api:
                     if any(0 < (update.get("progress") or 0) < 1 for update in body["updates"]):
                         api.got_progress.set()
                 data = json.dumps({"results": results}).encode()
+                if code == 200 and api.bodies:
+                    data = api.bodies.pop(0)
                 self.send_response(code)
+                if api.own:
+                    self.send_header(API_MARK, "1")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
+                if api.trickle:
+                    api.trickle -= 1
+                    self._trickle(data)
                 self.wfile.write(data)
+
+            def _trickle(self, data: bytes) -> None:
+                try:
+                    for byte in data:
+                        self.wfile.write(bytes([byte]))
+                        time.sleep(0.5)
+                except OSError:
+                    self.close_connection = True
 
             def log_message(self, *_: object) -> None:
                 return

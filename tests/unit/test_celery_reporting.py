@@ -98,7 +98,15 @@ worker_init.send(sender=None)
 @pytest.mark.parametrize("delivery", ["safe", "naive"])
 def test_a_worker_has_a_forwarder_and_stamps_go_by_it(tmp_path: Path, api: Api, delivery: str) -> None:
     ran = program(
-        tmp_path, api.url, delivery, FORWARD, BESIDE, RUN, RUN, "print(address[1:14])", "time.sleep(2)"
+        tmp_path,
+        api.url,
+        delivery,
+        FORWARD,
+        BESIDE,
+        RUN,
+        RUN,
+        "print(address.split('/')[-2][:13])",
+        "time.sleep(2)",
     )
     assert ran == ["True", "True", "lab-forwarder"]
     assert [told["status"] for told in api.updates] == ["DONE", "DONE"]

@@ -30,10 +30,11 @@ def forward(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
         return start_forwarder()
 
     yield started
-    for process in remote_reporter._started[begun:]:
+    ended = remote_reporter._started[begun:]
+    del remote_reporter._started[begun:]  # first, so that none is started again
+    for process in ended:
         process.kill()
         process.communicate()
-    del remote_reporter._started[begun:]
 
 
 @pytest.fixture

@@ -63,6 +63,30 @@ def test_without_its_forwarder_a_process_reports_by_itself(start: Start, api: Ap
     assert [u["status"] for u in api.updates] == ["IN_PROGRESS", "DONE"]
 
 
+def test_a_forwarder_that_was_killed_is_started_again_and_reported_by(start: Start, api: Api) -> None:
+    reporter = start(api.url)
+    reporter.for_job(job(), "w", 1)(TaskStatus.IN_PROGRESS, progress=0.0)
+    killed = remote_reporter._started[-1]
+    killed.kill()
+    killed.wait()
+    told = 1
+    deadline = time.monotonic() + 30
+    while getattr(reporter._own, "connection", None) is None or remote_reporter._started[-1] is killed:
+        assert time.monotonic() < deadline
+        reporter.for_job(job(), "w", 1)(TaskStatus.DONE)
+        told += 1
+    reporter.for_job(job(), "w", 1)(TaskStatus.DONE)
+    assert len(api.updates) == told + 1
+
+
+def test_its_socket_is_in_a_folder_that_only_its_owner_enters(
+    forward: Callable[[str], str], api: Api
+) -> None:
+    path = Path(forward(api.url))
+    assert path.is_socket()
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
 def test_while_the_api_is_away_a_final_status_lies_in_the_spool(start: Start, tmp_path: Path) -> None:
     report = start("http://127.0.0.1:1/").for_job(job(), "w", 1)
     report(TaskStatus.DONE, result=7)
