@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import flask_openapi3_swagger
-from flask import Blueprint, Response, current_app, render_template, send_from_directory
+from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
 from flask_openapi3 import OpenAPI
 from pydantic.json_schema import models_json_schema
 
@@ -56,7 +56,8 @@ def _describe_errors(operation: dict[str, Any], acts: bool, named: bool) -> None
 def document() -> Response:
     """The OpenAPI 3.1 document, generated from the routes and their models."""
     app: OpenAPI = current_app  # type: ignore[assignment]
-    return json_answer(app.api_doc)
+    servers = [{"url": request.script_root or "/"}]
+    return json_answer({**app.api_doc, "servers": servers})
 
 
 @docs.get("/docs")
