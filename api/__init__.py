@@ -119,6 +119,8 @@ def create_app(settings: Settings) -> LabAPI:
     @app.before_request
     def read_json() -> None:
         """Says what is wrong with a body before its fields are looked at."""
+        if request.routing_exception is not None:
+            return  # 404 and 405 are the answers, whatever the body is
         is_json_route = request.method == "POST" and request.path.startswith("/api/")
         if is_json_route and not request.content_length and request.view_args:
             return  # an action on one thing, such as a cancellation, needs no body

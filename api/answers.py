@@ -29,6 +29,11 @@ def say(text: str, place: str, target: str, status: int = 200, **more: Any) -> A
     return redirect(target, 303)
 
 
+def here() -> str:
+    """The address of this request, for a link that leads back: its path, behind a proxy with the prefix, and query."""
+    return request.script_root + request.full_path.rstrip("?")
+
+
 def own_path(target: str, otherwise: str | None = None) -> str:
     """`target` if it is a path of this site, else `otherwise`, by default the front page: no link may lead
     readers away."""

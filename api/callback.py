@@ -42,7 +42,10 @@ _UPDATES: Final = TypeAdapter(list[StatusUpdate])
                                         "type": "array",
                                         "minItems": 1,
                                         "maxItems": MAX_UPDATES,
-                                        "items": {"$ref": "#/components/schemas/StatusUpdate"},
+                                        "items": {
+                                            "anyOf": [{"$ref": "#/components/schemas/StatusUpdate"}, {}],
+                                            "description": "each is checked, and answered, by itself",
+                                        },
                                     }
                                 },
                             },

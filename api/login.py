@@ -21,7 +21,7 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from api import problems
-from api.answers import own_path
+from api.answers import here, own_path
 from api.limiter import Limiter
 from api.problems import Refusal
 from api.services import services
@@ -49,7 +49,7 @@ def init_app(app: Flask, open_endpoints: Set[str]) -> None:
                 g.entered = True
                 return None
         elif request.method == "GET" and not problems.wants_document():
-            return redirect(url_for("login.page", next=request.full_path.rstrip("?")))
+            return redirect(url_for("login.page", next=here()))
         answer = problems.refuse(Refusal(401, gettext("Log in first: on the page /login, or by HTTP Basic.")))
         if request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
             answer.headers["WWW-Authenticate"] = CHALLENGE  # a script's request would open a browser's dialog

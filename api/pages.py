@@ -24,7 +24,7 @@ from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.wrappers import Response as AnyResponse
 
 from api import forms, i18n, letter_pages, problems, security, wording
-from api.answers import own_path, say, wants_json
+from api.answers import here, own_path, say, wants_json
 from api.control.pages import control
 from api.experiments.guide_pages import guide
 from api.experiments.pages import experiments
@@ -112,7 +112,7 @@ def back(error: MethodNotAllowed) -> AnyResponse:
     """Somebody opens, reloads, or changes the language of the address of a form: back to the page above it."""
     if request.method not in ("GET", "HEAD") or problems.wants_document():
         return problems.refuse(error)
-    return redirect(request.path.rpartition("/")[0] or url_for("pages.index"))
+    return redirect(request.script_root + request.path.rpartition("/")[0] or url_for("pages.index"))
 
 
 @pages.get("/favicon.ico")
@@ -235,7 +235,13 @@ def switch_language(code: str) -> AnyResponse:
         abort(404)
     response = redirect(own_path(request.args.get("next", "")))
     response.set_cookie(
-        i18n.COOKIE, code, max_age=31_536_000, samesite="Lax", httponly=True, secure=request.is_secure
+        i18n.COOKIE,
+        code,
+        max_age=31_536_000,
+        path=request.script_root or "/",
+        samesite="Lax",
+        httponly=True,
+        secure=request.is_secure,
     )
     return response
 
@@ -252,7 +258,7 @@ def offer() -> dict[str, Any]:
         "nowhere_text": wording.nowhere,
         "alarm_text": wording.alarm,
         "letters_count": letter_pages.count(),
-        "here": request.full_path.rstrip("?") if request.method == "GET" else url_for("pages.index"),
+        "here": here() if request.method == "GET" else url_for("pages.index"),
     }
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask, Response, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import login, problems
 from api.limiter import Limiter
@@ -66,7 +67,10 @@ HEADERS: Final = {
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Flask's signed cookie, which goes over https alone wherever it came by https."""
+    """Flask's signed cookie, which goes to the lab's own prefix, and over https alone wherever it came by https."""
+
+    def get_cookie_path(self, _app: Flask) -> str:
+        return request.script_root or "/"
 
     def get_cookie_secure(self, _app: Flask) -> bool:
         return request.is_secure
@@ -86,6 +90,8 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
         WTF_CSRF_SSL_STRICT=False,  # refuse_other_sites does that, by better headers
     )
     app.session_interface = Sessions()
+    if n := settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n, x_prefix=n)  # type: ignore[method-assign]
     submissions = Limiter(settings.submissions_per_minute)
 
     @app.before_request

@@ -108,6 +108,7 @@ class Settings(BaseModel):
     )
     host: str = "127.0.0.1"
     publish: str = ""
+    proxies: Annotated[int, Field(ge=0, le=10)] = 0
     var: Folder = Path("var")
     database_url: str = Field(default_factory=lambda had: f"sqlite:///{had['var']}/lab.sqlite3")
     celery_broker_url: Annotated[str, AfterValidator(_celery_broker)] = Field(

@@ -112,7 +112,7 @@ def page(query: ExperimentQuery) -> Response:
     return json_answer({"experiments": [summary(one) for one in found], "next": more and str(more)})
 
 
-@experiments.get("/<experiment_id>", responses={200: ExperimentOut, 404: Problem})
+@experiments.get("/<string(length=36):experiment_id>", responses={200: ExperimentOut, 404: Problem})
 def one(path: ExperimentPath, query: WholeQuery) -> Response:
     """One experiment with all that it has found
 

@@ -1,0 +1,46 @@
+"""The running API against its own description, by thousands of generated requests."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.lab import Lab
+from tests.conftest import missing
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = 10
+# A request that breaks its schema may also be refused for its length, with 413 or 414.
+CONFIG = '[checks.negative_data_rejection]\nexpected-statuses = ["4xx", "5xx"]\n'
+# Rules that relate fields to each other are none that a schema could tell: the one check that is left out.
+WITHOUT = "positive_data_acceptance"
+
+
+@pytest.fixture(scope="module")
+def api(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    lab = Lab(tmp_path_factory.mktemp("description"), broker_url, env={"LAB_SYNC_MAX_SECONDS": "0.2"})
+    try:
+        lab.start_api()
+        yield lab
+    finally:
+        lab.api.terminate(timeout=20)
+
+
+def test_generated_requests_are_answered_as_described(api: Lab, tmp_path: Path) -> None:
+    command = shutil.which("schemathesis", path=str(Path(sys.executable).parent)) or shutil.which(
+        "schemathesis"
+    )
+    if command is None:
+        missing("schemathesis")
+        return
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    options = f"--phases coverage,fuzzing --max-examples {EXAMPLES} --seed 1 --request-timeout 20 --no-color"
+    done = subprocess.run(
+        [command, "run", f"{api.url}/openapi.json", *options.split(), "--exclude-checks", WITHOUT],
+        cwd=tmp_path, capture_output=True, text=True, timeout=170,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
