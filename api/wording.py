@@ -110,7 +110,7 @@ def goes_on(task: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> st
 def reason(code: str) -> str:
     """Why a message became a dead letter."""
     reasons = {
-        "rejected": gettext("could not be read"),
+        "rejected": gettext("could not be read, or killed its process"),
         "delivery_limit": gettext("came back too often"),
         "expired": gettext("waited too long"),
     }
