@@ -31,9 +31,9 @@ class Letter:
     properties: dict[str, Any]
 
 
-def unknown_task(reason: str, properties: Mapping[str, Any]) -> str | None:
+def unknown_task(reason: str, properties: Any) -> str | None:
     """The name of the Celery task that a message was rejected for, since no worker has it; else None."""
-    headers = properties.get("headers")
+    headers = properties.get("headers") if isinstance(properties, Mapping) else None
     name = headers.get("task") if isinstance(headers, Mapping) else None
     if reason != "rejected" or not isinstance(name, str) or name in KINDS.keys() | CELERY_ONLY:
         return None

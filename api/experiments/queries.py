@@ -1,5 +1,6 @@
 """Reading experiments, and where their tasks stand."""
 
+import logging
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ _LISTED: Final = [column for column in experiments.c if column.name not in _UNLI
 
 # Plans that were stored before there was a choice: their reports were in the path.
 _BEFORE: Final = {"reports": "in_path"}
+
+logger = logging.getLogger(__name__)
 
 
 class ExperimentQueries:
@@ -58,7 +61,7 @@ class ExperimentQueries:
             query = query.where(experiments.c.num < before)
         rows = self._all(query)
         more = rows[limit - 1].num if len(rows) > limit else None
-        return [_experiment(row, []) for row in rows[:limit]], more
+        return [one for row in rows[:limit] if (one := _readable(row))], more
 
     def knows(self, key: str) -> bool:
         """Whether an experiment came under this Idempotency-Key."""
@@ -164,6 +167,15 @@ class ExperimentQueries:
     def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         with self.engine.connect() as connection:
             return connection.execute(query).all()
+
+
+def _readable(row: sa.Row[Any]) -> Experiment | None:
+    """The experiment in `row`; None where it cannot be read, which is logged: no row takes a list down."""
+    try:
+        return _experiment(row, [])
+    except (ValueError, TypeError) as error:
+        logger.warning("experiment %s cannot be read: %s", row.id, error)
+        return None
 
 
 def _experiment(row: sa.Row[Any], runs: Collection[Row]) -> Experiment:

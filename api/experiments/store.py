@@ -193,7 +193,10 @@ def _lock(connection: sa.Connection) -> None:
 def conclude(rows: ExperimentRows, experiment_id: str, status: str, error: str | None = None) -> bool:
     """Ends an experiment that is under way, with the totals of the repetitions that it has kept; False where
     it has ended already."""
-    found = rows.get(experiment_id, runs=False)
+    try:
+        found = rows.get(experiment_id, runs=False)
+    except (ValueError, TypeError) as problem:
+        return rows.finish(experiment_id, "FAILED", f"its row cannot be read: {problem}", (), ())
     if found is None or found.status != "IN_PROGRESS" or (found := rows.get(experiment_id)) is None:
         return False
     totals, comparisons = totals_of(found.plan, found.runs), comparisons_of(found.plan, found.runs)

@@ -17,7 +17,7 @@ def group_json(row: Row, counts: dict[str, int]) -> dict[str, Any]:
     return {
         "id": row["id"],
         "method": row["method"],
-        "operation": row["operation"],
+        "operation": row["operation"] if isinstance(row["operation"], dict) else None,
         "count": row["count"],
         "share": counts[TaskStatus.DONE] / row["count"],
         "counts": counts,

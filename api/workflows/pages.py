@@ -135,6 +135,7 @@ def _page(form: Form) -> str:
         workflows=[
             {**told, "title": patterns[told["pattern"]]["title"], "counted": wording.counted(told["counts"])}
             for told in (workflow_json(row, counts[row["id"]]) for row in recent)
+            if told["pattern"] in patterns
         ],
         config=page_config(last_change, {}),
     )

@@ -6,10 +6,13 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from api.models import tasks, workflows
+from api.dead_letters import Letter
+from api.experiments.store import conclude
+from api.models import dead_letters, experiments, task_events, task_groups, tasks, workflows
 from api.relay import Relay
 from api.services import Services
 from api.store import NewTask
+from experiments.plan import Arm, Plan
 from tests.unit.api.test_relay import Double
 from tests.unit.api.test_values import assert_all_is_well
 
@@ -103,3 +106,40 @@ class Rabbit(Double):
 
     def submit_workflow(self, plan: Any, jobs: Any, starts: Any) -> Any:
         return self.submit([jobs[name] for name in starts])
+
+
+ELSEWHERE: dict[str, tuple[sa.Table, dict[str, Any]]] = {
+    "a plan that is a number": (workflows, {"plan": 5}),
+    "a pattern that there is not": (workflows, {"pattern": "odd"}),
+    "an experiment's plan": (experiments, {"plan": 5}),
+    "an experiment's setting": (experiments, {"setting": 5}),
+    "an experiment's times": (experiments, {"created_us": 2**62}),
+    "an operation that is a number": (task_groups, {"operation": 5}),
+    "properties that are a number": (dead_letters, {"properties": 5, "at_us": -(2**62)}),
+    "an event of another age": (task_events, {"at_us": 2**62, "recorded_us": -(2**62)}),
+}
+
+
+@pytest.mark.parametrize(("table", "values"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_no_row_of_another_table_takes_a_list_down(
+    client: FlaskClient, parts: Services, table: sa.Table, values: dict[str, Any]
+) -> None:
+    client.post("/api/tasks", json={"method": "celery", "timeout": 1})
+    client.post("/api/workflows", json={"method": "rabbitmq", "pattern": "chain"})
+    client.post("/process_images", json={"images": ["a"]})
+    parts.experiments.rows.add(Plan(arms=[Arm(method="sync")], jobs=5))
+    parts.dead_letters.keep(Letter("celery", "rejected", None, b"{}", {"headers": {}}))
+    with parts.store.engine.begin() as connection:
+        assert connection.execute(table.update().values(values)).rowcount
+    assert_all_is_well(client, parts)
+
+
+def test_an_experiment_that_cannot_be_read_fails_and_the_next_one_has_its_turn(parts: Services) -> None:
+    rows, plan = parts.experiments.rows, Plan(arms=[Arm(method="sync")], jobs=5)
+    odd, other = rows.add(plan), rows.add(plan)
+    assert rows.claim() == odd
+    with parts.store.engine.begin() as connection:
+        connection.execute(experiments.update().where(experiments.c.id == odd).values(plan=5))
+    assert conclude(rows, odd, "FAILED", "gone")
+    rows.release(odd)
+    assert rows.claim() == other

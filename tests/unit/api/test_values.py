@@ -63,7 +63,7 @@ ODD = st.sampled_from([*TIMES, *NUMBERS, *TEXTS, None, [], {}, [[]], {"a": {}}, 
     max_leaves=5,
 )
 TASK: Final = {"method": "celery", "timeout": 1.0}
-PLAN: Final = {"arms": [{"transport": "celery", "delivery": "safe"}], "jobs": 5}
+PLAN: Final = {"arms": [{"method": "sync", "delivery": "safe"}], "jobs": 5}
 # A request of each route that is in order, and what else it may hold.
 BODIES: Final[dict[str, tuple[dict[str, Any], tuple[str, ...]]]] = {
     "/api/tasks": (
