@@ -133,7 +133,8 @@ def create_app(settings: Settings) -> LabAPI:
 
 
 def _create_services(settings: Settings) -> Services:
-    secret = settings.secret()
+    secrets = settings.secrets()
+    secret = secrets[0]
     store = Store(settings.database_url)
     outbox = Outbox(store)
     reports = store_reports(store, "api")
@@ -158,6 +159,7 @@ def _create_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         secret=secret,
+        secrets=secrets,
         store=store,
         outbox=outbox,
         relay=relay,
@@ -165,7 +167,7 @@ def _create_services(settings: Settings) -> Services:
         watch=watch,
         feed=Feed(store, watch),
         dead_letters=dead_letters,
-        collector=LetterCollector(settings.rmq_url, dead_letters, owner.mark(secret)),
+        collector=LetterCollector(settings.rmq_url, dead_letters, owner.mark(secrets)),
         uploads=uploads,
         image_files=files,
         intake=Intake(settings, files, uploads),

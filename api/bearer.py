@@ -11,7 +11,7 @@ from lab.token import verify
 def need_token(task_id: str) -> None:
     """Refuses this request with 403 unless it carries the token of the task `task_id`."""
     given = request.authorization
-    if given is None or given.type != "bearer" or not verify(services().secret, task_id, given.token or ""):
+    if given is None or given.type != "bearer" or not verify(services().secrets, task_id, given.token or ""):
         forbid()
 
 

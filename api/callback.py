@@ -105,14 +105,13 @@ def _one_by_one(items: list[Any]) -> list[Answer]:
 
 
 def _take(updates: dict[int, StatusUpdate], refused: dict[int, Answer]) -> list[Answer]:
-    """Has the store take what is signed, and answers everything in its place."""
-    secret = services().secret
-    refused |= {
-        place: _refusal(update.task_id, WRONG_TOKEN)
-        for place, update in updates.items()
-        if not verify(secret, update.task_id, update.token)
-    }
-    signed = {place: update for place, update in updates.items() if place not in refused}
+    """Has the store take what is signed, counts what is signed otherwise, and answers everything in its place."""
+    secrets = services().secrets
+    signed = {place: one for place, one in updates.items() if verify(secrets, one.task_id, one.token)}
+    foreign = {place: one for place, one in updates.items() if place not in signed}
+    # Without a token it is no task of the API's: somebody sent it by hand.
+    services().watch.count_refused(sum(bool(one.token) for one in foreign.values()))
+    refused |= {place: _refusal(one.task_id, WRONG_TOKEN) for place, one in foreign.items()}
     answers = refused | dict(zip(signed, services().store.answers(list(signed.values())), strict=True))
     return [answers[place] for place in sorted(answers)]
 

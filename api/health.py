@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from api.answers import json_answer
 from api.problems import problem
@@ -34,12 +34,15 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Whether tasks of the default mode can be taken and run; 503 names what is in the way
 
-    The answer comes within two seconds. `details` name what is wrong with the lab and does not keep it from
-    working.
+    The answer comes within two seconds. `details` name what is wrong with the lab, also where it does not keep it
+    from working.
     """
     parts = services()
     picture = parts.watch.within(WAIT_SECONDS, READY_SECONDS)
     troubles, details = _troubles(parts.settings, picture), _details(picture)
+    if refused := picture["refused"]:
+        troubles.append("reports are refused")
+        details.append(f"reports are refused: {refused} in the last 5 minutes")
     if troubles:
         return problem(503, "Not ready", "; ".join(troubles), details=details)
     return json_answer({"status": "ready", "details": details})
@@ -95,6 +98,11 @@ class _Figures:
             "lab_tasks_nowhere",
             "Tasks that are in no queue and with no worker",
             value=picture["nowhere"],
+        )
+        yield CounterMetricFamily(
+            "lab_reports_refused",
+            "Reports of workers that were refused, as their token is made with an unknown key",
+            value=picture["refused_total"],
         )
         alarms = GaugeMetricFamily("lab_broker_alarm", "Alarms that block publishing", labels=["resource"])
         for resource in ("memory", "disk"):

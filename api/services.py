@@ -31,10 +31,11 @@ from transports.celery_result import CeleryResults
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of one API process."""
+    """The parts of one API process: `secret` signs, and what one of `secrets` signed holds."""
 
     settings: Settings
     secret: bytes
+    secrets: tuple[bytes, ...]
     store: Store
     outbox: Outbox
     relay: Relay

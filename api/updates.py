@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from api import bulk, links
 from api.database import take_turn, writing
-from api.models import outbox, task_events, tasks
+from api.models import counters, outbox, task_events, tasks
 from api.moves import (
     BEGUN,
     ENDED,
@@ -183,6 +183,18 @@ class Updates(Queries):
         """Takes `count` numbers from the counter `name` and returns the first of them."""
         ((last,),) = bulk.fetch(connection, _NEXT, (count, name))
         return int(last) - count + 1
+
+    def count_refused(self, new: int) -> int:
+        """Adds `new` to how many reports were refused for their token, and returns how many that makes."""
+        refused = counters.c.name == "refused"
+        if new:
+            with writing(self.engine) as connection:
+                take_turn(connection)
+                more = counters.update().where(refused).values(value=counters.c.value + new)
+                if not connection.execute(more).rowcount:
+                    connection.execute(counters.insert().values(name="refused", value=new))
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(counters.c.value).where(refused)).scalar() or 0
 
     def count(self, connection: sa.Connection, delta: Counter[tuple[str, str]]) -> None:
         """Adds `delta` to the counts of tasks, by method and status."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from lab.settings import Settings
 _ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
 _METHODS: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
 ALARM_SECONDS: Final = 5.0
+REFUSED_SECONDS: Final = 300.0
 _Queues = dict[str, tuple[int, int]]
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,9 @@ class Watch(BackgroundThread):
         self._channel: BlockingChannel | None = None
         self._since = to_iso(now_us())
         self._checked = 0.0
+        self._counting = threading.Lock()
+        self._refused_here = self._refused_kept = 0
+        self._refused: deque[tuple[float, int]] = deque()
         self._picture = self._shown(None, None, {}, 0, 0)
 
     def snapshot(self) -> dict[str, Any]:
@@ -84,6 +89,12 @@ class Watch(BackgroundThread):
         picture, asking = self.snapshot(), self._asking
         return {**picture, asking: {**picture[asking], "up": False}} if late and asking else picture
 
+    def count_refused(self, new: int) -> None:
+        """Counts `new` more reports as refused for their token. The next look has the store keep them, so that
+        reports, which need no login, make this process write once a second at most."""
+        with self._counting:
+            self._refused_here += new
+
     def step(self) -> None:
         """Renews the picture."""
         self.refresh()
@@ -99,6 +110,7 @@ class Watch(BackgroundThread):
             self._store.ping()
             waiting = self._outbox.waiting()
             letters = self._letters.count()
+            self._keep_refused()
         except SQLAlchemyError as error:
             logger.warning("the store does not answer: %s", error)
             store_up = False
@@ -110,6 +122,16 @@ class Watch(BackgroundThread):
         if self._picture["broker"]["up"] is not (queues is not None):
             self._since = to_iso(now_us())
         return self._shown(store_up, queues is not None, queues or {}, waiting, letters)
+
+    def _keep_refused(self) -> None:
+        here, now = self._refused_here, time.monotonic()
+        total = self._store.count_refused(here - self._refused_kept)
+        if not self._refused:  # what came before the first look is of its own five minutes as well
+            self._refused.append((now, total - here))
+        self._refused_kept = here
+        while self._refused[0][0] < now - REFUSED_SECONDS and len(self._refused) > 1:
+            self._refused.popleft()
+        self._refused.append((now, total))
 
     def _shown(
         self, store_up: bool | None, broker_up: bool | None, queues: _Queues, waiting: int, letters: int
@@ -126,6 +148,8 @@ class Watch(BackgroundThread):
             "naive_workers": {method: figure(1, queue, Delivery.NAIVE) for method, queue in _METHODS.items()},
             "waiting": waiting,
             "dead_letters": letters,
+            "refused": self._refused[-1][1] - self._refused[0][1] if self._refused else 0,
+            "refused_total": self._refused[-1][1] if self._refused else 0,
             "management_url": self._settings.management_url,
         }
 

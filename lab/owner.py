@@ -24,9 +24,10 @@ class AnotherLab(RuntimeError):
     """The virtual host is another lab's; the message says what to do."""
 
 
-def mark(secret: bytes) -> str:
-    """What tells one lab from another: the same for all that share its `secret`."""
-    return sign(secret, QUEUE)[:16]
+def mark(secrets: tuple[bytes, ...]) -> str:
+    """What tells one lab from another: the same for all that share the last, the oldest, of its `secrets`, so that
+    a lab stays itself with a new key beside those that still hold."""
+    return sign(secrets[-1], QUEUE)[:16]
 
 
 def claim(channel: BlockingChannel, lab: str) -> None:
@@ -49,7 +50,7 @@ def claim(channel: BlockingChannel, lab: str) -> None:
         raise AnotherLab(
             "Another lab uses the virtual host that RMQ_URL names: end that one (after a crash its claim ends within "
             "a minute), name another virtual host at the end of RMQ_URL, or, where this is to be a part of the same "
-            "lab, give both the same LAB_SECRET_KEY."
+            "lab, give both the same LAB_SECRET_KEY, or name the other one's in LAB_FORMER_SECRET_KEYS."
         ) from error
 
 
@@ -64,6 +65,6 @@ def refuse_another(settings: Settings) -> None:
     """Raises AnotherLab where the virtual host is another lab's now; a broker that is away tells nothing."""
     try:
         with amqp.connected(settings.rmq_url, "transport-lab start") as connection:
-            claim(connection.channel(), mark(settings.secret()))
+            claim(connection.channel(), mark(settings.secrets()))
     except amqp.ERRORS:
         return

@@ -118,6 +118,7 @@ class Settings(BaseModel):
     management_url: str = "http://localhost:15672/"
     management_api_url: Http = Field(default_factory=lambda had: had["management_url"])
     secret_key: str | None = Field(None, repr=False)
+    former_secret_keys: Annotated[tuple[bytes, ...], BeforeValidator(_split)] = Field((), repr=False)
     sync_max_seconds: Seconds = 60.0
     log_language: Literal["ru", "en"] = "ru"
     delivery: Delivery = Delivery.SAFE
@@ -213,6 +214,10 @@ class Settings(BaseModel):
         if self.secret_key:
             return self.secret_key.encode()
         return _kept_secret(self.var / "secret_key")
+
+    def secrets(self) -> tuple[bytes, ...]:
+        """All keys whose tokens hold: the one that signs, and the former ones, the newest first."""
+        return (self.secret(), *self.former_secret_keys)
 
 
 def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:

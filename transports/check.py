@@ -38,7 +38,7 @@ def check(settings: Settings, seconds: float = WAIT_SECONDS) -> None:
         AnotherLab: another lab uses the virtual host.
     """
     with _connected(settings.rmq_url, seconds) as connection:
-        owner.claim(connection.channel(), owner.mark(settings.secret()))
+        owner.claim(connection.channel(), owner.mark(settings.secrets()))
         channel = connection.channel()
         try:
             _declare(channel, settings)

@@ -62,7 +62,7 @@ def test_what_is_committed_is_published_once_with_its_token(store: Store) -> Non
     assert relay.publish(transport) is None
     assert relay.publish(transport) is None
     assert [(job.task_id, job.num) for job in transport.got] == [(row["id"], row["num"]) for row in rows]
-    assert all(verify(b"secret", job.task_id, job.token) for job in transport.got)
+    assert all(verify((b"secret",), job.task_id, job.token) for job in transport.got)
     assert outbox.waiting() == 0
 
 

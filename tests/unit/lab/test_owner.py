@@ -9,7 +9,7 @@ from lab import amqp, owner
 from lab.settings import Settings
 from tests.faults.stage import make_vhost
 
-ONE, OTHER = owner.mark(b"one"), owner.mark(b"other")
+ONE, OTHER = owner.mark((b"one",)), owner.mark((b"other",))
 
 
 @pytest.fixture
@@ -49,5 +49,13 @@ def test_a_broker_that_is_away_tells_nothing(tmp_path: Path) -> None:
 
 
 def test_the_mark_is_the_same_for_the_same_secret_and_does_not_show_it() -> None:
-    assert owner.mark(b"one") == ONE != OTHER
+    assert owner.mark((b"one",)) == ONE != OTHER
     assert b"one".hex() not in ONE
+
+
+def test_a_lab_with_a_new_key_stays_itself_while_the_old_one_holds(url: str) -> None:
+    lab = owner.mark((b"third", b"second", b"one"))
+    with amqp.connected(url, "not restarted yet") as first:
+        owner.hold(first.channel(), ONE)
+        assert free_for(url, lab)
+    assert owner.mark((b"third", b"second")) == owner.mark((b"second",)) != ONE

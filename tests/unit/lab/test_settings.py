@@ -121,7 +121,8 @@ def test_a_container_that_is_published_on_loopback_may_listen_everywhere() -> No
 
 
 def test_the_password_is_not_shown_with_the_settings() -> None:
-    shown = repr(Settings.from_env({**LOGIN, "LAB_SECRET_KEY": "another word"}))
+    keys = {"LAB_SECRET_KEY": "another word", "LAB_FORMER_SECRET_KEYS": "a former word"}
+    shown = repr(Settings.from_env({**LOGIN, **keys}))
     assert "word" not in shown.replace("password", "")
 
 
@@ -150,6 +151,14 @@ def test_a_set_secret_is_used_and_not_written_down(tmp_path: Path) -> None:
     settings = Settings.from_env({"LAB_VAR": str(tmp_path), "LAB_SECRET_KEY": "of my own"})
     assert settings.secret() == b"of my own"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_former_keys_hold_beside_a_set_secret_and_beside_one_that_the_lab_made(tmp_path: Path) -> None:
+    env = {"LAB_VAR": str(tmp_path), "LAB_FORMER_SECRET_KEYS": "second, first,"}
+    made = Settings.from_env(env)
+    assert made.secrets() == (made.secret(), b"second", b"first")
+    assert Settings.from_env({**env, "LAB_SECRET_KEY": "third"}).secrets() == (b"third", b"second", b"first")
+    assert Settings.from_env({"LAB_SECRET_KEY": "third"}).secrets() == (b"third",)
 
 
 def test_the_folder_and_what_is_written_are_for_their_owner_only(tmp_path: Path) -> None:
