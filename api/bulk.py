@@ -68,7 +68,7 @@ def select(
     if sqlite:
         for name in _json_names(table, names):
             for row in rows:
-                if row[name] is not None:
+                if isinstance(row[name], str):  # SQLite may keep a bare number as one
                     row[name] = json_value(row[name])
     return rows
 

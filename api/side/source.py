@@ -140,6 +140,8 @@ def _named(place: ast.AST, part: str) -> Iterator[tuple[ast.AST, tuple[int, int]
                 yield node, _lines(node)
             case ast.If(test=ast.Call(func=function)) if part == f"if {_name(function)}()":
                 yield node, _lines(node)
+            case ast.If(test=ast.BoolOp(values=[ast.Name(id=name), *_])) if part == f"if {name}":
+                yield node, _lines(node)
             case ast.If(test=ast.Attribute(attr=name)) if part == f"if {name}":
                 yield node, _lines(node)
 

@@ -101,7 +101,7 @@ ROWS: Final = (
                 "lab/amqp_job.py:addressed",
                 "lab/amqp.py:delay_seconds",
                 "lab/amqp.py:declare_delay_queue",
-                f"{JOBS}.take.if delay_seconds()",
+                f"{JOBS}.take.if suspect",
                 "consumer/hold.py:Hold.take",
                 "consumer/hold.py:Hold.release",
             ),
