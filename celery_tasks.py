@@ -17,6 +17,7 @@ from celery_app import celery_app, settings
 from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
 from celery_reporting import report_of
 from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
+from lab.backoff import RetryPolicy
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.files import TaskFiles
@@ -24,7 +25,7 @@ from lab.job import MAX_ATTEMPT, MAX_ERROR, MAX_RETRIES, Assignment, Job, JobFai
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
-from lab.options import NONE, Options, RetryPolicy
+from lab.options import NONE, Options
 from lab.reporter import ReportFailed
 from lab.signatures import bind
 from lab.status import TaskStatus, Verdict
