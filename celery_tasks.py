@@ -3,11 +3,12 @@
 import random
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 from billiard.common import terminate_handler_fired
 from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded, TaskPredicate
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import celery_consuming  # noqa: F401 - has the workers consume again
 import celery_control  # noqa: F401 - has the workers answer the control page
@@ -16,10 +17,11 @@ from celery_app import celery_app, settings
 from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
 from celery_reporting import report_of
 from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
+from lab.backoff import RetryPolicy
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.files import TaskFiles
-from lab.job import MAX_ERROR, Assignment, Job, JobFailed, Outcome, error_text, run
+from lab.job import MAX_ATTEMPT, MAX_ERROR, MAX_RETRIES, Assignment, Job, JobFailed, Outcome, error_text, run
 from lab.kinds import KINDS
 from lab.logs import JobLog
 from lab.mail import Mailer
@@ -38,6 +40,19 @@ PLACES = settings.places
 
 class NeverRun(Exception):
     """A task of a workflow was not run, since the workflow has ended."""
+
+
+class Carried(BaseModel):
+    """What the lab carries in the headers of a message; any client may write others there."""
+
+    model_config = ConfigDict(strict=True)
+
+    lab_token: Annotated[str, Field(max_length=128)] = ""
+    lab_attempt: Annotated[int, Field(ge=1, le=MAX_ATTEMPT)] = 1
+    lab_max_retries: Annotated[int, Field(ge=0, le=MAX_RETRIES)] = 3
+    lab_retry: RetryPolicy | None = None
+    lab_beside: bool = False
+    retries: Annotated[int, Field(ge=0, le=MAX_ATTEMPT)] = 0
 
 
 @celery_app.task(bind=True, name="process_task", max_retries=None)
@@ -144,9 +159,13 @@ def beat_due(entry: str) -> Any:
 def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     request = task.request
     headers = request.headers or {}
+    try:
+        carried = Carried.model_validate({**headers, "retries": request.retries})
+    except ValidationError as error:  # a forged message: what it says cannot be told of its task
+        raise Reject(str(error), requeue=False) from error
     redelivered = bool((request.delivery_info or {}).get("redelivered"))
     deliveries = delivery_count(headers, redelivered)
-    attempt = headers.get("lab_attempt", 1) + deliveries
+    attempt = carried.lab_attempt + deliveries
     # A message that waited in Celery's delay queues still has their bits before its routing key.
     if redelivered and str(request.delivery_info.get("routing_key")).endswith(_PRIORITY_QUEUE):
         _pass_on(task, attempt)
@@ -155,11 +174,11 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         num=num,
         kind=task.name,
         params=params,
-        token=headers.get("lab_token", ""),
-        retries=request.retries,
-        max_retries=headers.get("lab_max_retries", 3),
-        options=Options.model_validate({"retry": headers["lab_retry"]}) if headers.get("lab_retry") else NONE,
-        beside=bool(headers.get("lab_beside")),
+        token=carried.lab_token,
+        retries=carried.retries,
+        max_retries=carried.lab_max_retries,
+        options=Options(retry=carried.lab_retry) if carried.lab_retry else NONE,
+        beside=carried.lab_beside,
     )
     report = report_of(job, request.hostname, attempt, redelivered=redelivered or deliveries > 0)
     if not request.ignore_result:

@@ -17,7 +17,7 @@ from api.images.files import ImageFiles
 from api.images.store import UploadRows
 from api.queries import Row
 from lab.clock import now_us
-from lab.images import BadImage, inspect
+from lab.images import BadImage, ImageInfo, complete, inspect
 from lab.settings import Settings
 
 LONGEST_NAME: Final = 120
@@ -42,10 +42,11 @@ class Refused:
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of an upload."""
+    """What became of an upload; `completed` are the ids of images whose files lacked their trailer."""
 
     images: list[Row]
     refused: list[Refused]
+    completed: list[str]
 
 
 class Intake:
@@ -61,6 +62,7 @@ class Intake:
         limit = self._settings.upload_megabytes
         images: list[Row] = []
         refused: list[Refused] = []
+        completed: list[str] = []
         for index, upload in enumerate(uploads):
             name = shown_name(upload.filename or "")
             path = _path_of(upload.stream)
@@ -68,16 +70,29 @@ class Intake:
                 refused.append(Refused(index, name, "too_large", f"it has more than {limit:g} MB", limit))
                 continue
             try:
-                images.append(self._take(path, name))
+                info, whole = self._look(path)
             except BadImage as error:
                 bound = self._settings.image_megapixels if error.code == "too_many_pixels" else None
                 refused.append(Refused(index, name, error.code, str(error), bound))
+                continue
+            images.append(self._keep(path, name, info))
+            if not whole:
+                completed.append(images[-1]["id"])
         self._rows.add(images)
-        return Taken(images, refused)
+        return Taken(images, refused, completed)
 
-    def _take(self, path: Path, name: str) -> Row:
+    def _look(self, path: Path) -> tuple[ImageInfo, bool]:
+        """What the file is, and whether it had its trailer. Raises BadImage."""
+        most = int(self._settings.image_megapixels * 1_000_000)
         with _looking:
-            info = inspect(path, int(self._settings.image_megapixels * 1_000_000))
+            try:
+                return inspect(path, most), True
+            except BadImage as error:
+                if error.code != "truncated":
+                    raise
+                return complete(path, most), False
+
+    def _keep(self, path: Path, name: str, info: ImageInfo) -> Row:
         upload_id = str(uuid.uuid4())
         self._files.keep(path, upload_id)
         return {

@@ -93,6 +93,8 @@ def send() -> AnyResponse:
     except KeyReused:  # pressed twice, and the other one was faster
         return redirect(url_for(".group", group_id=services().groups.rows.sent_under(once or "")), 303)
     _flash_refused(refused)
+    for row in [row for row in taken.images if row["id"] in taken.completed][:MOST_NAMED]:
+        flash(wording.completed(_short(row["name"])), "images refused")
     return redirect(url_for(".group", group_id=group_id), 303)
 
 
@@ -197,7 +199,10 @@ def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
 def _flash_refused(refused: Sequence[tuple[str, str]]) -> None:
     """Keeps the first few: messages travel in a cookie."""
     for name, why in refused[:MOST_NAMED]:
-        short = name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
-        flash(wording.not_taken(short, why), "images refused")
+        flash(wording.not_taken(_short(name), why), "images refused")
     if len(refused) > MOST_NAMED:
         flash(gettext("Not taken besides: %(n)s.", n=len(refused) - MOST_NAMED), "images refused")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"

@@ -44,9 +44,11 @@ class ImageOut(BaseModel):
 
 
 class ImagesOut(BaseModel):
-    """The images just uploaded, in their order."""
+    """The images just uploaded, in their order; `completed` are the ids of those whose files lacked their
+    trailer, which was added."""
 
     images: list[ImageOut]
+    completed: list[str]
 
 
 class FilePath(BaseModel):
@@ -95,10 +97,10 @@ def upload() -> Response:
     taken = services().intake.take(request.files.getlist("files"))
     kept = [image_json(row) for row in taken.images]
     if not taken.refused:
-        return json_answer({"images": kept}, 201)
+        return json_answer({"images": kept, "completed": taken.completed}, 201)
     faults = [fault(refused) for refused in taken.refused]
     detail = "; ".join(f"{one['name']}: {one['message']}" for one in faults)
-    return problem(422, "Not all files are images", detail, faults, images=kept)
+    return problem(422, "Not all files are images", detail, faults, images=kept, completed=taken.completed)
 
 
 def expect_files() -> Response | None:

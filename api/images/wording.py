@@ -77,6 +77,13 @@ def not_taken(name: str, why: str) -> str:
     return gettext("Not taken: %(name)s. %(why)s", name=name, why=why)
 
 
+def completed(name: str) -> str:
+    """That the file `name` was taken though it lacked its trailer."""
+    return gettext(
+        "%(name)s lacked its end mark, which was added. All that the file holds was taken.", name=name
+    )
+
+
 def too_many(settings: Settings, shown: str) -> str:
     """That so many files, `shown` as it is written, are too many for one group."""
     return gettext(
@@ -105,6 +112,7 @@ def for_scripts(settings: Settings) -> dict[str, Any]:
         "files": plural_forms(lambda n: ngettext("%(n)s file", "%(n)s files", n, n="{n}")),
         "MB": gettext("%(n)s MB", n="{n}"),
         "kB": gettext("%(n)s kB", n="{n}"),
+        "completed": completed("{name}"),
         "notTaken": not_taken("{name}", "{why}"),
         "remove": gettext("Remove %(name)s", name="{name}"),
         "added": plural_forms(

@@ -1,16 +1,20 @@
 """The page of the schedule, and the page of one report."""
 
+import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from api.keys import form_key
 from api.schedule import wording
 from api.schedule.present import report_json, schedule_json
 from api.schedule.reports.text import names
 from api.schedule.service import now
 from api.services import services
+from api.store import KeyReused
 from lab.schedule import ENTRIES
 
 schedule = Blueprint("schedule", __name__)
@@ -26,6 +30,7 @@ def index() -> str:
     whole = schedule_json(moment)
     return render_template(
         "schedule.html",
+        key=secrets.token_urlsafe(16),
         schedule=whole,
         heard=_when(whole["heard_at"], moment),
         entries=[_entry(entry, moment) for entry in whole["entries"]],
@@ -37,8 +42,10 @@ def index() -> str:
 def run(entry: str) -> AnyResponse:
     """Runs an entry now, and goes back to the schedule."""
     found = ENTRIES.get(entry) or abort(404)
-    row = services().schedule.run_now(found, now())
-    flash(wording.started(found.name, row["num"]), f"schedule-{found.name}")
+    key = form_key(f"schedule-{entry}", request.form.get("key", ""))
+    with suppress(KeyReused):  # pressed several times, which is one run
+        row = services().schedule.run_now(found, now(), key)
+        flash(wording.started(found.name, row["num"]), f"schedule-{found.name}")
     return redirect(url_for(".index", _anchor=found.name), 303)
 
 

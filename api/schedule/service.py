@@ -7,7 +7,7 @@ from api.queries import Row
 from api.relay import Relay
 from api.schedule.reports.store import ReportRows
 from api.schedule.store import Cleanup, RunRows
-from api.store import KeyReused, NewTask, Store
+from api.store import Added, KeyReused, NewTask, Store
 from lab.clock import to_iso, to_us
 from lab.schedule import Entry, day_before
 from lab.settings import Settings
@@ -34,14 +34,21 @@ class Schedule:
         try:
             # The key makes task and due time one, should this process end before the run is noted.
             key = f"schedule:{entry.name}:{to_us(due)}"
-            row = self._submit(entry, _params(entry, since, until), key)
+            row = self._submit(entry, _params(entry, since, until), key).rows[0]
         except KeyReused:
             return None
         return row if self.runs.add(entry.name, to_us(due), row["id"]) else None
 
-    def run_now(self, entry: Entry, now: datetime) -> Row:
-        """Makes a task of `entry`, whether it is due or not; a report is on the 24 hours until `now`."""
-        row = self._submit(entry, _params(entry, now - BY_HAND, now), None)
+    def run_now(self, entry: Entry, now: datetime, key: str | None = None) -> Row:
+        """Makes a task of `entry`, whether it is due or not; a report is on the 24 hours until `now`.
+
+        Raises:
+            KeyReused: `key` has made a task before.
+        """
+        added = self._submit(entry, _params(entry, now - BY_HAND, now), key)
+        if not added.anew:
+            raise KeyReused(key)
+        row = added.rows[0]
         self.runs.add(entry.name, None, row["id"])
         return row
 
@@ -49,7 +56,7 @@ class Schedule:
         """Removes some of what ended more than LAB_KEEP_DAYS before `now`, as `Cleanup.step`."""
         return self._cleanup.step(to_us(now - timedelta(days=self._settings.keep_days)))
 
-    def _submit(self, entry: Entry, params: dict[str, Any], key: str | None) -> Row:
+    def _submit(self, entry: Entry, params: dict[str, Any], key: str | None) -> Added:
         new = NewTask(
             "celery",
             entry.kind,
@@ -59,7 +66,7 @@ class Schedule:
         )
         added = self._store.add(new, relay=self._relay.name, key=key)
         self._relay.wake("celery")
-        return added.rows[0]
+        return added
 
 
 def now() -> datetime:

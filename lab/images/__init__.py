@@ -3,6 +3,7 @@
 from lab.images.faults import BadImage
 from lab.images.inspection import FORMATS, MEDIA_TYPES, SUFFIXES, ImageInfo, inspect
 from lab.images.operation import Operation
+from lab.images.trailer import complete
 from lab.images.transformation import transform
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "BadImage",
     "ImageInfo",
     "Operation",
+    "complete",
     "inspect",
     "transform",
 ]

@@ -110,7 +110,7 @@ def survey(file: IO[bytes], max_pixels: int) -> tuple[str, Layout]:
     head = file.read(SIGNATURE_BYTES)
     if not head:
         raise BadImage("empty", "The file is empty.")
-    image_format = _taken_format(head)
+    image_format = taken_format(head)
     if image_format is None:
         other = _other_format(head)
         if other is None:
@@ -172,7 +172,7 @@ def orientation(image: ImageFile) -> int:
     return value if value in UPRIGHT else 1
 
 
-def _taken_format(head: bytes) -> str | None:
+def taken_format(head: bytes) -> str | None:
     """Which of FORMATS a file with these first SIGNATURE_BYTES bytes claims to be."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"

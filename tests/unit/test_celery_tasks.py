@@ -99,6 +99,30 @@ def test_a_messages_headers_say_which_attempt_it_is_and_how_to_report(
     assert run(tmp_path, request_)[2] == [job]
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"headers": {"lab_attempt": "first"}},
+        {"headers": {"lab_attempt": 10**400}},
+        {"headers": {"lab_attempt": [1]}},
+        {"headers": {"lab_max_retries": "many"}},
+        {"headers": {"lab_max_retries": 10**9}},
+        {"headers": {"lab_retry": "soon"}},
+        {"headers": {"lab_retry": {"first_seconds": "x"}}},
+        {"headers": {"lab_token": {"a": 1}}},
+        {"retries": -1},
+    ],
+    ids=lambda forged: str(forged)[:40],
+)
+def test_a_message_with_forged_headers_is_rejected_and_runs_nothing(
+    tmp_path: Path, forged: dict[str, Any]
+) -> None:
+    ended, told, jobs = run(tmp_path, forged)
+    assert ended[0] == "Reject"
+    assert ended[1].endswith(", False)")  # not requeued: it becomes a dead letter
+    assert (told, jobs) == ([], [])
+
+
 def test_a_job_that_fails_raises_its_error_after_it_was_told(tmp_path: Path) -> None:
     ended, told, _ = run(tmp_path, kwargs={"x": 1, "y": "2"})
     assert ended[0] == "TypeError"
@@ -163,7 +187,7 @@ FAILED = {"status": "FAILED", "result": "ValueError: no"}
         ({"chain": [1]}, {"cancel": True}, ["NeverRun", "task t was cancelled"]),
         ({"chain": [1]}, {"skip": True}, ["Ignore", ""]),
     ],
-    ids=str,
+    ids=lambda forged: str(forged)[:40],
 )
 def test_a_job_that_is_not_run_ends_as_what_follows_it_needs(
     tmp_path: Path, request_: dict[str, Any], answer: dict[str, Any], ended: list[Any]

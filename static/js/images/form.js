@@ -3,7 +3,7 @@ import { config, fill, plural, strings } from "../config.js";
 import { number } from "../format.js";
 import { tell } from "../send.js";
 import * as files from "./files.js";
-import { keepRefused } from "./refused.js";
+import { keepNotes } from "./refused.js";
 import { inTurns, upload } from "./upload.js";
 
 const AT_ONCE = 3;
@@ -58,13 +58,14 @@ async function uploadAll() {
   await inTurns(waiting, AT_ONCE, async (item) => {
     item.going = true;
     files.showItem(item);
-    const { image, refused, why } = await upload(item.file, (share) => {
+    const { image, completed, refused, why } = await upload(item.file, (share) => {
       item.share = share;
       files.showItem(item);
       showWhole();
     });
     item.going = false;
     item.image = image ?? null;
+    item.completed = Boolean(completed);
     item.share = image ? 1 : 0;
     if (refused) files.refuse(item, config.images.reasons[refused.code] ?? refused.message);
     else files.showItem(item, image ? "" : (why ?? config.images.broken));
@@ -85,13 +86,17 @@ async function sendGroup(items) {
   const answer = await fetch(config.groupsUrl, { method: "POST", headers, body });
   const data = await answer.json();
   if (answer.ok) {
-    const refused = files.chosen().filter((item) => item.refused);
-    keepRefused(data.group.id, refused.map(({ file, refused: why }) => ({ name: file.name, why })));
+    keepNotes(data.group.id, files.chosen().map(note).filter(Boolean));
     busy = false;
     location.assign(config.groupUrl.replace("ID", encodeURIComponent(data.group.id)));
     return;
   }
   fail(data, items);
+}
+
+function note({ file: { name }, refused: why, completed }) {
+  if (why) return fill(config.images.notTaken, { name, why });
+  return completed ? fill(config.images.completed, { name }) : "";
 }
 
 function fail(problem, items) {

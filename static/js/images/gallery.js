@@ -4,7 +4,7 @@ import { config, fill, strings } from "../config.js";
 import { number } from "../format.js";
 import { ended, fillStatus, isNews } from "../row.js";
 import { counted, fillBar, share } from "./bar.js";
-import { takeRefused } from "./refused.js";
+import { takeNotes } from "./refused.js";
 
 const byId = (id) => document.getElementById(id);
 const page = byId("group");
@@ -13,7 +13,7 @@ const tiles = new Map();
 export function start() {
   for (const tile of byId("gallery").children) tiles.set(tile.dataset.taskId, tile);
   for (const picture of page.querySelectorAll(".tile-result img")) watch(picture);
-  takeRefused(config.groupId, byId("refused"));
+  takeNotes(config.groupId, byId("refused"));
   cancelByScript(byId("form-cancel"), byId("group-told"));
 }
 

@@ -1,27 +1,22 @@
-// Files that were not taken, carried from the page that uploaded them to the page of their group.
-import { config, fill } from "../config.js";
-
+// What was said of files, carried from the page that uploaded them to the page of their group.
 const place = (groupId) => `refused:${groupId}`;
 
-export function keepRefused(groupId, refused) {
+export function keepNotes(groupId, notes) {
   try {
-    if (refused.length) sessionStorage.setItem(place(groupId), JSON.stringify(refused));
+    if (notes.length) sessionStorage.setItem(place(groupId), JSON.stringify(notes));
   } catch {
     // Without storage the group's page shows those that were taken, and no more.
   }
 }
 
-export function takeRefused(groupId, list) {
-  let refused = [];
+export function takeNotes(groupId, list) {
+  let notes = [];
   try {
-    refused = JSON.parse(sessionStorage.getItem(place(groupId))) ?? [];
+    notes = JSON.parse(sessionStorage.getItem(place(groupId))) ?? [];
     sessionStorage.removeItem(place(groupId));
   } catch {
     return;
   }
-  for (const { name, why } of refused) {
-    const text = fill(config.images.notTaken, { name, why });
-    list.append(Object.assign(document.createElement("li"), { textContent: text }));
-  }
-  if (refused.length) list.hidden = false;
+  for (const textContent of notes) list.append(Object.assign(document.createElement("li"), { textContent }));
+  if (notes.length) list.hidden = false;
 }

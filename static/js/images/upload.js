@@ -1,7 +1,7 @@
 // One file's way to the API. XMLHttpRequest, since fetch does not tell how much of a body has gone.
 import { config } from "../config.js";
 
-// Resolves to {image}, to {refused: {code, message}}, or to {broken: true, why}, which may be tried again.
+// Resolves to {image, completed}, to {refused: {code, message}}, or to {broken: true, why}, which may be tried again.
 export function upload(file, onProgress) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
@@ -26,7 +26,7 @@ export async function inTurns(items, width, work) {
 
 function outcome({ status, responseText }) {
   const answer = parsed(responseText);
-  if (status === 201 && answer?.images?.[0]) return { image: answer.images[0] };
+  if (status === 201 && answer?.images?.[0]) return { image: answer.images[0], completed: answer.completed.length > 0 };
   const fault = answer?.errors?.[0];
   if (status === 422 && fault) return { refused: { code: fault.code, message: fault.message } };
   return { broken: true, why: [429, 503, 507].includes(status) ? answer?.detail : null };

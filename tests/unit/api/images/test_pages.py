@@ -58,6 +58,14 @@ def tiles_of(page: str) -> list[dict[str, str]]:
     return [dict(re.findall(r'data-([a-z-]+)="([^"]*)"', tag)) for tag in tags]
 
 
+def test_a_file_that_lacks_its_trailer_is_taken_and_the_groups_page_says_so(client: FlaskClient) -> None:
+    answer = send(client, ("a.png", PNG), ("cut.png", PNG[:-12]))
+    assert answer.status_code == 303
+    page = text_of(client.get(answer.location).text)
+    assert "cut.png lacked its end mark, which was added." in page
+    assert "Not taken" not in page
+
+
 def test_without_groups_the_page_says_what_to_do(client: FlaskClient) -> None:
     page = client.get("/images").text
     assert "No groups yet." in text_of(page)

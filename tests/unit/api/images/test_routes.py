@@ -48,6 +48,16 @@ def test_an_upload_is_kept_and_told(client: FlaskClient, parts: Services) -> Non
     assert _uploads(parts)[0].name == image["id"]
 
 
+def test_a_file_that_lacks_only_its_trailer_is_made_whole_and_that_is_told(
+    client: FlaskClient, parts: Services
+) -> None:
+    whole = encode(corners(), "PNG")
+    answer = _send(client, (whole, "a.png"), (whole[:-12], "b.png"))
+    assert answer.status_code == 201
+    assert answer.json["completed"] == [answer.json["images"][1]["id"]]
+    assert [path.read_bytes() for path in _uploads(parts)] == [whole, whole]
+
+
 def test_bad_files_are_named_and_the_good_ones_of_the_same_upload_kept(
     client: FlaskClient, parts: Services
 ) -> None:

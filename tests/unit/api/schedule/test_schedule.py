@@ -1,5 +1,6 @@
 """Due times become tasks once; what the JSON API tells of them; who may ask for what."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -105,6 +106,23 @@ def test_running_now_is_no_word_of_beat(client: FlaskClient) -> None:
     assert answer.json["task"]["kind"] == "cleanup_old_data"
     assert entry(client, "weekly-cleanup")["runs"][0]["due_at"] is None
     assert client.get("/api/schedule").json["beat"] is False
+
+
+@pytest.mark.parametrize("name", ["check-health-every-minute", "daily-report"])
+def test_run_now_pressed_ten_times_on_one_page_is_one_run(
+    client: FlaskClient, parts: Services, name: str
+) -> None:
+    def keys() -> set[str]:
+        return set(re.findall(r'name="key" value="([^"]+)"', client.get("/schedule").text))
+
+    (key,), (other,) = keys(), keys()
+    clients = [client.application.test_client() for _ in range(10)]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda one: one.post(f"/schedule/{name}/run", data={"key": key}), clients))
+    assert {answer.status_code for answer in answers} == {303}
+    assert len(entry(client, name)["runs"]) == parts.store.counts()["PENDING"] == 1
+    assert client.post(f"/schedule/{name}/run", data={"key": other}).status_code == 303
+    assert len(entry(client, name)["runs"]) == 2
 
 
 def test_only_twenty_runs_are_told_newest_first(client: FlaskClient, parts: Services) -> None:
