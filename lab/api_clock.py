@@ -42,10 +42,10 @@ class ApiClock:
         if stamp is None or not (stamp.isascii() and stamp.isdecimal()) or took > LONGEST_ROUND_TRIP_US:
             return
         ahead, best = int(stamp) - (sent_us + now) // 2, self._best
-        if best is not None and took > best[1] and now - best[0] < KEPT_US:
-            # Each is right to half its round trip: where they contradict each other, a clock was set meanwhile.
-            if abs(ahead - best[2]) <= (took + best[1]) // 2:
-                return
+        # Each is right to half its round trip: where they contradict each other, a clock was set meanwhile.
+        agree = best is not None and abs(ahead - best[2]) <= (took + best[1]) // 2
+        if best is not None and agree and took > best[1] and now - best[0] < KEPT_US:
+            return
         self._best = (now, took, ahead)
         off = self.offset or 0.0
         if not self._said and abs(off) > OFF_SECONDS:

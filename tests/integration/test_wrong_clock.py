@@ -27,8 +27,7 @@ def test_a_wrong_clock_is_told_and_expires_no_job_early(tmp_path: Path, node: Ra
         (picture,) = control.pictures()
         control.close()
         assert picture.clock_offset == pytest.approx(off, abs=1)
-        ids = lab.submit("rabbitmq", 0.0, expires=120)
-        lab.wait_done(ids)
+        lab.wait_for([lab.submit("rabbitmq", 0.0, expires=120)[0]["id"]])
         page = _page_with(lab, "ahead" if off > 0 else "behind")
         assert "clock 3600.0" in page.replace(",", "")
 
