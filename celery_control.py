@@ -23,6 +23,7 @@ from celery.worker.control import (
 )
 
 from celery_app import celery_app, settings
+from celery_reporting import known_clock_offset
 from lab import usage
 from lab.traffic import with_broker
 
@@ -64,6 +65,7 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
         "rate_limits": {
             name: str(task.rate_limit) for name, task in state.app.tasks.items() if rate(task.rate_limit)
         },
+        "clock_offset": known_clock_offset(),
     }
 
 

@@ -19,7 +19,7 @@ from lab.delivery import Delivery
 from lab.job import Assignment
 from lab.lines import Ticket
 from lab.plain_reports import PlainReports
-from lab.remote_reporter import RemoteReporter, start_forwarder
+from lab.remote_reporter import RemoteReporter, clock_offset, start_forwarder
 from lab.reporter import Reporter
 from lab.spool import Spool
 from lab.status import TaskStatus
@@ -35,6 +35,11 @@ def _report_for_all_processes(**_: Any) -> None:
     settings.private()
     if settings.tracked:
         _forwarder.append(start_forwarder())
+
+
+def known_clock_offset() -> float | None:
+    """Seconds by which this machine's clock is ahead of the API's; None if unknown."""
+    return clock_offset(_forwarder[0]) if _forwarder else None
 
 
 @cache

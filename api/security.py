@@ -18,8 +18,9 @@ from api import login, problems
 from api.limiter import Limiter
 from api.problems import Refusal
 from api.wording import gettext
+from lab.clock import now_us
 from lab.settings import Settings
-from lab.status import API_MARK
+from lab.status import API_MARK, API_TIME
 from lab.token import sign
 
 _HOST: Final = re.compile(r"([a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
@@ -141,6 +142,7 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
+        response.headers[API_TIME] = str(now_us())
         return response
 
 

@@ -49,10 +49,16 @@ def main(arguments: list[str] | None = None) -> int:
         partial(context_of, settings),
         JobLog("RabbitMQ Consumer consumer", settings.log_language),
         reporter.is_cancelled,
+        reporter.clock.now_us,
     )
     Thread(target=watch, args=(jobs, reporter.is_cancelled), daemon=True).start()
     control = Control(
-        name, jobs, reporter.cancel, lambda: with_broker(settings.rmq_url), lambda: worker.prefetch
+        name,
+        jobs,
+        reporter.cancel,
+        lambda: with_broker(settings.rmq_url),
+        lambda: worker.prefetch,
+        lambda: reporter.clock.offset,
     )
     alive = options.alive_file.touch if options.alive_file else lambda: None
     worker = Worker(settings.rmq_url, jobs, control.listen, options.grace, alive, options.prefetch, name)

@@ -51,6 +51,7 @@ class Control:
         cancel: notes that a task is to be cancelled.
         traffic: tells what its connection to the broker has carried.
         prefetch: tells how many messages the broker sends it ahead of their acknowledgement.
+        clock_offset: tells by how many seconds this machine's clock is ahead of the API's.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Control:
     cancel: Callable[[str], None]
     traffic: Callable[[], Traffic] = Traffic
     prefetch: Callable[[], int | None] = lambda: None
+    clock_offset: Callable[[], float | None] = lambda: None
     started_at: str = field(default_factory=lambda: to_iso(now_us()))
 
     def listen(self, channel: BlockingChannel) -> None:
@@ -140,4 +142,5 @@ class Control:
             "done": jobs.ended,
             "kinds": sorted(KINDS),
             "rate_limits": jobs.hold.rates(),
+            "clock_offset": self.clock_offset(),
         }

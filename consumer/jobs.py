@@ -16,7 +16,6 @@ from consumer.hold import Hold
 from lab import amqp
 from lab.amqp_job import read
 from lab.apart import perform_apart
-from lab.clock import now_us
 from lab.context import Context, Report
 from lab.job import Job, KilledItsProcess, perform, run
 from lab.logs import RECEIVED, JobLog
@@ -74,6 +73,7 @@ class Jobs:
         context_for: gives what the job function is called with.
         log: where each job's start and end go.
         is_cancelled: tells whether a task is known to be cancelled.
+        now_us: the present moment, by which a job's time comes or is over.
 
     Attributes:
         hold: keeps jobs whose time has not come and those that a rate limit holds; they take no thread.
@@ -88,11 +88,11 @@ class Jobs:
         context_for: Callable[[Job, int, Report], Context],
         log: JobLog,
         is_cancelled: Callable[[str], bool],
+        now_us: Callable[[], int],
     ) -> None:
         self.concurrency = self.ended = self._leaving = 0
         self.running: dict[str, Work] = {}
-        self._report_for = report_for
-        self._context_for = context_for
+        self._report_for, self._context_for, self._now_us = report_for, context_for, now_us
         self._log = log
         self._line: queue.PriorityQueue[tuple[int, int, Work | None]] = queue.PriorityQueue()
         self._order = count()
@@ -120,7 +120,7 @@ class Jobs:
             settle(Action.REJECT, ())
             return
         attempt = job.attempt + (returns := amqp.delivery_count(properties.headers, redelivered))
-        seconds = job.options.seconds_left(now_us())
+        seconds = job.options.seconds_left(self._now_us())
         suspect = job.becomes_suspect(returns)
         if suspect or amqp.delay_seconds(seconds):  # through the next shorter delay queue
             settle(Action.ACK, [job.suspected(attempt) if suspect else job])
@@ -164,7 +164,7 @@ class Jobs:
         with self._lock:
             if not work.wanted() or self._adopted(work):
                 return False
-            work.began, work.began_us = time.monotonic(), now_us()
+            work.began, work.began_us = time.monotonic(), self._now_us()
             self.running[work.job.task_id] = work
             return True
 
@@ -181,7 +181,7 @@ class Jobs:
         """Runs the job and reports its end; returns how to settle its messages, and the jobs that follow."""
         job = work.job
         try:
-            if job.options.expired(now_us()):
+            if job.options.expired(self._now_us()):
                 work.report(TaskStatus.CANCELLED, error="expired")
                 return Action.ACK, []
             context = self._context_for(job, work.attempt, work.report)
@@ -191,7 +191,7 @@ class Jobs:
             logger.error("task %d goes back to the queue: %s", job.num, error, exc_info=trace)
             return Action.REQUEUE, []
         if outcome.status is TaskStatus.RETRYING:
-            not_before = now_us() + round(outcome.again_seconds * 1e6)
+            not_before = self._now_us() + round(outcome.again_seconds * 1e6)
             return Action.ACK, [job.again(work.attempt + 1, not_before)]
         action = Action.REJECT if isinstance(outcome.error, KilledItsProcess) else Action.ACK
         return action, outcome.following(job)

@@ -13,14 +13,16 @@ from typing import Any, Final
 import urllib3
 from pydantic import BaseModel
 
+from lab.api_clock import ApiClock
 from lab.lines import Line, without_result
-from lab.status import API_MARK, Verdict
+from lab.status import API_MARK, API_TIME, Verdict
 
 TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=5.0)
 ANSWER_SECONDS: Final = 8.0
 # No gateway refuses a body of this size for its size: that it says so is no reason to give a result up.
 SMALL_BYTES: Final = 64 * 1024
 MOST_CUTS: Final = 5
+TIME_SECONDS: Final = 60.0
 
 _NEVER: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
@@ -49,9 +51,13 @@ class CallbackClient:
     Args:
         url: where to POST.
         answer_seconds: how long one answer may take from the first byte sent to the last byte read.
+
+    Attributes:
+        clock: the API's, as its answers tell it.
     """
 
     def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self.clock = ApiClock()
         at = urllib3.util.parse_url(url)
         self._path = at.request_uri
         self._headers = {"Content-Type": "application/json", **urllib3.util.make_headers(basic_auth=at.auth)}
@@ -60,6 +66,7 @@ class CallbackClient:
         self._connection: Any = None
         self._answer_seconds = answer_seconds
         self._late_at = float("inf")
+        self._ask_time_at = 0.0
         self._watch: threading.Thread | None = None
         self._cuts = 0
 
@@ -83,6 +90,15 @@ class CallbackClient:
             if verdict.error:
                 logger.warning("the API refuses the status of task %s: %s", verdict.task_id, verdict.error)
         return verdicts
+
+    def ask_time(self) -> None:
+        """Asks the API for nothing but its time, where that is not known or old, at most once a minute; no answer is
+        no fault."""
+        if not self.clock.due or time.monotonic() < self._ask_time_at:
+            return
+        self._ask_time_at = time.monotonic() + TIME_SECONDS
+        with suppress(Unreachable):
+            self._answer(b"", "OPTIONS")
 
     def _shortened(self, update: Line, reason: str) -> Verdict:
         """The verdict on `update` without its result."""
@@ -123,13 +139,18 @@ class CallbackClient:
             raise _Refused("the way to the API refuses so large a body (HTTP 413)")
         raise Unreachable(f"HTTP {answer.status}")
 
-    def _answer(self, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _answer(self, body: bytes, method: str = "POST") -> urllib3.BaseHTTPResponse:
         if self._watch is None:
             self._watch = threading.Thread(target=self._end_late, name="answers", daemon=True)
             self._watch.start()
         self._late_at = late_at = time.monotonic() + self._answer_seconds
+        sent_us = self.clock.steady_us()
         try:
-            return self._pool.urlopen("POST", self._path, body, self._headers, retries=False, redirect=False)
+            answer = self._pool.urlopen(
+                method, self._path, body, self._headers, retries=False, redirect=False
+            )
+            self.clock.note(sent_us, answer.headers.get(API_TIME))
+            return answer
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             cut = isinstance(error, urllib3.exceptions.ProtocolError) and time.monotonic() < late_at
             raise (_Cut if cut else Unreachable)(type(error).__name__) from error

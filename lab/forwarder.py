@@ -9,6 +9,7 @@ A frame is a head, the task's id and the update's JSON. Its answer is a head and
 where a status was taken and there is nothing to do but to go on.
 """
 
+import json
 import logging
 import os
 import selectors
@@ -52,6 +53,7 @@ class Wish(Enum):
     SETTLE = b"s"
     PROGRESS = b"p"
     STAMP = b"t"  # has no answer
+    CLOCK = b"c"  # has no line; its answer is the offset of the machine's clock in JSON
 
 
 class Answer(Enum):
@@ -145,6 +147,12 @@ class _Peer:
                 self._connection.sendall(b"".join(said))
 
         match wish:
+            case Wish.CLOCK:
+                body = json.dumps(self._reporter.clock.offset).encode()
+                with suppress(OSError), self._writing:
+                    self._connection.sendall(
+                        ANSWER_HEAD.pack(Answer.VERDICT.value, numbers[0], len(body)) + body
+                    )
             case Wish.STAMP:
                 for line in lines:
                     self._reporter.stamp(line)

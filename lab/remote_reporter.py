@@ -1,7 +1,9 @@
 """A pool process's way to the forwarder that reports for all of them."""
 
+import json
 import logging
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from lab.status import Verdict
 AGAIN_SECONDS: Final = 5.0
 RESTART_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 30.0
+CLOCK_SECONDS: Final = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,22 @@ def start_forwarder() -> str:
     process = _run_forwarder(listening)
     threading.Thread(target=_keep_running, args=(process, listening), name="forwarder", daemon=True).start()
     return path
+
+
+def clock_offset(address: str) -> float | None:
+    """What the forwarder at `address` knows of this machine's clock (`lab.api_clock.ApiClock.offset`); None also where
+    it does not answer within `CLOCK_SECONDS`."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(CLOCK_SECONDS)
+            connection.connect(address)
+            connection.sendall(frame(Wish.CLOCK, 0, Line("", b"")))
+            with connection.makefile("rb") as answer:
+                _word, _number, size = ANSWER_HEAD.unpack(answer.read(ANSWER_HEAD.size))
+                offset: float | None = json.loads(answer.read(size))
+                return offset
+    except (OSError, ValueError, struct.error):
+        return None
 
 
 def _run_forwarder(listening: socket.socket) -> subprocess.Popen[bytes]:

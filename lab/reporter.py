@@ -63,6 +63,7 @@ class Reporter:
         self._ask_seconds = ask_seconds
         self._final_seconds = final_seconds
         self._client = CallbackClient(url)
+        self.clock = self._client.clock
         self._news = threading.Condition()
         self._waiting: list[Waiting] = []
         self._progress: dict[str, Line] = {}
@@ -206,6 +207,7 @@ class Reporter:
             self._thread.start()
 
     def _run(self) -> None:
+        self._client.ask_time()
         pause, progress_at = 0.0, 0.0
         while True:
             with self._news:
@@ -228,6 +230,8 @@ class Reporter:
                 with self._news:
                     self._stamps.sent()
                 stamps = []
+                if not waiting:
+                    self._client.ask_time()
                 if self._spool is not None and time.monotonic() >= self._empty_at:
                     self._empty(self._spool)
                     self._empty_at = time.monotonic() + ADOPT_SECONDS

@@ -11,6 +11,8 @@ from lab.values import Moment, Text
 
 API_MARK: Final = "X-Transport-Lab"
 """The header of each answer of the API. What a gateway answers in its place has none."""
+API_TIME: Final = "X-Transport-Lab-Time"
+"""The header that tells when the API answered, in microseconds since the epoch."""
 
 
 class TaskStatus(StrEnum):

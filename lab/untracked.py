@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from lab.api_clock import ApiClock
 from lab.context import Report
 from lab.lines import Entitled
 from lab.recent import Recent
@@ -16,6 +17,7 @@ class Untracked:
 
     def __init__(self) -> None:
         self._cancelled = Recent()
+        self.clock = ApiClock()  # nobody sets it
 
     def start(self) -> None:
         """Nothing: there is nothing to send."""

@@ -6,13 +6,15 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lab.status import API_MARK
+from lab.clock import now_us
+from lab.status import API_MARK, API_TIME
 
 
 class Api:
     """A real HTTP server that answers as it is told and remembers what it got.
 
     Attributes:
+        behind: seconds by which its clock, which each answer tells, is behind this machine's; None to tell none.
         own: it answers as the API itself; otherwise as a gateway before it.
         bodies: what the next answers with 200 hold.
         most_bytes: larger requests are answered with 413.
@@ -34,6 +36,7 @@ class Api:
         self.most_bytes: int | None = None
         self.cut_bytes: int | None = None
         self.trickle = 0
+        self.behind: float | None = None
         api = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,12 +74,23 @@ class Api:
                 self.send_response(code)
                 if api.own:
                     self.send_header(API_MARK, "1")
+                self._send_time()
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 if api.trickle:
                     api.trickle -= 1
                     self._trickle(data)
                 self.wfile.write(data)
+
+            def do_OPTIONS(self) -> None:
+                self.send_response(200)
+                self._send_time()
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def _send_time(self) -> None:
+                if api.behind is not None:
+                    self.send_header(API_TIME, str(now_us() - round(api.behind * 1e6)))
 
             def _trickle(self, data: bytes) -> None:
                 try:

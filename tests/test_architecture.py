@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "celery_consuming": {"lab", "celery_app"},
     "celery_dead_letters": set(),
     "celery_headers": set(),
-    "celery_control": {"lab", "celery_app"},
+    "celery_control": {"lab", "celery_app", "celery_reporting"},
     "consumer": {"lab"},
     "transports": {"lab", "celery_app"},
     "experiments": {"lab", "transports", "harness"},

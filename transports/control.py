@@ -50,6 +50,7 @@ class WorkerPicture(BaseModel):
         reserved: messages that it holds and has not begun.
         scheduled: messages that it holds for later: for a rate limit, or a time that they carry.
         done: runs that have ended since it started, however they ended.
+        clock_offset: seconds by which its clock is ahead of the API's, negative where it is behind.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -78,6 +79,7 @@ class WorkerPicture(BaseModel):
     done: int | None = None
     kinds: tuple[str, ...] | None = None
     rate_limits: dict[str, str] | None = None
+    clock_offset: float | None = None
 
 
 class WorkerUsage(BaseModel):

@@ -8,6 +8,7 @@ from typing import Any
 from pika.spec import BasicProperties
 
 from consumer.jobs import Action, Jobs
+from lab.clock import now_us
 from lab.context import Context, Report
 from lab.job import Job
 from lab.logs import JobLog
@@ -41,10 +42,16 @@ class Stage:
     Args:
         verdict: what each report is answered with.
         fail_on: the status at which a report fails.
+        now_us: what the jobs take for the present moment.
     """
 
     def __init__(
-        self, concurrency: int = 1, *, verdict: Verdict | None = None, fail_on: TaskStatus | None = None
+        self,
+        concurrency: int = 1,
+        *,
+        verdict: Verdict | None = None,
+        fail_on: TaskStatus | None = None,
+        now_us: Callable[[], int] = now_us,
     ) -> None:
         self.reports: list[tuple[str, TaskStatus, int, bool]] = []
         self.cancelled: set[str] = set()
@@ -56,6 +63,7 @@ class Stage:
             self._context_for,
             JobLog("test", "en"),
             self.cancelled.__contains__,
+            now_us,
         )
 
     def _report_for(self, job: Job, attempt: int, redelivered: bool) -> Report:

@@ -143,6 +143,13 @@ def test_a_job_that_comes_too_late_is_cancelled_and_not_run() -> None:
     assert stage.statuses() == [TaskStatus.CANCELLED]
 
 
+def test_whether_a_job_comes_too_late_is_judged_by_the_clock_that_jobs_are_given() -> None:
+    stage = Stage(now_us=lambda: 5_000_000)
+    in_time = JOB.model_copy(update={"options": Options(expires_us=6_000_000)})
+    assert stage.settlement(Message(in_time)) == DONE
+    assert stage.statuses()[-1] is TaskStatus.DONE
+
+
 def test_a_job_whose_time_is_further_away_goes_through_the_next_delay_queue() -> None:
     stage = Stage()
     later = JOB.model_copy(update={"options": Options(not_before_us=now_us() + 5_000_000)})
