@@ -17,6 +17,7 @@ from kombu import Exchange, Queue
 from lab.amqp import (
     CELERY_QUEUE,
     HEARTBEAT_SECONDS,
+    OPEN_QUEUE,
     priority_arguments,
     priority_queue,
     queue_arguments,
@@ -87,11 +88,17 @@ def _safe(settings: Settings) -> Celery:
     app.conf.task_queues = [_queue(CELERY_QUEUE, queue_arguments(CELERY_QUEUE) if over_amqp else None)]
     if over_amqp:
         app.conf.task_queues.append(_queue(priority_queue(CELERY_QUEUE), priority_arguments(CELERY_QUEUE)))
+        # Strangers declare the exchange of its name, as a direct one.
+        app.conf.task_queues.append(Queue(OPEN_QUEUE, _exchange(CELERY_QUEUE), routing_key=OPEN_QUEUE))
     return app
 
 
 def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
-    return Queue(name, Exchange(name, type="topic"), routing_key=name, queue_arguments=arguments)
+    return Queue(name, _exchange(name), routing_key=name, queue_arguments=arguments)
+
+
+def _exchange(name: str) -> Exchange:
+    return Exchange(name, type="topic")
 
 
 def _beat_entry(name: str, rule: Rule) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _same_log_lines_as_the_consumer(logger: logging.Logger, **_: Any) -> None:
 
 
 settings = Settings.from_env()
-celery_app = create_celery(settings, settings.delivery)
+celery_app = app = create_celery(settings, settings.delivery)
 if settings.delivery is Delivery.SAFE:
     # A worker whose result backend is away waits for it; as it comes, Celery drops the task instead.
     celery_app.conf.result_backend_always_retry = True

@@ -13,7 +13,7 @@ import celery_dead_letters  # noqa: F401 - the setting worker_consumer names it
 from celery_app import celery_app, settings
 from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
 from celery_reporting import report_of
-from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
+from lab.amqp import CELERY_QUEUE, OPEN_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.files import TaskFiles
@@ -23,14 +23,14 @@ from lab.logs import JobLog
 from lab.mail import Mailer
 from lab.options import NONE, Options
 from lab.reporter import ReportFailed
-from lab.signatures import bind
+from lab.signatures import bind, check_call
 from lab.status import TaskStatus, Verdict
 from lab.task_api import TaskAPI, tell_due
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
 HARD_LIMIT_SECONDS = 5.0
-_PRIORITY_QUEUE = priority_queue(CELERY_QUEUE)
+_UNCOUNTED = (priority_queue(CELERY_QUEUE), OPEN_QUEUE)
 PLACES = settings.places
 
 
@@ -72,19 +72,38 @@ def process_image(
     return _run(self, task_num, params, worker_id)
 
 
+class KindTask(Task):  # type: ignore[misc]
+    """A task of a kind: Celery's own check of arguments would refuse what a task before gave where the first
+    parameter is named already."""
+
+    typing = False
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, *others: Any, **options: Any) -> Any:
+        """As Celery's. Raises TypeError for arguments that the kind does not take."""
+        check_call(KINDS[self.name], tuple(args or ()), kwargs or {})
+        return super().apply_async(args, kwargs, *others, **options)
+
+
 def _task_of(kind: str) -> Any:
-    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,))
     def task(self: Task, *args: Any, task_num: int = 0, worker_id: str = "celery", **params: Any) -> Any:
         return _run(self, task_num, bind(KINDS[kind], args, params), worker_id)
 
+    task.__name__ = task.__qualname__ = kind
     task.__doc__ = KINDS[kind].__doc__
-    return task
+    return celery_app.task(bind=True, base=KindTask, name=kind, max_retries=None, throws=(NeverRun,))(task)
 
 
 _tasks = {
     kind: _task_of(kind) for kind in KINDS.keys() - {"process_task", "process_data", "process_image", "dmap"}
 }
 add, multiply = _tasks["add"], _tasks["multiply"]
+
+
+def __getattr__(name: str) -> Any:
+    """The task of that name: `from celery_tasks import word_count`."""
+    if name in _tasks:
+        return _tasks[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @celery_app.task(bind=True, name="dmap", max_retries=None, throws=(NeverRun,))
@@ -151,7 +170,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     deliveries = delivery_count(headers, redelivered)
     attempt = headers.get("lab_attempt", 1) + deliveries
     # A message that waited in Celery's delay queues still has their bits before its routing key.
-    if redelivered and str(request.delivery_info.get("routing_key")).endswith(_PRIORITY_QUEUE):
+    if redelivered and str(request.delivery_info.get("routing_key")).endswith(_UNCOUNTED):
         _pass_on(task, attempt)
     job = Assignment(
         task_id=request.id,
@@ -165,7 +184,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         beside=bool(headers.get("lab_beside")),
     )
     report = report_of(job, request.hostname, attempt, redelivered=redelivered or deliveries > 0)
-    if not request.ignore_result:
+    if not request.ignore_result and not request.called_directly:
         report = _keeping_progress(task, report)
     try:
         outcome = _run_in_time(job, report, attempt, worker_id)
@@ -175,7 +194,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
 
 
 def _pass_on(task: Task, attempt: int) -> None:
-    """Sends a redelivered message of the priority queue through the ordinary one: its job may have killed its
+    """Sends a redelivered message of a classic queue through the ordinary one: its job may have killed its
     process, and only there are deliveries counted and limited. Raises Ignore, which acknowledges this one, or
     Reject where the broker does not take it: Celery would acknowledge a task that failed."""
     headers = {**_own(task.request.headers or {}), "lab_attempt": attempt}
