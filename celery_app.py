@@ -28,6 +28,7 @@ from lab.logs import DATE_FORMAT, LOG_FORMAT, RECEIVED
 from lab.schedule import ENTRIES, Every, Rule
 from lab.settings import Settings
 
+HARD_LIMIT_SECONDS: Final = 5.0  # after the soft one
 _SQLITE = "db+sqlite:///"
 
 # What the safe mode sets beyond Celery's defaults.
@@ -79,6 +80,9 @@ def _safe(settings: Settings) -> Celery:
     app.conf.update(
         task_default_queue=CELERY_QUEUE,
         broker_transport_options=CONFIRMED if over_amqp else {"visibility_timeout": 2 * 3600},
+        # Celery ends the process of a task that does not end when it is told to.
+        task_soft_time_limit=settings.task_time_limit,
+        task_time_limit=settings.task_time_limit and settings.task_time_limit + HARD_LIMIT_SECONDS,
         result_chord_join_timeout=60.0,  # for all results of a chord together
         timezone=settings.timezone.key,
         enable_utc=True,
@@ -146,3 +150,4 @@ celery_app = app = create_celery(settings, settings.delivery)
 if settings.delivery is Delivery.SAFE:
     # A worker whose result backend is away waits for it; as it comes, Celery drops the task instead.
     celery_app.conf.result_backend_always_retry = True
+    import celery_results  # noqa: F401 - here, where it finds the application

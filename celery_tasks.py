@@ -10,8 +10,18 @@ from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
 import celery_control  # noqa: F401 - has the workers answer the control page
 import celery_dead_letters  # noqa: F401 - the setting worker_consumer names it
-from celery_app import celery_app, settings
-from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
+from celery_app import HARD_LIMIT_SECONDS, celery_app, settings
+from celery_examples import (  # noqa: F401 - registers them, and a shell finds them here
+    applied,
+    download_file_from_azure,
+    download_file_from_gcp,
+    download_file_from_s3,
+    get_files_from_bucket,
+    get_paths_from_db,
+    reliable_task,
+    send_email,
+    write_paths_to_file,
+)
 from celery_reporting import report_of
 from lab.amqp import CELERY_QUEUE, OPEN_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
@@ -29,7 +39,6 @@ from lab.task_api import TaskAPI, tell_due
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
-HARD_LIMIT_SECONDS = 5.0
 _UNCOUNTED = (priority_queue(CELERY_QUEUE), OPEN_QUEUE)
 PLACES = settings.places
 
@@ -107,8 +116,18 @@ def __getattr__(name: str) -> Any:
 
 
 @celery_app.task(bind=True, name="dmap", max_retries=None, throws=(NeverRun,))
-def dmap(self: Task, items: list[Any], task_num: int = 0, worker_id: str = "celery") -> Any:
-    """Replaces itself by a group of one task for each of `items`, which the API has made and named."""
+def dmap(
+    self: Task,
+    items: list[Any],
+    some_task: Any = None,
+    end_task: Any = None,
+    task_num: int = 0,
+    worker_id: str = "celery",
+) -> Any:
+    """Replaces itself by a group of one task for each of `items`: `some_task`, a signature, where it is given one
+    (`celery_examples.applied`), else those that the API has made and named."""
+    if some_task is not None or end_task is not None:
+        return self.replace(applied(self, items, some_task, end_task))
     _run(self, task_num, {"items": items}, worker_id)
     try:
         headers = self.request.headers or {}

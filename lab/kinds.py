@@ -105,7 +105,10 @@ _BUILT_IN: Final[dict[str, Callable[..., Any]]] = {
     )
 }
 # Tasks of the Celery side alone.
-CELERYS: Final = frozenset({"send_email", "reliable_task", "send_errback", "beat_due"})
+CELERYS: Final = frozenset(
+    {"send_email", "reliable_task", "send_errback", "beat_due", "get_files_from_bucket", "get_paths_from_db",
+     "download_file_from_s3", "download_file_from_gcp", "download_file_from_azure", "write_paths_to_file"}
+)  # fmt: skip
 _SUMS: Final[dict[str, Callable[..., Any]]] = {"add": add, "multiply": multiply}
 _OWN: Final = kinds_of(own_tasks)
 if _twice := (_BUILT_IN.keys() | STEPS.keys() | CELERYS | _SUMS.keys()) & _OWN.keys():

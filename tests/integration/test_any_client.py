@@ -1,6 +1,7 @@
 """Any Celery client, and any Celery worker, with nothing but the broker's URL: neither imports the lab."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.lab import Lab
+from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 
+GUIDE = (ROOT / "docs" / "celery-guide.md").read_text()
 SENDS = """
 import sys
 from celery import Celery
@@ -57,6 +59,13 @@ def test_any_client_sends_and_the_labs_worker_runs_it(own_lab: Lab, tmp_path: Pa
     wait_until(lambda: f"process_task[{task}] succeeded" in log(own_lab))
     assert "not tracked" in log(own_lab)
     assert "wrong for this task" not in log(own_lab)
+
+
+def test_what_the_guide_types_in_any_folder_is_run(own_lab: Lab, tmp_path: Path) -> None:
+    (text,) = re.findall(r"```python\n# from any folder\n(.*?)```", GUIDE, re.DOTALL)
+    before = log(own_lab).count("succeeded")
+    elsewhere(tmp_path, "-c", text.replace("amqp://student:qwerty@localhost:5672/", own_lab.env["RMQ_URL"]))
+    wait_until(lambda: log(own_lab).count("succeeded") > before)
 
 
 @pytest.mark.slow
