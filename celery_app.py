@@ -18,6 +18,7 @@ from celery_headers import tolerant_frame_handler
 from lab.amqp import (
     CELERY_QUEUE,
     HEARTBEAT_SECONDS,
+    OPEN_QUEUE,
     priority_arguments,
     priority_queue,
     queue_arguments,
@@ -28,6 +29,7 @@ from lab.logs import DATE_FORMAT, LOG_FORMAT, RECEIVED
 from lab.schedule import ENTRIES, Every, Rule
 from lab.settings import Settings
 
+HARD_LIMIT_SECONDS: Final = 5.0  # after the soft one
 _SQLITE = "db+sqlite:///"
 
 # What the safe mode sets beyond Celery's defaults.
@@ -80,6 +82,9 @@ def _safe(settings: Settings) -> Celery:
     app.conf.update(
         task_default_queue=CELERY_QUEUE,
         broker_transport_options=OVER_AMQP if over_amqp else {"visibility_timeout": 2 * 3600},
+        # Celery ends the process of a task that does not end when it is told to.
+        task_soft_time_limit=settings.task_time_limit,
+        task_time_limit=settings.task_time_limit and settings.task_time_limit + HARD_LIMIT_SECONDS,
         result_chord_join_timeout=60.0,  # for all results of a chord together
         timezone=settings.timezone.key,
         enable_utc=True,
@@ -89,11 +94,17 @@ def _safe(settings: Settings) -> Celery:
     app.conf.task_queues = [_queue(CELERY_QUEUE, queue_arguments(CELERY_QUEUE) if over_amqp else None)]
     if over_amqp:
         app.conf.task_queues.append(_queue(priority_queue(CELERY_QUEUE), priority_arguments(CELERY_QUEUE)))
+        # Strangers declare the exchange of its name, as a direct one.
+        app.conf.task_queues.append(Queue(OPEN_QUEUE, _exchange(CELERY_QUEUE), routing_key=OPEN_QUEUE))
     return app
 
 
 def _queue(name: str, arguments: dict[str, Any] | None) -> Queue:
-    return Queue(name, Exchange(name, type="topic"), routing_key=name, queue_arguments=arguments)
+    return Queue(name, _exchange(name), routing_key=name, queue_arguments=arguments)
+
+
+def _exchange(name: str) -> Exchange:
+    return Exchange(name, type="topic")
 
 
 def _beat_entry(name: str, rule: Rule) -> dict[str, Any]:
@@ -137,7 +148,8 @@ def _same_log_lines_as_the_consumer(logger: logging.Logger, **_: Any) -> None:
 
 
 settings = Settings.from_env()
-celery_app = create_celery(settings, settings.delivery)
+celery_app = app = create_celery(settings, settings.delivery)
 if settings.delivery is Delivery.SAFE:
     # A worker whose result backend is away waits for it; as it comes, Celery drops the task instead.
     celery_app.conf.result_backend_always_retry = True
+    import celery_results  # noqa: F401 - here, where it finds the application

@@ -3,6 +3,7 @@
 As it comes, Celery reports as the tutorials do (`lab.plain_reports`); stamps go by the forwarder in both modes.
 """
 
+import logging
 import os
 import threading
 from functools import cache
@@ -26,6 +27,8 @@ from lab.status import TaskStatus
 from lab.untracked import Untracked
 
 FLUSH_SECONDS = 2.0
+
+logger = logging.getLogger(__name__)
 
 _forwarder: list[str] = []  # where it listens; the processes of the pool have it from their parent
 
@@ -65,6 +68,8 @@ def _plain_reports(pid: int) -> PlainReports:
 def report_of(job: Assignment, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
     """The report function of `job`, run by `worker` for the `attempt`-th time (from 1), in this process."""
     pid = os.getpid()
+    if not job.token and not job.beside:
+        return _untracked(pid).for_job(job)
     if settings.delivery is Delivery.NAIVE and settings.tracked:
         return _plain_reports(pid).for_job(job, worker, attempt)
     return _reporter(pid).for_job(job, worker, attempt, redelivered=redelivered)
@@ -90,6 +95,12 @@ def _report_killed(task_id: str, exception: BaseException, **_: Any) -> None:
         _report_for(request)[1](TaskStatus.FAILED, error=error)
 
 
+@cache
+def _untracked(pid: int) -> Untracked:  # noqa: ARG001 - said once by each process
+    logger.info("a task that the API has not made is not tracked: it runs as any Celery task")
+    return Untracked()
+
+
 @task_revoked.connect  # type: ignore[untyped-decorator]
 def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
     """A revoked or expired task tells so from the worker's main process: its own process is gone, or never ran it."""
@@ -108,5 +119,5 @@ def _report_for(request: Any) -> tuple[RemoteReporter | Reporter | Untracked, Re
     headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
     job = Ticket(request.id, headers.get("lab_token") or "")
     attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
-    by = _reporter(os.getpid())
+    by = _reporter(os.getpid()) if job.token else Untracked()  # nobody waits to hear of a task without one
     return by, by.for_job(job, request.hostname, attempt)

@@ -13,10 +13,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 import celery_consuming  # noqa: F401 - has the workers consume again
 import celery_control  # noqa: F401 - has the workers answer the control page
 import celery_dead_letters  # noqa: F401 - the setting worker_consumer names it
-from celery_app import celery_app, settings
-from celery_examples import reliable_task, send_email  # noqa: F401 - registers them, and a shell finds them here
+from celery_app import HARD_LIMIT_SECONDS, celery_app, settings
+from celery_examples import (  # noqa: F401 - registers them, and a shell finds them here
+    applied,
+    download_file_from_azure,
+    download_file_from_gcp,
+    download_file_from_s3,
+    get_files_from_bucket,
+    get_paths_from_db,
+    reliable_task,
+    send_email,
+    write_paths_to_file,
+)
 from celery_reporting import report_of
-from lab.amqp import CELERY_QUEUE, delivery_count, priority_queue
+from lab.amqp import CELERY_QUEUE, OPEN_QUEUE, delivery_count, priority_queue
 from lab.backoff import RetryPolicy
 from lab.clock import now_us, to_iso
 from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
@@ -27,14 +37,13 @@ from lab.logs import JobLog
 from lab.mail import Mailer
 from lab.options import NONE, Options
 from lab.reporter import ReportFailed
-from lab.signatures import bind
+from lab.signatures import bind, check_call
 from lab.status import TaskStatus, Verdict
 from lab.task_api import TaskAPI, tell_due
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
-HARD_LIMIT_SECONDS = 5.0
-_PRIORITY_QUEUE = priority_queue(CELERY_QUEUE)
+_UNCOUNTED = (priority_queue(CELERY_QUEUE), OPEN_QUEUE)
 PLACES = settings.places
 
 
@@ -89,13 +98,25 @@ def process_image(
     return _run(self, task_num, params, worker_id)
 
 
+class KindTask(Task):  # type: ignore[misc]
+    """A task of a kind: Celery's own check of arguments would refuse what a task before gave where the first
+    parameter is named already."""
+
+    typing = False
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, *others: Any, **options: Any) -> Any:
+        """As Celery's. Raises TypeError for arguments that the kind does not take."""
+        check_call(KINDS[self.name], tuple(args or ()), kwargs or {})
+        return super().apply_async(args, kwargs, *others, **options)
+
+
 def _task_of(kind: str) -> Any:
-    @celery_app.task(bind=True, name=kind, max_retries=None, throws=(NeverRun,))
     def task(self: Task, *args: Any, task_num: int = 0, worker_id: str = "celery", **params: Any) -> Any:
         return _run(self, task_num, bind(KINDS[kind], args, params), worker_id)
 
+    task.__name__ = task.__qualname__ = kind
     task.__doc__ = KINDS[kind].__doc__
-    return task
+    return celery_app.task(bind=True, base=KindTask, name=kind, max_retries=None, throws=(NeverRun,))(task)
 
 
 _tasks = {
@@ -104,9 +125,26 @@ _tasks = {
 add, multiply = _tasks["add"], _tasks["multiply"]
 
 
+def __getattr__(name: str) -> Any:
+    """The task of that name: `from celery_tasks import word_count`."""
+    if name in _tasks:
+        return _tasks[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 @celery_app.task(bind=True, name="dmap", max_retries=None, throws=(NeverRun,))
-def dmap(self: Task, items: list[Any], task_num: int = 0, worker_id: str = "celery") -> Any:
-    """Replaces itself by a group of one task for each of `items`, which the API has made and named."""
+def dmap(
+    self: Task,
+    items: list[Any],
+    some_task: Any = None,
+    end_task: Any = None,
+    task_num: int = 0,
+    worker_id: str = "celery",
+) -> Any:
+    """Replaces itself by a group of one task for each of `items`: `some_task`, a signature, where it is given one
+    (`celery_examples.applied`), else those that the API has made and named."""
+    if some_task is not None or end_task is not None:
+        return self.replace(applied(self, items, some_task, end_task))
     _run(self, task_num, {"items": items}, worker_id)
     try:
         headers = self.request.headers or {}
@@ -167,7 +205,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     deliveries = delivery_count(headers, redelivered)
     attempt = carried.lab_attempt + deliveries
     # A message that waited in Celery's delay queues still has their bits before its routing key.
-    if redelivered and str(request.delivery_info.get("routing_key")).endswith(_PRIORITY_QUEUE):
+    if redelivered and str(request.delivery_info.get("routing_key")).endswith(_UNCOUNTED):
         _pass_on(task, attempt)
     job = Assignment(
         task_id=request.id,
@@ -181,7 +219,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
         beside=carried.lab_beside,
     )
     report = report_of(job, request.hostname, attempt, redelivered=redelivered or deliveries > 0)
-    if not request.ignore_result:
+    if not request.ignore_result and not request.called_directly:
         report = _keeping_progress(task, report)
     try:
         outcome = _run_in_time(job, report, attempt, worker_id)
@@ -191,7 +229,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
 
 
 def _pass_on(task: Task, attempt: int) -> None:
-    """Sends a redelivered message of the priority queue through the ordinary one: its job may have killed its
+    """Sends a redelivered message of a classic queue through the ordinary one: its job may have killed its
     process, and only there are deliveries counted and limited. Raises Ignore, which acknowledges this one, or
     Reject where the broker does not take it: Celery would acknowledge a task that failed."""
     headers = {**_own(task.request.headers or {}), "lab_attempt": attempt}

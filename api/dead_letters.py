@@ -12,7 +12,7 @@ from api.models import dead_letters
 from api.queries import Row
 from api.store import Store
 from lab.clock import now_us
-from lab.kinds import CELERY_ONLY, KINDS
+from lab.kinds import CELERYS, KINDS
 from lab.status import StatusUpdate, TaskStatus
 
 CLAIM_US: Final = 60_000_000
@@ -35,7 +35,7 @@ def unknown_task(reason: str, properties: Any) -> str | None:
     """The name of the Celery task that a message was rejected for, since no worker has it; else None."""
     headers = properties.get("headers") if isinstance(properties, Mapping) else None
     name = headers.get("task") if isinstance(headers, Mapping) else None
-    if reason != "rejected" or not isinstance(name, str) or name in KINDS.keys() | CELERY_ONLY:
+    if reason != "rejected" or not isinstance(name, str) or name in KINDS.keys() | CELERYS:
         return None
     return None if name.startswith("celery.") else name[:MOST_SHOWN]
 

@@ -18,16 +18,14 @@ from typing import Final, Generic, TypeVar
 SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 RATE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(?:/([smh]))?", re.ASCII)
 CHECK_SECONDS: Final = 0.5
+MOST_CROWD: Final = 1024
 
 Work = TypeVar("Work")
 
 
 def interval(rate: str) -> float:
-    """Seconds from one start to the next: 6.0 for `10/m`, and 0.0 for `0`, which is no limit.
-
-    Raises:
-        ValueError: `rate` is not a number, alone (a second is meant) or with `/s`, `/m` or `/h`.
-    """
+    """Seconds from one start to the next: 6.0 for `10/m`, and 0.0 for `0`, which is no limit. Raises ValueError where
+    `rate` is not a number, alone (a second is meant) or with `/s`, `/m` or `/h`."""
     match = RATE.fullmatch(rate)
     if match is None:
         raise ValueError(f"{rate!r} is no rate: it takes a number alone or with /s, /m or /h, such as 10/m")
@@ -37,11 +35,8 @@ def interval(rate: str) -> float:
 
 @dataclass
 class _Limit(Generic[Work]):
-    """The jobs of one kind that wait for their turn, in order.
-
-    A token bucket that holds a single token, which is back `interval` seconds after it was taken: nothing is
-    saved up in quiet times, so nothing bursts.
-    """
+    """The jobs of one kind that wait for their turn, in order: a token bucket with a single token, back `interval`
+    seconds after it was taken. Nothing is saved up in quiet times, so nothing bursts."""
 
     rate: str
     interval: float
@@ -57,11 +52,8 @@ class _Limit(Generic[Work]):
 
 
 class Hold(Generic[Work]):
-    """Gives each work to `begin` when its time has come and its kind's rate limit allows. Threads may share it.
-
-    Args:
-        is_over: whether a work will not be run anyway; such a one is given to `begin` without taking a turn.
-    """
+    """Gives each work to `begin` when its time has come and its kind's rate limit allows; one that will not be run
+    anyway (`is_over`) without taking a turn. Threads may share it."""
 
     def __init__(self, begin: Callable[[Work], None], is_over: Callable[[Work], bool]) -> None:
         self._begin = begin
@@ -107,6 +99,12 @@ class Hold(Generic[Work]):
         """The limits that are set, by kind."""
         with self._changed:
             return {kind: limit.rate for kind, limit in self._limits.items() if limit.interval}
+
+    def crowd(self) -> int:
+        """How many jobs rate limits hold, up to the next power of two: so many more are fetched, for others to pass."""
+        with self._changed:
+            held = sum(len(limit.held) for limit in self._limits.values())
+        return min(1 << (held - 1).bit_length(), MOST_CROWD) if held else 0
 
     def give_up(self) -> list[Work]:
         """Gives out all that is held."""

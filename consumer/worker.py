@@ -51,7 +51,7 @@ class Session:
         """Consumes both queues; again whenever the number of threads changed: basic.qos applies to later consumers
         only. Those are not charged with what is held already. https://www.rabbitmq.com/docs/consumer-prefetch"""
         self.cancel()
-        self.threads = self._jobs.concurrency
+        self.threads = self._jobs.concurrency + self._jobs.hold.crowd()
         # One urgent job more than run at once: else an ordinary one would begin while the next is on its way.
         for queue, count in ((QUEUE, prefetch), (amqp.priority_queue(QUEUE), self.threads + 1)):
             self.channel.basic_qos(prefetch_count=count)
@@ -124,7 +124,7 @@ class Worker:
     @property
     def prefetch(self) -> int:
         """How many messages the broker sends ahead of their acknowledgement."""
-        return max(self.least_prefetch, self.jobs.concurrency)
+        return max(self.least_prefetch, self.jobs.concurrency) + self.jobs.hold.crowd()
 
     def stop(self) -> None:
         """Takes no more messages and ends when the running jobs have, at the latest after the grace period. A
@@ -158,7 +158,7 @@ class Worker:
             self.alive()
             session.connection.process_data_events(time_limit=TURN_SECONDS)
             witness.look()  # fails where a queue was deleted: the next connection declares it again
-            if channel.is_open and session.threads != self.jobs.concurrency:
+            if channel.is_open and session.threads != self.jobs.concurrency + self.jobs.hold.crowd():
                 session.consume(self.prefetch)
         if channel.is_open:
             self._finish(session)

@@ -23,6 +23,8 @@ MAX_DELAY: Final = 2**21  # seconds, 24 days
 SPARE_SECONDS: Final = 3600
 
 CELERY_QUEUE: Final = "celery"
+# As any Celery client declares a queue of this name: classic, without arguments. The queue `celery` has them.
+OPEN_QUEUE: Final = "celery.open"
 RABBITMQ_QUEUE: Final = "tasks"
 QUEUES: Final = (CELERY_QUEUE, RABBITMQ_QUEUE)
 DEAD_LETTER_EXCHANGE: Final = "lab.dead"
@@ -105,6 +107,7 @@ def declare_topology(channel: Channel) -> None:
     """
     channel.exchange_declare(exchange=DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
     channel.exchange_declare(exchange=CONTROL_EXCHANGE, exchange_type="fanout", durable=True)
+    channel.queue_declare(queue=OPEN_QUEUE, durable=True, arguments=None)
     for queue in QUEUES:
         dead = dead_letter_queue(queue)
         channel.queue_declare(queue=dead, durable=True, arguments={"x-queue-type": "quorum"})

@@ -88,9 +88,6 @@ def killer_task(context: Context, timeout: float) -> dict[str, Any]:
     raise AssertionError("unreachable")
 
 
-# Kinds whose parameters their signature tells: the API and the page need no more to offer them.
-PLAIN: Final[dict[str, Callable[..., Any]]] = {"add": add, "multiply": multiply, **kinds_of(own_tasks)}
-
 _BUILT_IN: Final[dict[str, Callable[..., Any]]] = {
     work.__name__: work
     for work in (
@@ -107,8 +104,15 @@ _BUILT_IN: Final[dict[str, Callable[..., Any]]] = {
         cleanup_old_data,
     )
 }
-if _twice := (_BUILT_IN.keys() | STEPS.keys()) & PLAIN.keys():
+# Tasks of the Celery side alone.
+CELERYS: Final = frozenset(
+    {"send_email", "reliable_task", "send_errback", "beat_due", "get_files_from_bucket", "get_paths_from_db",
+     "download_file_from_s3", "download_file_from_gcp", "download_file_from_azure", "write_paths_to_file"}
+)  # fmt: skip
+_SUMS: Final[dict[str, Callable[..., Any]]] = {"add": add, "multiply": multiply}
+_OWN: Final = kinds_of(own_tasks)
+if _twice := (_BUILT_IN.keys() | STEPS.keys() | CELERYS | _SUMS.keys()) & _OWN.keys():
     raise TypeError(f"lab.own_tasks: the lab has a task {_twice.pop()} already")
+# Kinds whose parameters their signature tells: the API and the page need no more to offer them.
+PLAIN: Final = _SUMS | _OWN
 KINDS: Final = _BUILT_IN | STEPS | PLAIN
-CELERY_ONLY: Final = frozenset({"beat_due", "send_errback", "reliable_task", "send_email"})
-"""Tasks of the lab's Celery workers that are no kinds of jobs."""

@@ -1,5 +1,6 @@
 """Where the steps of a workflow may read from: one folder, named hosts, named buckets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,8 @@ class Places:
     Attributes:
         folder: `file:///notes/a.txt` is `notes/a.txt` in this folder.
         hosts: the names of hosts that `https://` may ask.
-        buckets: the buckets that `s3://` may read, with the credentials that botocore finds by itself.
+        buckets: by the path's scheme, `s3`, `gcp` or `azure`, the buckets or containers that it may read, with the
+            credentials that the store's own client finds by itself.
         s3_endpoint: the address of an S3 server that is not Amazon's.
         most_bytes: the size of the largest file that is taken.
         seconds: how long fetching one file may take.
@@ -21,7 +23,7 @@ class Places:
 
     folder: Path = SAMPLES
     hosts: tuple[str, ...] = ()
-    buckets: tuple[str, ...] = ()
+    buckets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     s3_endpoint: str | None = field(default=None)
     most_bytes: int = 20_000_000
     seconds: float = 60.0

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from lab import broker_url, exposure
+from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
 from lab.places import SAMPLES, Places
 
@@ -131,6 +132,7 @@ class Settings(BaseModel):
     upload_megabytes: Annotated[float, Field(ge=0.01, le=10_000)] = 50.0
     upload_count: Annotated[int, Field(ge=1, le=500)] = 100
     timezone: ZoneInfo = ZoneInfo("UTC")
+    task_time_limit: Annotated[float, Field(gt=0, le=MAX_TIME_LIMIT)] | None = None
     keep_days: Annotated[float, Field(ge=0.01, le=36_500)] = 30.0
     smtp_url: Annotated[str, _url("smtp", "smtps")] | None = Field(None, repr=False)
     report_to: Addresses = Field(default_factory=lambda had: _mailbox(had["smtp_url"]))
@@ -140,6 +142,8 @@ class Settings(BaseModel):
     s3_buckets: Names = ()
     s3_endpoint: Http | None = None
     nowhere_seconds: Annotated[float, Field(ge=1, le=86_400)] = 20.0
+    gcp_buckets: Names = ()
+    azure_containers: Names = ()
     workflow_hours: Annotated[float, Field(ge=0.001, le=8_760)] = 24.0
     user: str | None = None
     password: str | None = Field(None, repr=False)
@@ -206,7 +210,8 @@ class Settings(BaseModel):
     def places(self) -> Places:
         """Where the steps of workflows may read from."""
         most = int(self.download_megabytes * 1_000_000)
-        return Places(self.files, self.download_hosts, self.s3_buckets, self.s3_endpoint, most)
+        buckets = {"s3": self.s3_buckets, "gcp": self.gcp_buckets, "azure": self.azure_containers}
+        return Places(self.files, self.download_hosts, buckets, self.s3_endpoint, most)
 
     def secret(self) -> bytes:
         """The key that signs callbacks and sessions: the set one, or one made once and kept under

@@ -17,6 +17,9 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MAX_TEXT: Final = 10_000
 MAX_ITEMS: Final = 10_000
 
+# What a Celery task takes beside its kind's parameters.
+OF_ALL: Final = frozenset({"task_num", "worker_id"})
+
 _signature = cache(inspect.signature)
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 _CHECKED: Final[dict[Any, Any]] = {
@@ -56,13 +59,17 @@ def parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of `function`, without its context.
 
     Raises:
-        TypeError: one of them has a type that the lab does not know; the message names it.
+        TypeError: one of them has a type that the lab does not know, or a name that is in use; the message names it.
     """
     hints = get_type_hints(function)
     found = []
-    for name, one in inspect.signature(function).parameters.items():
-        if name == "context":
+    for place, (name, one) in enumerate(inspect.signature(function).parameters.items()):
+        if name == "context" and not place:
             continue
+        if name in OF_ALL or name in ("self", "context", "_context") or hasattr(BaseModel, name):
+            raise TypeError(
+                f"{function.__module__}.{function.__name__}: a parameter cannot be named {name}, that name is in use"
+            )
         if hints.get(name) not in _CHECKED or one.kind is not one.POSITIONAL_OR_KEYWORD:
             raise TypeError(
                 f"{function.__module__}.{function.__name__}: parameter {name} takes one of the types int,"
@@ -105,6 +112,19 @@ def bind(function: Callable[..., Any], args: tuple[Any, ...], params: Mapping[st
     if len(args) > len(free):
         raise TypeError(f"{function.__name__} takes {len(names)} parameters")
     return {**dict(zip(free, args, strict=False)), **params}
+
+
+def check_call(function: Callable[..., Any], args: tuple[Any, ...], params: Mapping[str, Any]) -> None:
+    """Looks whether a Celery task of `function` can be called with `args` and `params`.
+
+    Raises:
+        TypeError: it lacks a parameter, or does not take one.
+    """
+    given = bind(function, args, {name: value for name, value in params.items() if name not in OF_ALL})
+    if lacking := open_parameter(function, given):
+        raise TypeError(f"{function.__name__} lacks its parameter {lacking!r}")
+    if strange := given.keys() - _signature(function).parameters.keys():
+        raise TypeError(f"{function.__name__} takes no parameter {strange.pop()!r}")
 
 
 def kinds_of(module: ModuleType) -> dict[str, Callable[..., Any]]:

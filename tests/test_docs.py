@@ -57,6 +57,26 @@ def test_the_documented_default_is_the_real_one(name: str) -> None:
     assert f"| `{name}` | `{shown}` |" in _text("docs/settings.md")
 
 
+def test_one_service_builds_the_image_and_every_one_is_bounded() -> None:
+    services = _text("docker-compose.yml").partition("\nservices:\n")[2].partition("\nvolumes:")[0]
+    found = re.split(r"^  (?=\w+:)", services, flags=re.MULTILINE)[1:]
+    anchor = _text("docker-compose.yml").partition("\nservices:\n")[0].partition("x-lab:")[2]
+    assert [one.partition(":")[0] for one in found if "    build:" in one] == ["api"]
+    assert "build:" not in anchor
+    assert "cpus:" in anchor
+    for text in [anchor, *(one for one in found if "<<: *lab" not in one)]:
+        assert "logging: *logs" in text
+        assert "mem_limit:" in text
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_table_has_its_head_and_the_same_cells_in_each_row(path: Path) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", path.read_text(), re.MULTILINE):
+        rows = table.splitlines()
+        assert re.fullmatch(r"[|:\- ]+", rows[1] if rows[1:] else ""), rows[0]
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, rows[0]
+
+
 def test_every_route_is_documented_and_no_other(tmp_path: Path) -> None:
     app = create_app(Settings.from_env({"LAB_VAR": str(tmp_path)}))
     routes = {

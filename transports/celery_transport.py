@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from celery import Celery, Signature
 from kombu.exceptions import EncodeError, KombuError, OperationalError
 
-from celery_app import create_celery
+from celery_app import HARD_LIMIT_SECONDS, create_celery
 from lab.amqp import CELERY_QUEUE
 from lab.clock import now_us
 from lab.context import MAX_TIME_LIMIT
@@ -22,8 +22,6 @@ from transports.base import ReportFor, SendError, Submission, Transport
 from transports.celery_group import BackendAway, send_group
 from transports.celery_options import declare_delays, is_delayed, links_of, options_of
 from transports.celery_workflow import canvas, mark_revoked
-
-HARD_LIMIT_SECONDS = 5.0
 
 UNSENDABLE: Final = (ValueError, TypeError, OverflowError, struct.error, EncodeError)
 """What Celery, kombu and py-amqp raise for a job that cannot be made into a message."""

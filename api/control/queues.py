@@ -17,7 +17,9 @@ MANAGEMENT: Final = "management"
 PASSIVE: Final = "passive"
 METHODS: Final = {amqp.CELERY_QUEUE: "celery", amqp.RABBITMQ_QUEUE: "rabbitmq"}
 DELAYS: Final = "celery_delayed_*"
-_NAME: Final = re.compile(r"(celery|tasks)(\.naive|\.priority)?(?:(\.dead)|\.delay\.(\d+)s)?", re.ASCII)
+_NAME: Final = re.compile(
+    r"(celery|tasks)(\.naive|\.priority|\.open)?(?:(\.dead)|\.delay\.(\d+)s)?", re.ASCII
+)
 _DELAY: Final = re.compile(r"celery_delayed_\d+", re.ASCII)
 _SUMS: Final = (
     "ready",
@@ -130,6 +132,7 @@ def _from_declares(settings: Settings) -> Iterator[Queue]:
     waits = [2**power for power in range(amqp.MAX_DELAY.bit_length())]
     names = [
         *works,
+        amqp.OPEN_QUEUE,
         *(amqp.priority_queue(queue) for queue in amqp.QUEUES),
         *(amqp.dead_letter_queue(queue) for queue in amqp.QUEUES),
         *(f"{queue}.delay.{seconds}s" for queue in works for seconds in waits),

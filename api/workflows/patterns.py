@@ -15,6 +15,8 @@ BRANCHES: Final = {
     "data": "download_data",
     "https": "download_web",
     "s3": "download_s3",
+    "gcp": "download_gcp",
+    "azure": "download_azure",
     "": "download",
 }
 

@@ -12,20 +12,20 @@ from lab.status import TaskStatus
 
 Pattern = Literal["chain", "group", "task_group", "chord", "chain_group_chord", "map", "conditional_map"]
 PATTERNS: tuple[str, ...] = Pattern.__args__  # type: ignore[attr-defined]
-SCHEMES = ("file", "data", "https", "s3")
+SCHEMES = ("file", "data", "https", "s3", "gcp", "azure")
 
 Path = Annotated[str, Field(min_length=1, max_length=10_000)]
 
 
 class Source(BaseModel):
     """Where the paths come from: one of the four. A table of the store, a folder below LAB_FILES, what lies
-    below a prefix in an S3 bucket, or the paths themselves."""
+    below a prefix in a bucket, or the paths themselves."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     table: Literal["samples"] | None = None
     folder: Annotated[str | None, Field(max_length=1_000)] = None
-    bucket: Annotated[str | None, Field(pattern=r"^s3://[^/]+(/.*)?$", max_length=1_000)] = None
+    bucket: Annotated[str | None, Field(pattern=r"^(s3|gcp|azure)://[^/]+(/.*)?$", max_length=1_000)] = None
     paths: Annotated[list[Path] | None, Field(min_length=1, max_length=MOST_NODES)] = None
 
     @model_validator(mode="after")

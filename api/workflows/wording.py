@@ -9,7 +9,7 @@ from api.wording import gettext
 from api.workflows.schemas import Source, WorkflowRequest
 from lab.status import TaskStatus
 
-SCHEMES: Final = "file:///, data:, https://, s3://"
+SCHEMES: Final = "file:///, data:, https://, s3://, gcp://, azure://"
 MOST_NAMED: Final = 12
 BY_HAND: Final = "the workflow was cancelled"
 

@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lab.context import Context
-from lab.steps.download import download, download_data, download_file, download_s3, download_web
+from lab.steps.download import (
+    download,
+    download_azure,
+    download_data,
+    download_file,
+    download_gcp,
+    download_s3,
+    download_web,
+)
 from lab.steps.paths import list_paths
 from lab.steps.texts import count_words, merge_files, write_paths
 
@@ -42,6 +50,8 @@ STEPS: Final[dict[str, Callable[..., Any]]] = {
         download_data,
         download_web,
         download_s3,
+        download_gcp,
+        download_azure,
         count_words,
         write_paths,
         merge_files,

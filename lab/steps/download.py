@@ -11,7 +11,7 @@ import requests
 from lab.context import Context, TemporaryError
 from lab.places import Places
 from lab.steps.paths import inside
-from lab.steps.s3 import ERRORS, NotAllowed, bucket_and_key, connect
+from lab.steps.stores import ERRORS, NotAllowed, bucket_and_key, connect
 from lab.steps.texts import deliver
 
 CHUNK_BYTES: Final = 256 * 1024
@@ -27,7 +27,7 @@ class TooMuch(Exception):
 
 
 def download(context: Context, path: str | list[str], index: int | None = None) -> dict[str, Any]:
-    """Fetches what `path` names and delivers it to the API, by whichever of the four its scheme asks for.
+    """Fetches what `path` names and delivers it to the API, by whichever of these its scheme asks for.
     Of a list it takes the path at `index`, from the first again where there are fewer.
 
     Returns:
@@ -62,18 +62,37 @@ def download_data(context: Context, path: str) -> dict[str, Any]:
 
 
 def download_s3(context: Context, path: str) -> dict[str, Any]:
-    """Takes an object of an opened bucket.
+    """Takes an object of an opened bucket of S3. Raises as `download_gcp` does."""
+    return _take_object(context, path, "s3")
+
+
+def download_gcp(context: Context, path: str) -> dict[str, Any]:
+    """Takes an object of an opened bucket of Google Cloud Storage.
 
     Raises:
-        NotAllowed: the bucket is none that may be read.
+        NotAllowed: the bucket is none that may be read, or the store's package is not installed.
         TemporaryError: the server is in trouble.
     """
-    _expect(path, "s3")
-    name = bucket_and_key(path, context.places)
+    return _take_object(context, path, "gcp")
+
+
+def download_azure(context: Context, path: str) -> dict[str, Any]:
+    """Takes an object of an opened container of Azure's store. Raises as `download_gcp` does."""
+    return _take_object(context, path, "azure")
+
+
+def _take_object(context: Context, path: str, scheme: str) -> dict[str, Any]:
+    _expect(path, scheme)
+    return _take(context, path, object_chunks(path, context.places))
+
+
+def object_chunks(path: str, places: Places) -> Iterator[bytes]:
+    """What the object at `path` holds. Raises as `download_gcp` does, and BadPath where there is none."""
+    name, scheme = bucket_and_key(path, places), urlsplit(path).scheme
     try:
-        return _take(context, path, _read(lambda: connect(context.places).open(name)))
+        yield from _read(lambda: connect(scheme, places).open(name))
     except ERRORS as error:
-        raise TemporaryError(f"S3: {error}") from error
+        raise TemporaryError(f"{scheme}: {error}") from error
 
 
 def download_web(context: Context, path: str) -> dict[str, Any]:
@@ -92,6 +111,8 @@ _BY_SCHEME: Final[dict[str, Callable[[Context, str], dict[str, Any]]]] = {
     "file": download_file,
     "data": download_data,
     "s3": download_s3,
+    "gcp": download_gcp,
+    "azure": download_azure,
     "https": download_web,
 }
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from lab.context import Context
 from lab.places import Places
 from lab.plan import MOST_NODES
-from lab.steps.s3 import NotAllowed, paths_below
+from lab.steps.stores import NotAllowed, paths_below
 
 
 class NothingFound(Exception):

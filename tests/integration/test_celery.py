@@ -56,6 +56,29 @@ def test_the_commands_of_the_guide_answer(own_lab: Lab) -> None:
     worker.terminate(timeout=30)
 
 
+def test_a_task_from_the_page_tells_its_state_and_its_result(own_lab: Lab) -> None:
+    worker = own_lab.start_celery(concurrency=1)
+    done = own_lab.submit("celery", 0.2)[0]["id"]
+    failed = own_lab.submit("celery", 0, kind="failing_task", max_retries=0)[0]["id"]
+    own_lab.wait_for([done])
+    own_lab.wait_for([failed], "FAILED")
+    assert "success" in celery(own_lab, "result", done)
+    said = _python(
+        own_lab,
+        "from celery.result import AsyncResult\n"
+        "from celery_app import app\n"
+        f"for one in ({done!r}, {failed!r}, 'unknown'):\n"
+        "    result = AsyncResult(one)\n"
+        "    print(result.state, result.result)\n"
+        f"print(app.AsyncResult({done!r}).get(timeout=10)['status'])\n",
+    )
+    first, second, *others = said.splitlines()
+    assert first.startswith("SUCCESS {'status': 'success'")
+    assert second == "FAILURE TemporaryError: this job always fails"
+    assert others == ["PENDING None", "success"]
+    worker.terminate(timeout=30)
+
+
 def test_workers_of_both_modes_run_celerys_own_pool(own_lab: Lab, tmp_path: Path) -> None:
     naive = Lab(tmp_path, own_lab.env["RMQ_URL"], env={"DELIVERY": "naive"})
     workers = own_lab.start_celery(1, "safe"), naive.start_celery(1, "naive")

@@ -241,6 +241,22 @@ def test_a_worker_that_stops_hands_back_what_a_limit_holds(own_lab: Lab) -> None
     control.close()
 
 
+def test_the_consumer_lets_other_kinds_pass_those_that_a_limit_holds(own_lab: Lab) -> None:
+    control = create_control("rabbitmq", Settings.from_env(own_lab.env))
+    control.rate_limit("process_data", "1/h")
+    body = {"method": "rabbitmq", "kind": "process_data", "numbers": [1, 2], "count": 12}
+    held = [
+        task["id"]
+        for task in own_lab.session.post(f"{own_lab.url}/api/tasks", json=body, timeout=30).json()["tasks"]
+    ]
+    passing = [task["id"] for task in own_lab.submit("rabbitmq", 0.1, count=6)]
+    own_lab.wait_for(passing, timeout=30)
+    assert "PENDING" in {own_lab.task(task)["status"] for task in held}
+    control.rate_limit("process_data", "0")
+    own_lab.wait_for(held)
+    control.close()
+
+
 def test_the_page_shows_workers_and_queues_to_programs(own_lab: Lab) -> None:
     until(lambda: len([w for w in seen(own_lab)["workers"] if not w["silent_since"]]) == 2)
     body = seen(own_lab)

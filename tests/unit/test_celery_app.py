@@ -91,7 +91,7 @@ def test_the_safe_mode_leaves_pool_timers_and_tasks_celerys_own(tmp_path: Path) 
 
 def test_the_priority_queue_is_consumed_beside_the_quorum_queue(tmp_path: Path) -> None:
     queues = {queue.name: queue for queue in safe(tmp_path).conf.task_queues}
-    assert list(queues) == ["celery", "celery.priority"]
+    assert list(queues) == ["celery", "celery.priority", "celery.open"]
     assert queues["celery"].queue_arguments == queue_arguments("celery")
     assert queues["celery.priority"].queue_arguments["x-max-priority"] == MAX_PRIORITY
     assert {queue.exchange.type for queue in queues.values()} == {"topic"}

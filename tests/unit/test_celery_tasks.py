@@ -36,7 +36,7 @@ if raises:
     celery_tasks.KINDS["add"] = raising
 celery_tasks.report_of = report_of
 task = celery_tasks.celery_app.tasks[request.pop("task")]
-task.push_request(id="t", hostname="me@here", called_directly=False, ignore_result=True, **request)
+task.push_request(id="t", hostname="me@here", called_directly=False, ignore_result=True, kwargs=kwargs, **request)
 try:
     ended = ["returned", task.run(**kwargs)]
 except BaseException as error:
@@ -198,17 +198,74 @@ def test_a_job_that_is_not_run_ends_as_what_follows_it_needs(
     assert [status for status, _ in told[1:]] == (["CANCELLED"] if answer.get("cancel") else [])
 
 
-def test_the_names_of_all_tasks_are_known_where_dead_letters_are_read(tmp_path: Path) -> None:
-    program = (
-        "import celery_tasks; from lab.kinds import CELERY_ONLY, KINDS;"
-        " print({n for n in celery_tasks.celery_app.tasks if not n.startswith('celery.')} - set(KINDS) ^ CELERY_ONLY)"
+def shell(tmp_path: Path, *lines: str) -> list[str]:
+    """What Python prints of these lines, where neither broker nor API answers."""
+    env = {
+        **os.environ,
+        "LAB_VAR": str(tmp_path),
+        "RMQ_URL": "amqp://nobody:secret@127.0.0.1:1/",
+        "API_URL": "http://127.0.0.1:1/update_task_status_api/",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], env=env, capture_output=True, text=True, timeout=60
     )
-    told = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "LAB_VAR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
+    assert done.returncode == 0, done.stderr
+    assert "task_status_api" not in done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_task_is_called_as_the_function_that_it_is(tmp_path: Path) -> None:
+    said = shell(
+        tmp_path,
+        "from celery_tasks import add, multiply, process_data, process_task, word_count",
+        "print(add(4, 5), multiply(x=2, y=3), add(4, 5))",
+        "print(process_data([1, 2, 3])['mean'], word_count('a b a'), process_task(7, 0.6)['task_num'])",
+        "print(add.map([(1, 2)]).type.name, add.starmap([(1, 2), (3, 4)]).apply().get())",
+        "try: add(1, 'x')",
+        "except TypeError: print('TypeError')",
     )
-    assert told.stdout == "set()\n"
+    assert said == ["9 6 9", "2.0 {'a': 2, 'b': 1} 7", "celery.map [3, 7]", "TypeError"]
+
+
+def test_each_task_has_a_name_of_its_own_and_can_be_imported(tmp_path: Path) -> None:
+    said = shell(
+        tmp_path,
+        "import celery_tasks",
+        "from celery_app import app, celery_app",
+        "from lab.kinds import KINDS",
+        "tasks = {n: t for n, t in app.tasks.items() if not n.startswith('celery.')}",
+        "print([n for n, t in tasks.items() if t.__name__ != n])",
+        "print([n for n, t in tasks.items() if getattr(celery_tasks, n) != t])",
+        "print(app is celery_app, KINDS.keys() - tasks.keys())",
+    )
+    assert said == ["[]", "[]", "True set()"]
+
+
+@pytest.mark.parametrize(
+    ("call", "refusal"),
+    [
+        ("add.delay(4)", "add lacks its parameter 'y'"),
+        ("add.apply_async(kwargs={'x': 4})", "add lacks its parameter 'y'"),
+        ("add.delay(4, 5, 6)", "add takes 2 parameters"),
+        ("add.delay(4, 5, z=6)", "add takes no parameter 'z'"),
+    ],
+)
+def test_arguments_that_a_task_does_not_take_are_refused_where_it_is_sent(
+    tmp_path: Path, call: str, refusal: str
+) -> None:
+    said = shell(
+        tmp_path, "from celery_tasks import add", f"try: {call}", "except TypeError as error: print(error)"
+    )
+    assert said == [refusal]
+
+
+def test_the_names_of_tasks_that_celery_alone_has_are_known_to_the_kinds(tmp_path: Path) -> None:
+    said = shell(
+        tmp_path,
+        "import celery_tasks",
+        "from celery_app import app",
+        "from lab.kinds import CELERYS, KINDS",
+        "tasks = {n for n in app.tasks if not n.startswith('celery.')}",
+        "print(tasks - KINDS.keys() == CELERYS, CELERYS & KINDS.keys())",
+    )
+    assert said == ["True set()"]

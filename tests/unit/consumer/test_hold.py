@@ -158,3 +158,13 @@ def test_all_that_is_held_can_be_given_up(held: Held) -> None:
     held.hold.take("c", "coffee", 60.0)
     assert sorted(held.hold.give_up()) == ["a", "b", "c"]
     assert (len(held.hold), held.hold.release(held.now + 100)) == (0, None)
+
+
+def test_the_crowd_that_limits_hold_is_told_in_powers_of_two(held: Held) -> None:
+    assert held.hold.crowd() == 0
+    held.hold.rate_limit("add", "1/h")
+    crowds = []
+    for number in range(6):
+        held.hold.take(f"add-{number}", "add")
+        crowds.append(held.hold.crowd())
+    assert crowds == [1, 2, 4, 4, 8, 8]

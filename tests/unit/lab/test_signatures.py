@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import types
 
 import pytest
@@ -112,6 +114,28 @@ def test_a_name_that_is_none_is_refused() -> None:
     module.Shout = _moved(example, "own")  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match="Shout"):
         kinds_of(module)
+
+
+def _takes(name: str) -> types.FunctionType:
+    made: dict[str, types.FunctionType] = {}
+    exec(f"def function(text: str, {name}: int) -> None: ...", made)
+    return made["function"]
+
+
+@pytest.mark.parametrize(
+    "name", ["task_num", "worker_id", "self", "context", "_context", "model_fields", "json"]
+)
+def test_a_parameter_whose_name_is_in_use_is_refused(name: str) -> None:
+    with pytest.raises(TypeError, match=f"a parameter cannot be named {name}"):
+        parameters(_takes(name))
+
+
+@pytest.mark.parametrize("name", ["send_email", "beat_due", "add", "process_task", "dmap"])
+def test_a_task_whose_name_is_in_use_is_refused_at_the_start(name: str) -> None:
+    code = f"import lab.own_tasks as own\ndef {name}(text: str) -> None: ...\n"
+    code += f"{name}.__module__ = own.__name__\nown.{name} = {name}\nimport lab.kinds"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert f"TypeError: lab.own_tasks: the lab has a task {name} already" in done.stderr
 
 
 def test_the_labs_own_example_is_a_kind() -> None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from lab.context import Context
 from lab.job import Job
@@ -21,7 +23,7 @@ from lab.steps import (
 )
 from lab.steps.download import BadPath, TooMuch
 from lab.steps.paths import NothingFound
-from lab.steps.s3 import NotAllowed
+from lab.steps.stores import NotAllowed
 from tests import flows
 from tests.https_server import HTTPSServer
 
@@ -153,7 +155,26 @@ def test_a_host_that_is_not_named_is_not_asked(folder: Path, files: Kept, path: 
 
 def test_a_bucket_that_is_not_named_is_not_read(folder: Path, files: Kept) -> None:
     with pytest.raises(NotAllowed, match="LAB_S3_BUCKETS"):
-        download(context(folder, files, buckets=("open",)), "s3://closed/a.txt")
+        download(context(folder, files, buckets={"s3": ("open",)}), "s3://closed/a.txt")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "protocol", "setting"),
+    [("gcp", "gs", "LAB_GCP_BUCKETS"), ("azure", "abfs", "LAB_AZURE_CONTAINERS")],
+)
+def test_an_object_of_another_store_is_taken_where_its_bucket_is_open_and_its_package_there(
+    folder: Path, files: Kept, scheme: str, protocol: str, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{scheme}://open/notes/a.txt"
+    with pytest.raises(NotAllowed, match=setting):
+        download(context(folder, files), path)
+    here = context(folder, files, buckets={scheme: ("open",)})
+    with pytest.raises(NotAllowed, match="pip install"):
+        download(here, path)
+    monkeypatch.setattr(fsspec, "filesystem", lambda *_, **__: MemoryFileSystem())
+    MemoryFileSystem().pipe("open/notes/a.txt", b"an object")
+    assert download(here, path)["bytes"] == 9
+    assert list_paths(here, {"bucket": f"{scheme}://open/notes"}) == [path]
 
 
 def test_words_are_counted_in_the_normalised_text(folder: Path, files: Kept) -> None:

@@ -135,7 +135,15 @@ def test_an_api_that_makes_no_sense_is_left_for_passive_declares(
 
 @pytest.mark.parametrize(
     "name",
-    ["celery", "tasks.naive", "celery.priority", "celery.dead", "tasks.delay.64s", "tasks.naive.delay.1s"],
+    [
+        "celery",
+        "celery.open",
+        "tasks.naive",
+        "celery.priority",
+        "celery.dead",
+        "tasks.delay.64s",
+        "tasks.naive.delay.1s",
+    ],
 )
 def test_these_are_queues_of_the_lab(name: str) -> None:
     assert is_ours(name)
