@@ -1,0 +1,66 @@
+"""A reverse proxy that gives one server under a prefix, as nginx or Traefik are told to."""
+
+import http.client
+import http.server
+import threading
+from typing import Any, Self
+
+_OF_ONE_CONNECTION = ("connection", "keep-alive", "transfer-encoding")
+
+
+class PrefixProxy:
+    """Hands requests for `prefix`/… on to the server at `port` as /…, and names what it took away; 404 for all
+    else. Runs while it is entered."""
+
+    def __init__(self, prefix: str, port: int) -> None:
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(prefix, port))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(prefix: str, port: int) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not self.path.startswith(f"{prefix}/"):
+                self.send_error(404)
+                return
+            headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
+            headers |= {
+                "Host": f"127.0.0.1:{port}",
+                "X-Forwarded-For": self.client_address[0],
+                "X-Forwarded-Host": self.headers["Host"],
+                "X-Forwarded-Proto": "http",
+                "X-Forwarded-Prefix": prefix,
+            }
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            behind = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            behind.request(self.command, self.path.removeprefix(prefix), body, headers)
+            answer = behind.getresponse()
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in _OF_ONE_CONNECTION:
+                    self.send_header(name, value)
+            self.end_headers()
+            try:
+                while piece := answer.read1():
+                    self.wfile.write(piece)
+            except OSError:
+                pass  # the visitor, or the server, has gone
+            finally:
+                behind.close()
+
+        do_POST = do_GET  # noqa: N815 - as http.server calls it
+
+        def log_message(self, *_: Any) -> None: ...
+
+    return Handler
