@@ -121,6 +121,7 @@ def test_a_worker_tells_who_it_is_and_what_it_does(own_lab: Lab, control: Contro
     assert {"process_task", "process_data"} <= set(picture.kinds)
     assert datetime.fromisoformat(picture.started_at or "").timestamp() < began
     assert picture.pid
+    assert abs(until(lambda: one(control).clock_offset)) < 0.5
     own_lab.session.post(f"{own_lab.url}/api/tasks/{task['id']}/cancel", timeout=30)
     until(lambda: not one(control).active)
     assert (one(control).done or 0) == (before.done or 0) + 1
