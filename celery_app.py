@@ -148,7 +148,8 @@ def _same_log_lines_as_the_consumer(logger: logging.Logger, **_: Any) -> None:
 
 
 settings = Settings.from_env()
-celery_app = app = create_celery(settings, settings.delivery)
+celery_app = create_celery(settings, settings.delivery)
+app = celery_app  # as many guides name it
 if settings.delivery is Delivery.SAFE:
     # A worker whose result backend is away waits for it; as it comes, Celery drops the task instead.
     celery_app.conf.result_backend_always_retry = True

@@ -37,7 +37,7 @@ class LabResults(_Backend):  # type: ignore[misc]
         found = super().get_task_meta(task_id, cache=cache)
         if found["status"] == states.PENDING and not current_task:
             with suppress(RequestException, TemporaryError, Refused, ValueError, KeyError):
-                return found | _in_celerys_form(_ask(task_id))
+                return found | {"task_id": task_id} | _in_celerys_form(_ask(task_id))
         return found
 
 

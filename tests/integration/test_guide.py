@@ -228,5 +228,5 @@ def test_the_guides_load_is_taken_and_its_purge_throws_the_rest_away(guided: Lab
     (purge,) = celery_commands("purge")
     assert "Aborted" in run(guided, "-m", *shlex.split(purge), typed="n\n").stderr
     done = run(guided, "-m", *shlex.split(purge), typed="y\n")
-    assert "Purged 7 messages from 2 known task queues" in done.stdout, done.stdout + done.stderr
+    assert "Purged 7 messages from 3 known task queues" in done.stdout, done.stdout + done.stderr
     assert guided.task(answer["tasks"][-1]["id"])["status"] == "PENDING"

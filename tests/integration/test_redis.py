@@ -238,3 +238,18 @@ def test_a_group_outlasts_the_absence_of_its_results_store(
             store.start()
             told = running.wait_for(tasks, timeout=60)
             assert [told[task]["attempt"] for task in tasks] == [1, 1, 1]
+
+
+def test_results_are_told_of_a_shells_tasks_and_of_the_pages(own_lab: Lab, worker: ManagedProcess) -> None:
+    task = submit(own_lab, "add", x=4, y=5)
+    own_lab.wait_for([task])
+    code = (
+        "from celery.result import AsyncResult\nfrom celery_tasks import add\n"
+        f"print(AsyncResult({task!r}).get(timeout=30))\n"
+        "print(sum(add.delay(n, 1).get(timeout=30) for n in range(20)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=own_lab.env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["9.0", "210"]
