@@ -128,7 +128,8 @@ def test_three_methods_take_turns_and_every_job_of_every_repetition_is_accounted
             assert sample.started_us + sample.seconds * 900_000 <= sample.finished_us
             assert sample.published_us <= sample.started_us + 1_000
             assert sample.finished_us <= sample.recorded_us + 1_000
-        again = figures_of(samples, found.plan, one.begun_us, one.figures.usage)
+        figures = one.figures
+        again = figures_of(samples, found.plan, one.begun_us, figures.usage, figures.disturbance)
         assert again.model_dump() == one.figures.model_dump()
         drawn.add(tuple(sample.seconds for sample in samples))
     assert len(drawn) == 3  # the arms of a turn have the same jobs, each turn has others
@@ -250,8 +251,7 @@ def test_a_broker_that_was_away_meanwhile_is_in_the_verdict(tmp_path: Path, node
     ended = Experiment.model_validate(found)
     assert (ended.status, ended.error) == ("DONE", None)
     assert [(total.lost, total.disturbed) for total in ended.totals] == [(0, 1), (0, 0)]
-    (warning,) = [text for text in verdict_of(ended).warnings if "away" in text]
-    assert "“RabbitMQ, safe”: 1, “Sync”: 0" in warning
+    assert "The broker was away: “RabbitMQ, safe”: 1." in " ".join(verdict_of(ended).marks)
 
 
 def test_a_cancelled_experiment_ends_within_two_seconds_and_leaves_nothing_running(running: Lab) -> None:
