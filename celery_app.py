@@ -14,7 +14,7 @@ from celery.schedules import BaseSchedule, crontab, schedule
 from celery.signals import after_setup_logger, after_setup_task_logger
 from kombu import Exchange, Queue
 
-from celery_headers import tolerant_frame_handler
+from celery_headers import TolerantFrames
 from lab.amqp import (
     CELERY_QUEUE,
     HEARTBEAT_SECONDS,
@@ -51,7 +51,7 @@ SAFE: Final = {
     "task_default_exchange_type": "topic",
 }
 CONFIRMED: Final = {"confirm_publish": True, "read_timeout": 5, "write_timeout": 5}
-OVER_AMQP: Final = {**CONFIRMED, "frame_handler": tolerant_frame_handler}
+OVER_AMQP: Final = {**CONFIRMED, "frame_handler": TolerantFrames()}
 
 
 def create_celery(settings: Settings, delivery: Delivery) -> Celery:

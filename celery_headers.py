@@ -20,19 +20,25 @@ NO_PROPERTIES = b"\x00\x00"
 logger = logging.getLogger(__name__)
 
 
-def tolerant_frame_handler(connection: Any, callback: Callable[..., Any]) -> Callable[[Any], bool]:
+class TolerantFrames:
     """py-amqp's own handler of frames; a message whose properties it cannot decode comes without them, which
     makes it a dead letter."""
-    handle = frame_handler(connection, callback)
 
-    def on_frame(frame: Any) -> bool:
-        kind, channel, body = frame
-        try:
-            return bool(handle(frame))
-        except (ValueError, OverflowError, OSError, RecursionError, FrameSyntaxError) as error:
-            if kind != HEADER:
-                raise
-            logger.error("a message has properties that cannot be decoded: %s", error)
-        return bool(handle((kind, channel, bytes(body[:FIXED_BYTES]) + NO_PROPERTIES)))
+    def __call__(self, connection: Any, callback: Callable[..., Any]) -> Callable[[Any], bool]:
+        handle = frame_handler(connection, callback)
 
-    return on_frame
+        def on_frame(frame: Any) -> bool:
+            kind, channel, body = frame
+            try:
+                return bool(handle(frame))
+            except (ValueError, OverflowError, OSError, RecursionError, FrameSyntaxError) as error:
+                if kind != HEADER:
+                    raise
+                logger.error("a message has properties that cannot be decoded: %s", error)
+            return bool(handle((kind, channel, bytes(body[:FIXED_BYTES]) + NO_PROPERTIES)))
+
+        return on_frame
+
+    def __json__(self) -> str:
+        # `inspect stats` answers with the options of the connection, in kombu's JSON.
+        return f"{__name__}:{type(self).__name__}"

@@ -7,8 +7,9 @@ from unittest.mock import Mock
 import pytest
 from amqp import spec
 from amqp.method_framing import frame_handler
+from kombu.utils.json import dumps, loads
 
-from celery_headers import tolerant_frame_handler
+from celery_headers import TolerantFrames
 
 DELIVER = (1, 1, struct.pack(">HH", *spec.Basic.Deliver))
 BODY = b"[[], {}, {}]"
@@ -21,7 +22,10 @@ def header_frame(value: bytes) -> tuple[int, int, bytes]:
     return 2, 1, head + struct.pack(">HI", HAS_HEADERS, len(table)) + table
 
 
-def delivered(value: bytes, make: Any = tolerant_frame_handler) -> Any:
+TOLERANT = TolerantFrames()
+
+
+def delivered(value: bytes, make: Any = TOLERANT) -> Any:
     """The message that comes out."""
     came: list[Any] = []
     handle = make(Mock(bytes_recv=0), lambda *frame: came.append(frame[-1]))
@@ -47,3 +51,9 @@ def test_a_message_that_can_comes_with_them() -> None:
 def test_py_amqp_as_it_comes_raises() -> None:
     with pytest.raises((ValueError, OverflowError)):
         delivered(TIMELESS, frame_handler)
+
+
+def test_a_worker_can_tell_its_options_in_the_json_of_its_answers() -> None:
+    assert loads(dumps({"frame_handler": TolerantFrames()})) == {
+        "frame_handler": "celery_headers:TolerantFrames"
+    }
