@@ -1,7 +1,7 @@
 """Celery cannot; the lab adds: `AsyncResult` and `celery -A celery_app result ID` tell of every task of the lab.
 
 Results of tasks that the page sends lie in the lab's store, so that no job waits for a result backend. Of that which
-RESULT_BACKEND names one public method is extended: where it knows nothing of a task, the API is asked, but by no worker.
+RESULT_BACKEND names one public method is extended: where it knows nothing of a task, the API is asked, by no worker.
 """
 
 from contextlib import suppress
