@@ -50,6 +50,7 @@ for _page_of in (letter_pages.letters, images, control, experiments, guide, sche
 
 PAGE_SIZE: Final = 25
 LONGEST_SEARCH: Final = 64
+SHOWN_CHARS: Final = 4000
 
 
 @dataclass
@@ -170,7 +171,7 @@ def task(task_id: str) -> AnyResponse:
     """One task: its timings, result or error, and its whole history."""
     store = services().store
     last_change = store.last_change()
-    row = store.get(task_id)
+    row = store.get(task_id, SHOWN_CHARS)
     if row is None:
         return _unknown(task_id)
     found = task_json(row)

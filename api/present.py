@@ -44,7 +44,7 @@ def _task_json(row: Row) -> dict[str, Any]:
         "progress": row["progress"],
         "worker": row["worker"],
         "error": row["error"],
-        "result": row["result"],
+        **result_json(row),
         "retry_of": row["retry_of"],
         "group_id": row["group_id"],
         "workflow_id": row["workflow_id"],
@@ -59,6 +59,11 @@ def _task_json(row: Row) -> dict[str, Any]:
         "ran": None if started is None else _seconds(started, now),
         "total": _seconds(created, now),
     }
+
+
+def result_json(row: Row) -> dict[str, Any]:
+    """A result, or in its place the beginning of its JSON and the bytes of all of it."""
+    return {name: row.get(name) for name in ("result", "result_preview", "result_bytes")}
 
 
 def event_json(row: Row) -> dict[str, Any]:

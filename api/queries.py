@@ -4,16 +4,46 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from api.database import create_engine, writing
 from api.models import counters, task_counts, task_events, tasks
 from lab.status import TaskStatus
 
 Row = dict[str, Any]
+LISTED_CHARS: Final = 500
 _CHUNK = 500
+
+
+class octet_length(GenericFunction[int]):  # noqa: N801 - named as in SQL
+    """The bytes of a text: older SQLites do not have it."""
+
+    type = sa.Integer()
+    inherit_cache = True
+
+
+@compiles(octet_length, "sqlite")
+def _octet_length(element: octet_length, compiler: Any, **how: Any) -> str:
+    return f"length(CAST({compiler.process(element.clauses, **how)} AS BLOB))"
+
+
+def briefly(table: sa.Table, most: int = LISTED_CHARS) -> list[sa.ColumnElement[Any]]:
+    """The columns of `table`, without results whose JSON is longer than `most` characters: `result` is None there,
+    `result_preview` the first `most` characters of the JSON, and `result_bytes` its size."""
+    if "result" not in table.c:
+        return list(table.c)
+    text = sa.cast(table.c.result, sa.Text)
+    long = sa.func.length(text) > most
+    return [
+        *(column for column in table.c if column.name != "result"),
+        sa.case((~long, table.c.result)).label("result"),
+        sa.case((long, sa.func.substr(text, 1, most))).label("result_preview"),
+        sa.case((long, octet_length(text))).label("result_bytes"),
+    ]
 
 
 @dataclass(frozen=True)
@@ -48,12 +78,13 @@ class Queries:
         with writing(self.engine) as connection:
             connection.execute(sa.select(counters.c.value).limit(1))
 
-    def get(self, task_id: str) -> Row | None:
-        """The task with this id, or None."""
+    def get(self, task_id: str, most: int | None = None) -> Row | None:
+        """The task with this id, or None; with `most` as `briefly` has it, without it with its whole result."""
         if "\x00" in task_id:
             return None
+        columns = tasks.c if most is None else briefly(tasks, most)
         with self.engine.connect() as connection:
-            row = connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).mappings().first()
+            row = connection.execute(sa.select(*columns).where(tasks.c.id == task_id)).mappings().first()
         return None if row is None else dict(row)
 
     def get_all(self, task_ids: Sequence[str]) -> list[Row]:
@@ -72,7 +103,7 @@ class Queries:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def page(self, query: Query) -> list[Row]:
-        """The newest tasks that `query` fits, at most `query.limit`."""
+        """The newest tasks that `query` fits, at most `query.limit`, as `briefly` has them."""
         fits = [_of(query.experiment)]
         if query.status:
             fits.append(tasks.c.status == query.status.value)
@@ -84,7 +115,9 @@ class Queries:
             methods = [query.method] if query.method else self._methods(connection, query)
             rows: list[Row] = []
             for method in methods:
-                select = sa.select(tasks).where(*fits).order_by(tasks.c.num.desc()).limit(query.limit)
+                select = (
+                    sa.select(*briefly(tasks)).where(*fits).order_by(tasks.c.num.desc()).limit(query.limit)
+                )
                 if method:
                     select = select.where(tasks.c.method == method)
                 rows += [dict(row) for row in connection.execute(select).mappings()]
@@ -125,9 +158,9 @@ class Queries:
 
     def changed_since(self, change_id: int, limit: int) -> list[Row]:
         """Tasks changed after `change_id`, as they stand now, oldest change first, without those of
-        experiments."""
+        experiments, as `briefly` has them."""
         query = (
-            sa.select(tasks)
+            sa.select(*briefly(tasks))
             .where(_of(None), tasks.c.change_id > change_id)
             .order_by(tasks.c.change_id)
             .limit(limit)
@@ -174,12 +207,14 @@ class TaskSets:
         return found[0] if found else None
 
     def recent(self, limit: int) -> list[Row]:
-        """The newest ones."""
-        return self._read(sa.select(self._table).order_by(self._table.c.created_us.desc()).limit(limit))
+        """The newest ones, as `briefly` has them."""
+        return self._read(
+            sa.select(*briefly(self._table)).order_by(self._table.c.created_us.desc()).limit(limit)
+        )
 
     def tasks(self, set_id: str) -> list[Row]:
-        """Its tasks, in the order of their numbers."""
-        return self._read(sa.select(tasks).where(self._column == set_id).order_by(tasks.c.num))
+        """Its tasks, in the order of their numbers, as `briefly` has them."""
+        return self._read(sa.select(*briefly(tasks)).where(self._column == set_id).order_by(tasks.c.num))
 
     def counts(self, set_ids: Sequence[str]) -> dict[str, dict[str, int]]:
         """How many tasks of each stand at each status."""

@@ -133,7 +133,17 @@ class EventOut(BaseModel):
     recorded_at: str
 
 
-class TaskOut(BaseModel):
+class ResultOut(BaseModel):
+    """A result. In lists and events a long one is left out: `result` is null there."""
+
+    result: Any
+    result_preview: Annotated[
+        str | None, Field(description="the first 500 characters of its JSON, where it is left out")
+    ]
+    result_bytes: Annotated[int | None, Field(description="the size of its JSON, where it is left out")]
+
+
+class TaskOut(ResultOut):
     """A task. Times are ISO 8601 in UTC with microseconds; `waited`, `ran` and `total` are seconds."""
 
     id: str
@@ -147,7 +157,6 @@ class TaskOut(BaseModel):
     progress: float
     worker: str | None
     error: str | None
-    result: Any
     retry_of: str | None
     group_id: str | None
     options: dict[str, Any] | None

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from api.answers import json_answer
 from api.bearer import need_token
+from api.bulk import json_text
 from api.images.files import DiskFull, Part
 from api.images.intake import fault
 from api.problems import problem
@@ -30,6 +31,7 @@ MOST_RESULT_BYTES: Final = 1024**3
 # A browser shows an image that is opened by itself in a page of its own making, styled inline.
 _ALONE: Final = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 _BINARY: Final = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_MADE: Final = {**_BINARY, "application/json": {"schema": {}}}
 
 
 class ImageOut(BaseModel):
@@ -172,14 +174,19 @@ def task_output(path: PartPath) -> Response:
     return Response(status=204)
 
 
-@images.get("/api/tasks/<task_id>/result", responses={200: {"content": _BINARY}, 404: Problem})
+@images.get("/api/tasks/<task_id>/result", responses={200: {"content": _MADE}, 404: Problem})
 def result(path: FilePath) -> Response:
-    """The image that a task made; `download` in the query makes a browser save it"""
+    """The image that a task made, which `download` has a browser save; any other result as a JSON file"""
     row = services().store.get(path.task_id)
-    told = row["result"] if row and isinstance(row["result"], dict) else {}
+    if row is None or row["result"] is None:
+        abort(404, "this task has no result")
+    told = row["result"] if isinstance(row["result"], dict) else {}
     media_type = MEDIA_TYPES.get(str(told.get("format")))
-    if row is None or media_type is None or not _has(path.task_id, "result"):
-        abort(404, "this task made no image, or it has expired")
+    if media_type is None or "image" not in told:
+        named = {"Content-Disposition": f"attachment; filename=task-{row['num']}.json"}
+        return Response(json_text(row["result"]), headers=named, content_type="application/json")
+    if not _has(path.task_id, "result"):
+        abort(404, "the image that this task made has expired")
     upload = services().uploads.get([told["image"]]).get(told["image"])
     name = upload["name"] if upload else f"{row['num']}"
     return _send(path.task_id, "result", media_type, name)

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import url_for
 
-from api.present import task_json
+from api.present import result_json, task_json
 from api.queries import Row, count_statuses
 from api.services import services
 from lab.clock import now_us, to_iso
@@ -24,7 +24,7 @@ def workflow_json(row: Row, counts: dict[str, int]) -> dict[str, Any]:
         "params": row["params"],
         "status": row["status"],
         "error": row["error"],
-        "result": result,
+        **result_json(row),
         "result_url": url_for("workflows.result", workflow_id=row["id"]) if made else None,
         "counts": counts,
         "created_at": to_iso(created),

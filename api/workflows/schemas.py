@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas import TaskOut
+from api.schemas import ResultOut, TaskOut
 from api.workflows.patterns import KNOWN_BEFORE
 from lab.plan import MOST_NODES
 from lab.status import TaskStatus
@@ -99,7 +99,7 @@ class WorkflowsQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-class WorkflowOut(BaseModel):
+class WorkflowOut(ResultOut):
     """A workflow; `counts` tells how many of its nodes stand at each status, `result_url` where the file
     that it made is to be had."""
 
@@ -109,7 +109,6 @@ class WorkflowOut(BaseModel):
     params: dict[str, Any]
     status: TaskStatus
     error: str | None
-    result: Any
     result_url: str | None
     counts: dict[str, int]
     created_at: str

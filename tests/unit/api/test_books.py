@@ -100,7 +100,7 @@ def test_tasks_whose_messages_are_gone_are_sent_again_once_they_were_missing_for
         picture(_queue("tasks.priority.delay.8s", "rabbitmq", ready=2)),
         picture(_queue("tasks.dead", "rabbitmq", ready=2)),
         picture(broker={"up": False, "since": to_iso(0)}),
-        picture(broker={"up": True, "since": to_iso(now_us() + 10**8)}),
+        picture(broker={"up": True, "since": to_iso(now_us() + 10**12)}),
         picture(
             _queue("tasks", "rabbitmq", unacknowledged=None, consumers=2),
             workers=[_worker()],
