@@ -38,7 +38,7 @@ def samples(flow_lab: Lab) -> list[tuple[str, bytes]]:
     done = flows.wait_for(flow_lab, listed["id"])
     node = flows.node_of(done, "list")
     assert node is not None
-    return [(path, _content(path)) for path in node["result"]]
+    return [(path, _content(path)) for path in flow_lab.task(node["id"])["result"]]
 
 
 def _content(path: str) -> bytes:
