@@ -67,7 +67,7 @@ def var_folder(env: Mapping[str, str]) -> Path:
             f"LAB_VAR={var} cannot be used: choose a folder without quotes, ';', '#' or '%' in its path."
         )
     try:
-        (var / "log").mkdir(parents=True, exist_ok=True)
+        (var / "log").mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise PlanError(f"LAB_VAR={var} cannot be written: {error.strerror}.") from error
     return var
