@@ -59,7 +59,8 @@ FAULTS = """() => {
   if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
   for (const element of document.querySelectorAll("*"))
     for (const {name, value} of element.attributes)  // a screenshot leaves empty styles behind
-      if ((name === "style" && value) || name.startsWith("on")) faults.push("inline: " + element.outerHTML.slice(0, 80));
+      if ((name === "style" && value) || name.startsWith("on"))
+        faults.push("inline: " + element.outerHTML.slice(0, 80));
   for (const script of document.scripts)
     if (!script.src && script.type !== "application/json") faults.push("inline script");
   if (document.querySelector("body style, head style")) faults.push("inline style sheet");
