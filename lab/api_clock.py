@@ -53,14 +53,15 @@ class ApiClock:
         self._said = abs(off) > OFF_SECONDS
 
     def now_us(self) -> int:
-        """The present moment by the API's clock, by this machine's until that is known: microseconds since the
-        epoch."""
-        return self._wall_us() if self._best is None else self.steady_us() + self._best[2]
+        """The present moment in microseconds since the epoch: by this machine's clock, or by the API's where this
+        one is wrong. Half a round trip is no reason to begin a job early."""
+        off = self.offset or 0.0
+        return self._wall_us() - (round(off * 1e6) if abs(off) > OFF_SECONDS else 0)
 
     @property
     def offset(self) -> float | None:
         """Seconds by which this machine's clock is ahead of the API's, behind it where negative; None if unknown."""
-        return None if self._best is None else (self._wall_us() - self.now_us()) / 1e6
+        return None if self._best is None else (self._wall_us() - self.steady_us() - self._best[2]) / 1e6
 
     @property
     def due(self) -> bool:

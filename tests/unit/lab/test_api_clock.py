@@ -134,3 +134,11 @@ def test_a_forwarder_tells_the_offset_and_none_where_it_is_gone(
         time.sleep(0.1)
     assert offset == pytest.approx(3600, abs=1)
     assert clock_offset(str(tmp_path / "gone")) is None
+
+
+def test_a_clock_that_is_right_within_a_round_trip_is_believed() -> None:
+    wall, steady = 1_800_000_000_000_000, 5_000_000
+    clock = ApiClock(lambda: wall, lambda: steady)
+    clock.note(steady - 2_000, str(wall + 700))  # the answer's half of the way was the longer one
+    assert clock.now_us() == wall
+    assert clock.offset == pytest.approx(0, abs=0.002)
