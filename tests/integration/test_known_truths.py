@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+import requests
 
 from experiments.between import Change, between
 from experiments.model import Answer, Experiment
@@ -188,14 +189,16 @@ def test_a_sender_that_stood_still_for_four_seconds_is_named(lab: Lab) -> None:
     lab.start_consumer()
 
     def stop_it(over: threading.Event) -> None:
-        while not over.wait(0.1):
-            for process in psutil.Process(lab.api.pid).children(recursive=True):
-                if "api.experiments.work" in process.cmdline():
-                    over.wait(4.0)
-                    process.suspend()
-                    over.wait(4.0)
-                    process.resume()
-                    return
+        listed = f"{lab.url}/api/experiments"
+        while not over.wait(0.2):
+            newest = requests.get(listed, timeout=30).json()["experiments"][:1]
+            if newest and newest[0]["progress"] > 0.1:
+                break
+        for process in psutil.Process(lab.api.pid).children(recursive=True):
+            if "api.experiments.work" in process.cmdline():
+                process.suspend()
+                over.wait(4.0)
+                process.resume()
 
     found = during(
         lambda: run(lab, arms=[CONSUMER], jobs=400, arrival=CALM, repetitions=1, warm_up=False), stop_it
