@@ -3,13 +3,14 @@
 import http.server
 import ssl
 import subprocess
-import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
+
+from tests.local_server import LocalServer
 
 
-class HTTPSServer:
+class HTTPSServer(LocalServer):
     """Gives `files` by their paths and leads on by `redirects`; 404 for all else. Runs while it is entered.
 
     Attributes:
@@ -26,19 +27,9 @@ class HTTPSServer:
         subprocess.run(command, check=True, capture_output=True)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(self.certificate, key)
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(files, redirects or {}))
+        super().__init__(_handler(files, redirects or {}))
         self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"https://localhost:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self.url = f"https://localhost:{self.port}"
 
 
 def _handler(

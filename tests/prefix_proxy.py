@@ -2,30 +2,20 @@
 
 import http.client
 import http.server
-import threading
-from typing import Any, Self
+from typing import Any
+
+from tests.local_server import LocalServer
 
 _OF_ONE_CONNECTION = ("connection", "keep-alive", "transfer-encoding")
 
 
-class PrefixProxy:
+class PrefixProxy(LocalServer):
     """Hands requests for `prefix`/… on to the server at `port` as /…, and names what it took away; 404 for all
     else. Runs while it is entered."""
 
     def __init__(self, prefix: str, port: int) -> None:
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(prefix, port))
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_handler(prefix, port))
+        self.origin = f"http://127.0.0.1:{self.port}"
 
 
 def _handler(prefix: str, port: int) -> type[http.server.BaseHTTPRequestHandler]:

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import requests
-from moto.server import ThreadedMotoServer
 
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
+from tests.local_server import S3_LOGIN, s3_server
 
 pytestmark = pytest.mark.slow
 
@@ -22,15 +21,8 @@ OBJECTS = {f"path/to/file{n}": f"file {n}\n".encode() for n in (1, 2, 3)}
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with the bucket `foo-bucket`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    requests.put(f"{url}/foo-bucket", timeout=30).raise_for_status()
-    for key, body in OBJECTS.items():
-        requests.put(f"{url}/foo-bucket/{key}", body, timeout=30).raise_for_status()
-    yield url
-    server.stop()
+    with s3_server(OBJECTS, "foo-bucket") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +37,7 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode, s3: str)
         "LAB_IMAGE_SECONDS": "0.1",
         "LAB_S3_ENDPOINT": s3,
         "LAB_S3_BUCKETS": "foo-bucket",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        **S3_LOGIN,
     }
     with (
         RabbitNode(tmp_path_factory.mktemp("seeds-node"), management=False) as broker,

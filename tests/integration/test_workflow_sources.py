@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
-from moto.server import ThreadedMotoServer
 
 from harness.lab import Lab
 from harness.node import RabbitNode
 from tests import flows
 from tests.faults.stage import make_vhost
 from tests.https_server import HTTPSServer
+from tests.local_server import S3_LOGIN, s3_server
 
 OBJECTS = {f"texts/{n:02}.txt": f"object {n}\nof a bucket\n".encode() for n in range(7)}
 PAGE = b"a page of another host\n"
@@ -21,16 +20,8 @@ PAGE = b"a page of another host\n"
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with the buckets `open` and `closed`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    for bucket in ("open", "closed"):
-        requests.put(f"{url}/{bucket}", timeout=30).raise_for_status()
-        for key, body in OBJECTS.items():
-            requests.put(f"{url}/{bucket}/{key}", body, timeout=30).raise_for_status()
-    yield url
-    server.stop()
+    with s3_server(OBJECTS, "open", "closed") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +42,7 @@ def cloud_lab(
         "LAB_S3_ENDPOINT": s3,
         "LAB_S3_BUCKETS": "open",
         "LAB_DOWNLOAD_HOSTS": "localhost",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        **S3_LOGIN,
         "REQUESTS_CA_BUNDLE": str(web.certificate),
     }
     host = make_vhost(node, secrets.token_hex(4))
