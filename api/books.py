@@ -18,7 +18,7 @@ from lab import amqp
 from lab.clock import now_us, to_us
 from lab.delivery import Delivery
 from lab.settings import Settings
-from lab.status import StatusUpdate, TaskStatus
+from lab.status import TaskStatus
 
 MOST_TIMES: Final = 3
 GAP_US: Final = 60_000_000
@@ -76,14 +76,8 @@ class Books:
 
     def give_up(self, task_ids: Collection[str]) -> int:
         """Ends these tasks FAILED where they have not ended; returns how many."""
-        attempts = {row["id"]: max(1, row["attempt"]) for row in self._store.get_all(list(task_ids))}
-        verdicts = self._store.apply(
-            [
-                StatusUpdate(task_id=task_id, status=TaskStatus.FAILED, attempt=attempt, error=LOST)
-                for task_id, attempt in attempts.items()
-            ]
-        )
-        return sum(verdict.applied for verdict in verdicts)
+        rows = self._store.get_all(list(task_ids))
+        return self._store.fail({row["id"]: row["attempt"] for row in rows}, LOST)
 
     def send_again(self, task_ids: Collection[str], most: int | None = None) -> list[str]:
         """Has these tasks published again where they are under way, and returns which; not those that were `most`
@@ -102,7 +96,7 @@ class Books:
     def _missing(self, picture: Picture) -> Iterator[Missing]:
         """The tasks that are not accounted for."""
         for method, name in _QUEUES.items():
-            if method == "celery" and self._settings.celery_broker_url != self._settings.rmq_url:
+            if method == "celery" and not self._settings.celery_on_rabbitmq:
                 continue  # Redis does not count what it has handed out
             for delivery in Delivery:
                 others = _others(picture, method, delivery, delivery.queue(name))

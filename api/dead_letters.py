@@ -75,11 +75,7 @@ class DeadLetters:
                 "delivery_limit": "its message came back too often: the job may kill its worker",
                 "rejected": f"no task of the name {unknown}" if unknown else "its message could not be read",
             }.get(letter.reason, f"its message died: {letter.reason}")
-            attempt = max(1, row["attempt"])
-            update = StatusUpdate(
-                task_id=row["id"], status=TaskStatus.FAILED, attempt=attempt, error=DEAD_LETTER + why
-            )
-            self._store.apply([update])
+            self._store.fail({row["id"]: row["attempt"]}, DEAD_LETTER + why)
 
     def page(self, limit: int, before: int | None = None) -> list[Row]:
         """The newest letters, at most `limit`, older than the letter `before`."""

@@ -55,7 +55,7 @@ def _troubles(settings: Settings, picture: dict[str, Any]) -> list[str]:
     delivery = settings.delivery
     workers = picture["workers" if delivery is Delivery.SAFE else "naive_workers"]
     queues = {"celery": delivery.queue(CELERY_QUEUE), "rabbitmq": delivery.queue(RABBITMQ_QUEUE)}
-    if settings.celery_broker_url != settings.rmq_url:
+    if not settings.celery_on_rabbitmq:
         del queues["celery"]  # they are not on this broker
     if any(workers[method] is None for method in queues):
         return ["a queue is missing"]

@@ -6,7 +6,6 @@ from typing import Final
 from api.background import BackgroundThread
 from api.store import Store
 from lab.clock import now_us
-from lab.status import StatusUpdate, TaskStatus
 from transports.sync_transport import SyncTransport, longest_request
 
 PERIOD: Final = 10.0
@@ -31,9 +30,4 @@ class Interrupted(BackgroundThread):
         if not found:
             return
         logger.warning("%d tasks of sync were interrupted", len(found))
-        self._store.apply(
-            [
-                StatusUpdate(task_id=task_id, status=TaskStatus.FAILED, attempt=max(1, attempt), error=ERROR)
-                for task_id, attempt in found
-            ]
-        )
+        self._store.fail(dict(found), ERROR)

@@ -15,6 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from api.background import BackgroundThread
 from api.dead_letters import DeadLetters, Letter
 from lab import amqp, owner
+from lab.values import without_nul
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 BODY_BYTES: Final = 1_000_000
@@ -91,7 +92,7 @@ def read_letter(properties: BasicProperties, body: bytes) -> Letter:
 
 def _text(value: Any, most: int) -> str:
     """`value` as a column of the store takes it."""
-    return str(value).replace("\x00", "\ufffd")[:most]
+    return without_nul(str(value))[:most]
 
 
 def _named_in(body: bytes) -> str | None:

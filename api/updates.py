@@ -1,7 +1,7 @@
 """What becomes of tasks: updates are facts, and which of them counts is decided here."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol
 
@@ -64,6 +64,15 @@ class Updates(Queries):
     def apply(self, updates: Sequence[StatusUpdate]) -> list[Verdict]:
         """As `answers`, each answer a `Verdict`."""
         return [Verdict.model_validate(said) for said in self.answers(updates)]
+
+    def fail(self, attempts: Mapping[str, int], error: str) -> int:
+        """Ends tasks FAILED with `error` where they have not ended; returns how many. `attempts` has by their ids the
+        attempts that they stand at."""
+        updates = [
+            StatusUpdate(task_id=task_id, status=TaskStatus.FAILED, attempt=max(1, attempt), error=error)
+            for task_id, attempt in attempts.items()
+        ]
+        return sum(verdict.applied for verdict in self.apply(updates))
 
     def answers(self, updates: Sequence[StatusUpdate]) -> list[Answer]:
         """Moves tasks on where `may_follow` says so, in one transaction.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean
 from typing import Final
 
 from experiments import intervals
@@ -11,7 +10,7 @@ from experiments.figures import KEYS, values_of
 from experiments.model import Answer, Experiment, Interval, Run, label
 from experiments.plan import Plan
 from experiments.plan_facts import facts_of
-from experiments.totals import counted, resolution_of
+from experiments.totals import counted, judged, resolution_of
 from experiments.words import N_, Translate, environment_facts, fairness_title, untranslated
 
 Parts = tuple[tuple[str, str, str], ...]
@@ -74,12 +73,9 @@ def between(one: Experiment, other: Experiment, _: Translate = untranslated) -> 
 
 
 def _change(plans: tuple[Plan, Plan], arm: str, key: str, one: list[float], other: list[float]) -> Change:
-    steps = [resolution_of(plan, key, values) for plan, values in zip(plans, (one, other), strict=True)]
+    steps = resolution_of(plans[0], key, one), resolution_of(plans[1], key, other)
     difference = intervals.of_difference(one, other, resolution=sum(steps))
-    means = fmean(one), fmean(other)
-    shares = steps[0] / means[0] + steps[1] / means[1] if all(means) else 0.0
-    ratio = intervals.of_ratio(one, other, resolution=shares, paired=False)
-    answer = intervals.answer_of(ratio, difference, plans[1].margin)
+    means, ratio, answer = judged(one, other, steps, difference, plans[1].margin, paired=False)
     return Change(arm, key, *means, difference, ratio, answer)
 
 

@@ -152,7 +152,7 @@ def sync_threads(plan: Plan, pictures: Sequence[WorkerPicture]) -> int:
 
 
 def _broker_of(arm: Arm, settings: Settings, broker: Broker) -> Broker | None:
-    over_another = arm.method == "celery" and settings.celery_broker_url != settings.rmq_url
+    over_another = arm.method == "celery" and not settings.celery_on_rabbitmq
     return None if over_another or arm.method not in CONTROLS else broker
 
 

@@ -130,23 +130,23 @@ def changes(found: Between, _: Translate) -> list[Table]:
 def repetitions(experiment: Experiment, _: Translate) -> Table:
     """The first figures of each repetition, as they came."""
     keys = ("throughput", "end_to_end.p50", "end_to_end.p99")
-    marked = any(marks_of_run(run) for run in experiment.runs if run.turn > 0)
+    runs = sorted((run for run in experiment.runs if run.turn > 0), key=lambda run: (run.turn, run.arm))
+    marks = [
+        "; ".join(
+            f"{_(MARK_TITLES[kind])}: {mark_text(kind, mark, _)}" for kind, mark in marks_of_run(run).items()
+        )
+        for run in runs
+    ]
     rows = []
-    for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
+    for run, told in zip(runs, marks, strict=True):
         values = values_of(run.figures)
-        if run.turn > 0:
-            cells = (shown(key, values[key], _) if key in values else NOTHING for key in keys)
-            marks = "; ".join(
-                f"{_(MARK_TITLES[kind])}: {mark_text(kind, mark, _)}"
-                for kind, mark in marks_of_run(run).items()
-            )
-            rows.append(
-                (str(run.turn), label(experiment.plan, run.arm, _), *cells, *([marks] if marked else []))
-            )
+        cells = (shown(key, values[key], _) if key in values else NOTHING for key in keys)
+        last = [told] if any(marks) else []
+        rows.append((str(run.turn), label(experiment.plan, run.arm, _), *cells, *last))
     titles = (f"{title_of(key, _)}, {unit_of(key, _)}" for key in keys)
     caption = _(N_("Each repetition"))
-    last = [_(N_("Marks"))] if marked else []
-    return plain(caption, (_(N_("Repetition")), _(N_("Contender")), *titles, *last), rows)
+    head = [_(N_("Marks"))] if any(marks) else []
+    return plain(caption, (_(N_("Repetition")), _(N_("Contender")), *titles, *head), rows)
 
 
 def _figures(

@@ -7,7 +7,7 @@ from typing import Final
 
 from experiments import intervals
 from experiments.figures import ENOUGH, KEYS, values_of
-from experiments.model import Answer, Comparison, Figures, Run, Total
+from experiments.model import Answer, Comparison, Figures, Interval, Run, Total
 from experiments.plan import OpenLoop, Plan, Work
 
 Values = dict[int, dict[str, float]]
@@ -86,6 +86,29 @@ def resolution_of(plan: Plan, key: str, values: Sequence[float]) -> float:
     return steps.get(key.partition(".")[0], fmean(map(abs, values)) * _DIGITS)
 
 
+def judged(
+    firsts: Sequence[float],
+    seconds: Sequence[float],
+    steps: tuple[float, float],
+    difference: Interval,
+    margin: float,
+    level: float = intervals.LEVEL,
+    *,
+    paired: bool = True,
+) -> tuple[tuple[float, float], Interval | None, Answer]:
+    """Two arms in one figure: their means, the ratio of the second to the first, and what that says.
+
+    Args:
+        steps: in which the values of each can be told (`resolution_of`).
+        difference: the second less the first, for where there is no ratio.
+        level, paired: as `intervals.of_ratio` takes them.
+    """
+    means = fmean(firsts), fmean(seconds)
+    shares = steps[0] / means[0] + steps[1] / means[1] if all(means) else 0.0
+    ratio = intervals.of_ratio(firsts, seconds, level, shares, paired=paired)
+    return means, ratio, intervals.answer_of(ratio, difference, margin)
+
+
 def _is_unsound(plan: Plan, figures: Figures) -> bool:
     failed = 0 if plan.work is Work.FAILING else figures.failed
     return figures.lost + failed > figures.jobs * SOUND
@@ -103,10 +126,7 @@ def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, k
     difference = intervals.of_mean(
         [second - first for first, second in zip(firsts, seconds, strict=True)], level, step_1 + step_2
     )
-    means = fmean(firsts), fmean(seconds)
-    shares = step_1 / means[0] + step_2 / means[1] if all(means) else 0.0
-    ratio = intervals.of_ratio(firsts, seconds, level, shares)
-    answer = intervals.answer_of(ratio, difference, plan.margin)
+    means, ratio, answer = judged(firsts, seconds, (step_1, step_2), difference, plan.margin, level)
     more = intervals.more_repetitions(firsts, seconds, level) if answer is Answer.UNKNOWN else None
     return Comparison(
         first=first,

@@ -1,7 +1,6 @@
 """What the parts of a stand use during a repetition: workers, API, broker and whoever publishes."""
 
 import os
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -16,7 +15,7 @@ from lab import management
 from lab.exposure import is_loopback
 from lab.settings import Settings
 from lab.traffic import with_broker
-from lab.usage import cpu_seconds, memory
+from lab.usage import cpu_seconds, machine_seconds, memory
 from transports.control import Control, ControlError, WorkerUsage
 
 _COUNTED: Final = ("cpu_seconds", "bytes_in", "bytes_out")
@@ -78,9 +77,7 @@ class UsageMeter:
         """The share of the processors that went to others than those who have `used` some of the `spent` seconds."""
         own = [part.cpu_seconds for part in used.values()]
         # A database server or Redis would be taken for somebody else.
-        seen = self._settings.database_url.startswith("sqlite") and (
-            self._settings.celery_broker_url == self._settings.rmq_url
-        )
+        seen = self._settings.database_url.startswith("sqlite") and self._settings.celery_on_rabbitmq
         if seconds <= 0 or None in own or not seen:
             return None
         left = spent - sum(part for part in own if part is not None)
@@ -125,14 +122,6 @@ class UsageMeter:
 
     def _broker_now(self) -> Usage:
         return _sum(Usage(cpu_seconds=cpu_seconds(pid), memory=memory(pid)) for pid in self._broker_pids)
-
-
-def machine_seconds() -> tuple[float, float]:
-    """Processor seconds that all processes of the machine have used since it started, and the monotonic clock. The
-    kernel's interrupts are nobody's; what a neighbour machine took of the processors is somebody else's."""
-    times = psutil.cpu_times()
-    spent = times.user + times.nice + times.system + getattr(times, "steal", 0.0)
-    return float(spent), time.monotonic()
 
 
 def api_server() -> int | None:

@@ -192,6 +192,11 @@ class Settings(BaseModel):
                 self.var.chmod(0o700)
         return self
 
+    @property
+    def celery_on_rabbitmq(self) -> bool:
+        """Whether Celery's messages go over the broker that all else goes over."""
+        return self.celery_broker_url == self.rmq_url
+
     def with_(self, **changes: Any) -> Self:
         """A copy with `changes`, unchecked; for tests and for tools that start a second lab."""
         return self.model_copy(update=changes)

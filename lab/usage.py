@@ -1,5 +1,6 @@
 """What a process and all that it started have used: processor time and memory, by proc(5)."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -25,6 +26,14 @@ def cpu_seconds(pid: int, without: int | None = None) -> float | None:
         with suppress(*_GONE):
             used = (used or 0.0) + sum(process.cpu_times()[:4])  # its own, and of children that it has reaped
     return used
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Processor seconds that all processes of the machine have used since it started, and the monotonic clock. The
+    kernel's interrupts are nobody's; what a neighbour machine took of the processors is somebody else's."""
+    times = psutil.cpu_times()
+    spent = times.user + times.nice + times.system + getattr(times, "steal", 0.0)
+    return float(spent), time.monotonic()
 
 
 def memory(pid: int, without: int | None = None) -> int | None:

@@ -43,7 +43,7 @@ class Look:
         self._settings = settings
         self._controls = controls
         self._read_queues = read
-        self._own_celery_broker = settings.celery_broker_url != settings.rmq_url
+        self._own_celery_broker = not settings.celery_on_rabbitmq
 
     def take(self, before: Picture | None) -> Picture:
         """The picture now. Of what cannot be reached the part of the picture `before` stays, and since

@@ -231,7 +231,7 @@ class BrokeredTrial:
 
 def queue_of(settings: Settings, arm: Arm) -> str | None:
     """The queue on the lab's RabbitMQ that the arm's jobs go through; None where they go another way."""
-    if arm.method == "celery" and settings.celery_broker_url != settings.rmq_url:
+    if arm.method == "celery" and not settings.celery_on_rabbitmq:
         return None
     return next((arm.delivery.queue(name) for name, method in METHODS.items() if method == arm.method), None)
 
