@@ -91,8 +91,7 @@ class Store(Updates):
                 if known is not None:
                     if known.fingerprint != fingerprint:
                         raise KeyReused(key)
-                    nums = range(known.first_num, known.first_num + known.count)
-                    return Added(self._rows(connection, nums), anew=False)
+                    return Added(self._rows(connection, _nums(known)), anew=False)
                 connection.execute(
                     submissions.insert().values(
                         key=key, fingerprint=fingerprint, first_num=first, count=count, created_us=now
@@ -121,6 +120,12 @@ class Store(Updates):
                 lease_us=lease_us,
             )
         return Added(rows, anew=True)
+
+    def under_key(self, key: str) -> list[Row]:
+        """The tasks that the Idempotency-Key `key` made, less those that were removed."""
+        with self.engine.connect() as connection:
+            known = connection.execute(sa.select(submissions).where(submissions.c.key == key)).first()
+            return [] if known is None else self._rows(connection, _nums(known))
 
     def insert(
         self,
@@ -167,3 +172,7 @@ def _values(rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
             params, text = row["params"], bulk.json_text(row["params"])
         texts = {"params": text, "options": bulk.json_text(row["options"]), "result": None}
         yield _VALUES(row | texts)
+
+
+def _nums(known: sa.Row[Any]) -> range:
+    return range(known.first_num, known.first_num + known.count)

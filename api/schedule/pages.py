@@ -1,7 +1,6 @@
 """The page of the schedule, and the page of one report."""
 
 import secrets
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +13,6 @@ from api.schedule.present import report_json, schedule_json
 from api.schedule.reports.text import names
 from api.schedule.service import now
 from api.services import services
-from api.store import KeyReused
 from lab.schedule import ENTRIES
 
 schedule = Blueprint("schedule", __name__)
@@ -43,9 +41,8 @@ def run(entry: str) -> AnyResponse:
     """Runs an entry now, and goes back to the schedule."""
     found = ENTRIES.get(entry) or abort(404)
     key = form_key(f"schedule-{entry}", request.form.get("key", ""))
-    with suppress(KeyReused):  # pressed several times, which is one run
-        row = services().schedule.run_now(found, now(), key)
-        flash(wording.started(found.name, row["num"]), f"schedule-{found.name}")
+    row = services().schedule.run_now(found, now(), key)  # pressed several times, it is one run
+    flash(wording.started(found.name, row["num"]), f"schedule-{found.name}")
     return redirect(url_for(".index", _anchor=found.name), 303)
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any, NoReturn
 
-from flask import Response, abort
+from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from api.answers import json_answer
+from api.keys import idempotency_key
 from api.present import task_json
 from api.schedule.present import report_json, schedule_json
 from api.schedule.service import now
@@ -128,11 +129,18 @@ def due(path: EntryPath) -> Response:
     return json_answer({"run": None if row is None else task_json(row)})
 
 
-@schedule.post("/api/schedule/<entry>/run", responses={202: OneTaskOut, 404: Problem})
+@schedule.post(
+    "/api/schedule/<entry>/run", responses={202: OneTaskOut, 400: Problem, 404: Problem, 409: Problem}
+)
 def run(path: EntryPath) -> Response:
-    """Run an entry now, outside of the schedule"""
+    """Run an entry now, outside of the schedule
+
+    An `Idempotency-Key` header makes a repeated request return the first one's task.
+    """
     entry = ENTRIES.get(path.entry) or _unknown(path)
-    return json_answer({"task": task_json(services().schedule.run_now(entry, now()))}, 202)
+    key = idempotency_key(request.headers.get("Idempotency-Key"))
+    row = services().schedule.run_now(entry, now(), key and f"schedule-{entry.name}:{key}")
+    return json_answer({"task": task_json(row)}, 202)
 
 
 @schedule.get("/api/reports", responses={200: ReportsOut})

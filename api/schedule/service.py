@@ -40,16 +40,21 @@ class Schedule:
         return row if self.runs.add(entry.name, to_us(due), row["id"]) else None
 
     def run_now(self, entry: Entry, now: datetime, key: str | None = None) -> Row:
-        """Makes a task of `entry`, whether it is due or not; a report is on the 24 hours until `now`.
+        """Makes a task of `entry`, whether it is due or not; a report is on the 24 hours until `now`. Returns the
+        task that `key` made before where it comes again.
 
         Raises:
-            KeyReused: `key` has made a task before.
+            KeyReused: the task that `key` made was removed.
         """
-        added = self._submit(entry, _params(entry, now - BY_HAND, now), key)
-        if not added.anew:
-            raise KeyReused(key)
+        try:
+            added = self._submit(entry, _params(entry, now - BY_HAND, now), key)
+        except KeyReused:  # another moment makes another report, and yet the request is the same
+            if key is None or not (before := self._store.under_key(key)):
+                raise
+            return before[0]
         row = added.rows[0]
-        self.runs.add(entry.name, None, row["id"])
+        if added.anew:
+            self.runs.add(entry.name, None, row["id"])
         return row
 
     def clean_up(self, now: datetime) -> tuple[dict[str, int], bool]:

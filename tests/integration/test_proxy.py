@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from harness.lab import Lab
-from tests.prefix_proxy import PrefixProxy
+from tests.reverse_proxy import ReverseProxy
 
 _FOLLOWED = (
     r'<script[^>]*\ssrc="([^"]+)"',
@@ -22,7 +22,7 @@ _FOLLOWED = (
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the proxy is; the API behind it has no broker."""
     lab = Lab(tmp_path_factory.mktemp("proxy"), "amqp://nobody:secret@127.0.0.1:1/", env={"LAB_PROXIES": "1"})
-    with lab, PrefixProxy("/lab", lab.port) as proxy:
+    with lab, ReverseProxy(lab.port, "/lab") as proxy:
         yield proxy.origin
 
 

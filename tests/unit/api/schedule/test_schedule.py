@@ -125,6 +125,18 @@ def test_run_now_pressed_ten_times_on_one_page_is_one_run(
     assert len(entry(client, name)["runs"]) == 2
 
 
+@pytest.mark.parametrize("name", ["check-health-every-minute", "daily-report"])
+def test_the_same_key_runs_an_entry_once_by_json_too(client: FlaskClient, name: str) -> None:
+    path, header = f"/api/schedule/{name}/run", {"Idempotency-Key": "once"}
+    first, again = client.post(path, headers=header), client.post(path, headers=header)
+    assert (again.status_code, again.json["task"]["id"]) == (202, first.json["task"]["id"])
+    assert len(entry(client, name)["runs"]) == 1
+    assert (
+        client.post("/api/schedule/weekly-cleanup/run", headers=header).json["task"]["id"]
+        != first.json["task"]["id"]
+    )
+
+
 def test_only_twenty_runs_are_told_newest_first(client: FlaskClient, parts: Services) -> None:
     for n in range(25):
         parts.schedule.due(HEALTH, MONDAY + timedelta(minutes=n))

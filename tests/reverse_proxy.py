@@ -1,4 +1,4 @@
-"""A reverse proxy that gives one server under a prefix, as nginx or Traefik are told to."""
+"""A reverse proxy before one server on this machine, as nginx or Traefik are, with faults that such proxies have."""
 
 import http.client
 import http.server
@@ -9,20 +9,32 @@ from tests.local_server import LocalServer
 _OF_ONE_CONNECTION = ("connection", "keep-alive", "transfer-encoding")
 
 
-class PrefixProxy(LocalServer):
+class ReverseProxy(LocalServer):
     """Hands requests for `prefix`/… on to the server at `port` as /…, and names what it took away; 404 for all
-    else. Runs while it is entered."""
+    else. Runs while it is entered.
 
-    def __init__(self, prefix: str, port: int) -> None:
-        super().__init__(_handler(prefix, port))
+    Attributes:
+        refuses: an HTTP status that it answers by itself instead, while it is not None.
+        cuts_above: the largest body in bytes; the connection of a larger one is closed without an answer.
+    """
+
+    def __init__(self, port: int, prefix: str = "") -> None:
+        super().__init__(_handler(self, port, prefix))
         self.origin = f"http://127.0.0.1:{self.port}"
+        self.refuses: int | None = None
+        self.cuts_above = float("inf")
 
 
-def _handler(prefix: str, port: int) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(proxy: ReverseProxy, port: int, prefix: str) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if not self.path.startswith(f"{prefix}/"):
-                self.send_error(404)
+            length = int(self.headers.get("Content-Length", 0))
+            if length > proxy.cuts_above:
+                self.close_connection = True
+                return
+            body = self.rfile.read(length)
+            if proxy.refuses is not None or not self.path.startswith(f"{prefix}/"):
+                self.send_error(proxy.refuses or 404)
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() != "connection"}
             headers |= {
@@ -32,7 +44,6 @@ def _handler(prefix: str, port: int) -> type[http.server.BaseHTTPRequestHandler]
                 "X-Forwarded-Proto": "http",
                 "X-Forwarded-Prefix": prefix,
             }
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             behind = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             behind.request(self.command, self.path.removeprefix(prefix), body, headers)
             answer = behind.getresponse()
