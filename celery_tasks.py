@@ -38,7 +38,7 @@ from lab.mail import Mailer
 from lab.options import NONE, Options
 from lab.reporter import ReportFailed
 from lab.signatures import bind, check_call
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 from lab.task_api import TaskAPI, tell_due
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
@@ -246,7 +246,7 @@ def _ended(task: Task, job: Assignment, attempt: int, outcome: Outcome) -> Any:
     if outcome.skipped is not None:
         return _end_again(request, outcome.skipped)
     if outcome.status is TaskStatus.CANCELLED:
-        return _end_again(request, Verdict(task_id=job.task_id, status=TaskStatus.CANCELLED))
+        return _end_again(request, UpdateAnswer(task_id=job.task_id, status=TaskStatus.CANCELLED))
     if outcome.status is TaskStatus.RETRYING:
         carried = {**_own(request.headers or {}), "lab_attempt": attempt + 1}
         # A quorum queue's delay takes whole seconds, and the worker waits for the rest; none takes less.
@@ -293,7 +293,7 @@ def _mailer() -> Mailer | None:
     return Mailer(settings.smtp_url, settings.report_to) if settings.smtp_url else None
 
 
-def _end_again(request: Any, verdict: Verdict) -> Any:
+def _end_again(request: Any, verdict: UpdateAnswer) -> Any:
     """What a task that comes again after its end returns or raises: as then, for what follows it may not have
     been sent before its worker died; a chord that waits for it must hear of its end. Nothing where nothing follows."""
     if verdict.status is TaskStatus.DONE and (request.callbacks or request.chain or request.chord):
@@ -311,7 +311,7 @@ def _keeping_progress(task: Task, report: Report) -> Report:
 
     def told(
         status: TaskStatus, *, progress: float | None = None, result: Any = None, error: str | None = None
-    ) -> Verdict:
+    ) -> UpdateAnswer:
         if status is TaskStatus.IN_PROGRESS and progress:
             with suppress(Exception):  # a backend that is away is no reason for the job to fail
                 task.update_state(state="PROCESSING", meta={"progress": round(100 * progress)})

@@ -11,14 +11,14 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from api import callback, docs, events, health, i18n, letters, pages, problems, security, task_result, tasks
 from api.books import Books
 from api.control.collector import ControlCollector
-from api.control.look import Look
+from api.control.look import Poll
 from api.control.store import Pictures
 from api.dead_letters import DeadLetters
 from api.events import Feed
 from api.experiments import reports as experiment_reports
 from api.experiments.service import Experiments
 from api.experiments.store import ExperimentRows
-from api.experiments.supervisor import Supervisor
+from api.experiments.supervisor import ExperimentSupervisor
 from api.groups import routes as group_routes
 from api.groups import seed
 from api.groups.service import Groups
@@ -147,7 +147,7 @@ def _create_services(settings: Settings) -> Services:
     store.follower = workflows.following
     controls = {name: create_control(name, settings) for name in CONTROLS}
     books = Books(store, settings, relay.wake)
-    control = ControlCollector(Pictures(store.engine), Look(settings, controls), books)
+    control = ControlCollector(Pictures(store.engine), Poll(settings, controls), books)
     watch = Watch(settings, store, outbox, control.picture)
     dead_letters = DeadLetters(store)
     submitter = Submitter(
@@ -155,7 +155,7 @@ def _create_services(settings: Settings) -> Services:
     )
     uploads, files = UploadRows(store.engine), ImageFiles(settings.images)
     experiment_rows = ExperimentRows(store.engine)
-    supervisor = Supervisor(experiment_rows, submitter.cancel_all)
+    supervisor = ExperimentSupervisor(experiment_rows, submitter.cancel_all)
     return Services(
         settings=settings,
         secret=secret,

@@ -22,7 +22,7 @@ importlib.import_module("api")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 2
-worker_class = "api.worker.Worker"
+worker_class = "api.worker.BoundedWorker"
 threads = 200  # an open page holds one for its event stream
 # A process has descriptors for other things too: the store's connections, uploads, the broker.
 worker_connections = max(100, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 400))

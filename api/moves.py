@@ -36,7 +36,7 @@ _follows: Final = lru_cache(maxsize=1024)(
 )
 
 
-class Fact(TypedDict):
+class Update(TypedDict):
     """One thing that a `StatusUpdate` says: its status as text, its time in microseconds since the epoch, and
     whether its run was stamped, which is told when the run has ended."""
 
@@ -52,13 +52,16 @@ class Fact(TypedDict):
     result: Any
 
 
-def facts_of(update: StatusUpdate) -> list[Fact]:
+def facts_of(update: StatusUpdate) -> list[Update]:
     """What `update` says: two facts where it tells of its run's begin and end together."""
     told = {**vars(update), "status": update.status.value, "at": to_us(update.at), "stamped": False}
     if update.began_at is None or update.status in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS):
-        return [cast(Fact, told)]
+        return [cast(Update, told)]
     begin = {"status": IN_PROGRESS, "at": to_us(update.began_at), "stamped": True}
-    return [cast(Fact, {**told, **begin, "progress": 0.0, "error": None, "result": None}), cast(Fact, told)]
+    return [
+        cast(Update, {**told, **begin, "progress": 0.0, "error": None, "result": None}),
+        cast(Update, told),
+    ]
 
 
 @dataclass(frozen=True)
@@ -148,7 +151,7 @@ def standing(found: Iterable[tuple[Any, ...]]) -> list[Row]:
     ]  # fmt: skip
 
 
-def move(row: Row, fact: Fact) -> tuple[bool, bool]:
+def move(row: Row, fact: Update) -> tuple[bool, bool]:
     """Changes `row` as `fact` says, if it may; returns whether the status moved, and whether anything changed at
     all."""
     old, new, attempt, progress = row["status"], fact["status"], fact["attempt"], fact["progress"]
@@ -171,7 +174,7 @@ def move(row: Row, fact: Fact) -> tuple[bool, bool]:
     return False, False
 
 
-def is_copy(row: Row, fact: Fact) -> bool:
+def is_copy(row: Row, fact: Update) -> bool:
     """Whether `fact`, which moved nothing, asks for a message that is a copy of one being worked on.
 
     A copy is delivered for the first time, yet its task has been begun by another run. A message that was
@@ -180,19 +183,19 @@ def is_copy(row: Row, fact: Fact) -> bool:
     return fact["first"] and _begins_another_run(row, fact)
 
 
-def ran_again(row: Row, fact: Fact) -> bool:
+def ran_again(row: Row, fact: Update) -> bool:
     """Whether `fact`, which moved nothing, tells of another run of a task of an experiment: one that was stamped,
     or one that goes on since its worker is not told to leave it. Its history is to hold it all the same."""
     goes_on = fact["stamped"] or not (fact["first"] or row["status"] in FINAL)
     return row["experiment_id"] is not None and goes_on and _begins_another_run(row, fact)
 
 
-def _begins_another_run(row: Row, fact: Fact) -> bool:
+def _begins_another_run(row: Row, fact: Update) -> bool:
     begins = fact["status"] == IN_PROGRESS and not fact["progress"]
     return begins and bool(fact["run"]) and row["run"] != fact["run"]
 
 
-def answer(row: Row, fact: Fact, applied: bool) -> Answer:
+def answer(row: Row, fact: Update, applied: bool) -> Answer:
     """The answer to `fact`, which the task in `row` has taken or not.
 
     Whoever asks for a task that others follow, and that has ended, gets what it came to: what follows may

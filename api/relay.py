@@ -22,7 +22,7 @@ from api.outbox import Outbox
 from api.workflows.queries import WorkflowRows
 from lab.delivery import Delivery
 from lab.job import Job, error_text
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from lab.token import sign
 from transports import Submission, Transport
 
@@ -202,7 +202,7 @@ class Relay:
             try:
                 jobs = {row["node"]: job_of(row, self._secret) for row in self._workflows.nodes(workflow_id)}
                 names = [name for name, job in jobs.items() if job.task_id in nums]
-                sent = transport.submit_workflow(Plan.model_validate(workflow["plan"]), jobs, names)
+                sent = transport.submit_workflow(WorkflowPlan.model_validate(workflow["plan"]), jobs, names)
             except (ValueError, TypeError, LookupError) as error:
                 sent = Submission(unsendable=dict.fromkeys(nums, error_text(error)))
             trouble = self._finish(sent, nums) or trouble

@@ -12,7 +12,7 @@ from api.store import NewTask
 from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
 from lab.job import MAX_RETRIES
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 from lab.values import Text
 
 MAX_COUNT = 10_000
@@ -210,7 +210,7 @@ class Problem(BaseModel):
 class VerdictsOut(BaseModel):
     """Answers to updates, in their order."""
 
-    results: list[Verdict]
+    results: list[UpdateAnswer]
 
 
 def faults(error: ValidationError) -> list[dict[str, Any]]:

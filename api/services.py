@@ -10,7 +10,7 @@ from api.control.collector import ControlCollector
 from api.dead_letters import DeadLetters
 from api.events import Feed
 from api.experiments.service import Experiments
-from api.experiments.supervisor import Supervisor
+from api.experiments.supervisor import ExperimentSupervisor
 from api.groups.service import Groups
 from api.images.files import ImageFiles
 from api.images.intake import Intake, Sweeper
@@ -55,7 +55,7 @@ class Services:
     schedule: Schedule
     side: SideBySide
     experiments: Experiments
-    supervisor: Supervisor
+    supervisor: ExperimentSupervisor
     interrupted: Interrupted
     results: CeleryResults
 

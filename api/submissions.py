@@ -25,7 +25,7 @@ class NewGroup:
 
 @dataclass(frozen=True)
 class NewWorkflow:
-    """A workflow as it is asked for: `params` is the request, `plan` a `lab.plan.Plan` as JSON holds it."""
+    """A workflow as it is asked for: `params` is the request, `plan` a `lab.plan.WorkflowPlan` as JSON holds it."""
 
     id: str
     pattern: str

@@ -17,7 +17,7 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.logs import JobLog
 from lab.settings import Settings
-from lab.status import StatusUpdate, TaskStatus, Verdict
+from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
 from transports import ReportFor, Transport, transport_class
 
 MOST_BYTES: Final = 16_000_000
@@ -35,7 +35,7 @@ def store_reports(store: Store, worker: str) -> ReportFor:
             progress: float | None = None,
             result: Any = None,
             error: str | None = None,
-        ) -> Verdict:
+        ) -> UpdateAnswer:
             update = StatusUpdate(
                 task_id=job.task_id,
                 status=status,

@@ -27,7 +27,7 @@ STATUSES = {
 }
 
 
-class ResultOut(BaseModel):
+class CeleryResultOut(BaseModel):
     """A task in Celery's words: `result` of SUCCESS, `error` of FAILURE, `progress` of PROCESSING."""
 
     task_id: str
@@ -37,7 +37,7 @@ class ResultOut(BaseModel):
     progress: float | None = Field(None, description="0 to 100")
 
 
-@task_result.get("/task/<task_id>", responses={200: ResultOut, 503: Problem})
+@task_result.get("/task/<task_id>", responses={200: CeleryResultOut, 503: Problem})
 def result(path: TaskPath) -> Response:
     """One task, in Celery's words
 

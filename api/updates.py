@@ -28,7 +28,7 @@ from api.options import is_followed
 from api.queries import Queries, Row
 from api.submissions import Cancellation
 from lab.clock import now_us
-from lab.status import StatusUpdate, TaskStatus, Verdict
+from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
 
 _NEXT: Final = "UPDATE counters SET value = value + ? WHERE name = ? RETURNING value"
 _CANCEL: Final = (
@@ -61,9 +61,9 @@ class Updates(Queries):
 
     follower: Follower | None = None
 
-    def apply(self, updates: Sequence[StatusUpdate]) -> list[Verdict]:
+    def apply(self, updates: Sequence[StatusUpdate]) -> list[UpdateAnswer]:
         """As `answers`, each answer a `Verdict`."""
-        return [Verdict.model_validate(said) for said in self.answers(updates)]
+        return [UpdateAnswer.model_validate(said) for said in self.answers(updates)]
 
     def fail(self, attempts: Mapping[str, int], error: str) -> int:
         """Ends tasks FAILED with `error` where they have not ended; returns how many. `attempts` has by their ids the

@@ -28,7 +28,7 @@ _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*\r\n",
 _Parked = OrderedDict[TConn, float]
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
+class BoundedWorker(ThreadWorker):  # type: ignore[misc]
     """Waits for heads, and for bodies of at most `AWAITED_BYTES`, beside the threads; closes the connection that
     waited longest where there are too many."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from consumer import processes
-from consumer.control import Control
+from consumer.control import RemoteControl
 from consumer.jobs import Jobs
 from consumer.overdue import watch
 from consumer.worker import Worker
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         reporter.clock.now_us,
     )
     Thread(target=watch, args=(jobs, reporter.is_cancelled), daemon=True).start()
-    control = Control(
+    control = RemoteControl(
         name,
         jobs,
         reporter.cancel,

@@ -44,7 +44,7 @@ class Order(BaseModel):
 
 
 @dataclass
-class Control:
+class RemoteControl:
     """Obeys the orders for the worker `name`, on the thread that owns the connection.
 
     Attributes:

@@ -39,7 +39,7 @@ Settle = Callable[[Action, Sequence[Job]], None]
 
 
 @dataclass(eq=False, slots=True)
-class Work:
+class ReceivedJob:
     """A job on its way through the worker.
 
     Attributes:
@@ -91,13 +91,13 @@ class Jobs:
         now_us: Callable[[], int],
     ) -> None:
         self.concurrency = self.ended = self._leaving = 0
-        self.running: dict[str, Work] = {}
+        self.running: dict[str, ReceivedJob] = {}
         self._report_for, self._context_for, self._now_us = report_for, context_for, now_us
         self._log = log
-        self._line: queue.PriorityQueue[tuple[int, int, Work | None]] = queue.PriorityQueue()
+        self._line: queue.PriorityQueue[tuple[int, int, ReceivedJob | None]] = queue.PriorityQueue()
         self._order = count()
         self._lock = threading.Lock()
-        self.hold: Hold[Work] = Hold(
+        self.hold: Hold[ReceivedJob] = Hold(
             self._put_in_line, lambda work: not work.wanted() or is_cancelled(work.job.task_id)
         )
         self.hold.start()
@@ -129,13 +129,13 @@ class Jobs:
         if logger.isEnabledFor(level):
             logger.log(level, RECEIVED, {"name": job.kind, "id": job.task_id, "args": job.arguments()})
         report = self._report_for(job, attempt, redelivered or job.suspect or attempt > job.attempt)
-        work = Work(job, attempt, report, [settle], wanted)
+        work = ReceivedJob(job, attempt, report, [settle], wanted)
         with self._lock:
             if self._adopted(work):
                 return
         self.hold.take(work, job.kind, seconds)
 
-    def _adopted(self, work: Work) -> bool:
+    def _adopted(self, work: ReceivedJob) -> bool:
         """Whether the job of `work` runs here already. After a lost connection the broker delivers its message again,
         which is then settled when the job ends. The lock is held."""
         first = self.running.get(work.job.task_id)
@@ -145,7 +145,7 @@ class Jobs:
         first.settles += work.settles
         return True
 
-    def _put_in_line(self, work: Work) -> None:
+    def _put_in_line(self, work: ReceivedJob) -> None:
         priority = work.job.options.priority
         rank = MAX_PRIORITY + 1 if priority is None else MAX_PRIORITY - priority
         self._line.put((rank, next(self._order), work))
@@ -160,7 +160,7 @@ class Jobs:
         with self._lock:
             self._leaving -= 1
 
-    def _begin(self, work: Work) -> bool:
+    def _begin(self, work: ReceivedJob) -> bool:
         with self._lock:
             if not work.wanted() or self._adopted(work):
                 return False
@@ -168,7 +168,7 @@ class Jobs:
             self.running[work.job.task_id] = work
             return True
 
-    def end(self, work: Work) -> bool:
+    def end(self, work: ReceivedJob) -> bool:
         """Whether the caller is the first to bring `work` to an end, and therefore settles it."""
         with self._lock:
             if self.running.get(work.job.task_id) is not work:
@@ -177,7 +177,7 @@ class Jobs:
             self.ended += 1
             return True
 
-    def _run(self, work: Work) -> tuple[Action, list[Job]]:
+    def _run(self, work: ReceivedJob) -> tuple[Action, list[Job]]:
         """Runs the job and reports its end; returns how to settle its messages, and the jobs that follow."""
         job = work.job
         try:
@@ -221,7 +221,7 @@ class Jobs:
 
     def hand_back(self) -> None:
         """Has all jobs that have not begun go back to the queue, for another worker."""
-        waiting: list[Work | None] = [*self.hold.give_up()]
+        waiting: list[ReceivedJob | None] = [*self.hold.give_up()]
         with suppress(queue.Empty):
             while True:
                 waiting.append(self._line.get_nowait()[-1])

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from consumer.jobs import Action, Jobs, Work
+from consumer.jobs import Action, Jobs, ReceivedJob
 from lab.reporter import ReportFailed
 from lab.status import TaskStatus
 
@@ -38,7 +38,7 @@ def watch(jobs: Jobs, is_cancelled: Callable[[str], bool]) -> None:
         time.sleep(CHECK_SECONDS)
 
 
-def _give_up(jobs: Jobs, work: Work, status: TaskStatus, error: str | None = None) -> None:
+def _give_up(jobs: Jobs, work: ReceivedJob, status: TaskStatus, error: str | None = None) -> None:
     def report() -> None:
         try:
             work.report(status, error=error)

@@ -10,12 +10,12 @@ from experiments.plan import (
     Arrival,
     Burst,
     Duration,
-    Exponential,
-    Fixed,
+    ExponentialDuration,
+    FixedDuration,
     Plan,
     PlannedJob,
     Uniform,
-    Work,
+    Workload,
 )
 
 WARM_UP: Final = 0
@@ -30,9 +30,11 @@ def jobs_of(plan: Plan, turn: int) -> list[PlannedJob]:
     """
     count = min(WARM_UP_JOBS, plan.count) if turn == WARM_UP else plan.count
     times = _times(plan.arrival, _random(plan, turn, "arrivals"))
-    lengths = _lengths(Fixed(seconds=0.0) if plan.work is Work.NOOP else plan.duration, plan, turn)
+    lengths = _lengths(
+        FixedDuration(seconds=0.0) if plan.work is Workload.NOOP else plan.duration, plan, turn
+    )
     fate = _random(plan, turn, "failures")
-    share = plan.p if plan.work is Work.FAILING else 0.0
+    share = plan.p if plan.work is Workload.FAILING else 0.0
     return [
         PlannedJob(at=next(times), seconds=next(lengths), fails=fate.random() < share) for _ in range(count)
     ]
@@ -63,11 +65,11 @@ def _times(arrival: Arrival, random: Random) -> Iterator[float]:
 def _lengths(law: Duration, plan: Plan, turn: int) -> Iterator[float]:
     random = _random(plan, turn, "durations")
     while True:
-        if isinstance(law, Fixed):
+        if isinstance(law, FixedDuration):
             yield law.seconds
         elif isinstance(law, Uniform):
             yield random.uniform(law.low, law.high)
-        elif isinstance(law, Exponential):
+        elif isinstance(law, ExponentialDuration):
             yield min(random.expovariate(1 / law.mean), LONGEST_IN_MEANS * law.mean, MAX_DURATION)
         else:
             yield random.choice(law.values)

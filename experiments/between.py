@@ -7,7 +7,7 @@ from typing import Final
 from experiments import intervals
 from experiments.fairness_values import value_text
 from experiments.figures import KEYS, values_of
-from experiments.model import Answer, Experiment, Interval, Run, label
+from experiments.model import ArmTurn, Experiment, Finding, Interval, label
 from experiments.plan import Plan
 from experiments.plan_facts import facts_of
 from experiments.totals import counted, judged, resolution_of
@@ -36,7 +36,7 @@ class Change:
     other: float
     difference: Interval
     ratio: Interval | None
-    answer: Answer
+    answer: Finding
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _arms(experiment: Experiment, _: Translate) -> dict[str, dict[str, list[floa
     return {name: _series(mine) for name, mine in runs.items() if mine}
 
 
-def _series(runs: list[Run]) -> dict[str, list[float]]:
+def _series(runs: list[ArmTurn]) -> dict[str, list[float]]:
     by_turn = [values_of(run.figures) for run in runs]
     series = {key: [values[key] for values in by_turn if key in values] for key in KEYS}
     return {key: values for key, values in series.items() if values}

@@ -13,7 +13,7 @@ import click
 from experiments import cli_text
 from experiments.between import between
 from experiments.cli_options import option_of, plan_of, plan_options, report_file
-from experiments.cli_text import Progress
+from experiments.cli_text import ProgressBar
 from experiments.client import ClientError, LabClient, NobodyAnswers
 from experiments.model import Experiment
 from experiments.plan import Plan
@@ -87,7 +87,7 @@ def run(
     **options: Any,
 ) -> None:
     """Run an experiment to its end."""
-    wanted, progress = plan_of(options), Progress(sys.stderr)
+    wanted, progress = plan_of(options), ProgressBar(sys.stderr)
     with _lab(url, own, concurrency, wanted, progress) as client:
         try:
             progress.say(cli_text.fairness(wanted, client.differences(wanted), ran=False))
@@ -173,7 +173,7 @@ def _client(url: str | None) -> LabClient:
 
 @contextmanager
 def _lab(
-    url: str | None, own: bool, concurrency: int | None, plan: Plan, progress: Progress
+    url: str | None, own: bool, concurrency: int | None, plan: Plan, progress: ProgressBar
 ) -> Iterator[LabClient]:
     """The lab that runs the plan: a running one, or one of this run's own."""
     with closing(_client(url)) as client:

@@ -10,7 +10,7 @@ import click
 from pydantic import ValidationError
 
 from experiments import plan as bounds
-from experiments.plan import Plan, Reports, Work
+from experiments.plan import Plan, Reports, Workload
 
 REPORT_KINDS: Final = ("html", "md", "csv", "json")
 DEFAULT_ARMS: Final = ("celery:safe", "rabbitmq:safe", "sync")
@@ -101,7 +101,9 @@ _PLAN: Final = (
         "--seconds", type=float, help="Instead of --jobs, with --rate: as many as come in that time."
     ),
     click.option(
-        "--work", type=click.Choice([work.value for work in Work]), help="What a job does.  [default: wait]"
+        "--work",
+        type=click.Choice([work.value for work in Workload]),
+        help="What a job does.  [default: wait]",
     ),
     click.option("--p", type=click.FloatRange(0, 1), help="With --work failing: the share that fails."),
     click.option(

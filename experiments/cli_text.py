@@ -119,7 +119,7 @@ def _shown(key: str, figures: Mapping[str, Interval]) -> str:
     return interval_text(key, figures[key]) if key in figures else "-"
 
 
-class Progress:
+class ProgressBar:
     """How far an experiment is: a bar on a terminal, of which nothing stays, and a line for each step elsewhere."""
 
     def __init__(self, stream: TextIO) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS, Answer, Question
+from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS, Choice, Question
 from experiments.model import Experiment, Interval
-from experiments.plan import Burst, Fixed, OpenLoop, Plan, Work
+from experiments.plan import Burst, FixedDuration, OpenLoop, Plan, Workload
 from experiments.verdict import HIGHER_IS_BETTER
 from experiments.words import N_, Translate, bounds_text, decimal, named, shown, unit_of, untranslated
 from lab.delivery import Delivery
@@ -150,7 +150,7 @@ def advise(
 
 
 def _reasons(
-    question: Question, answer: Answer, experiments: Sequence[Experiment], rate: float, _: Translate
+    question: Question, answer: Choice, experiments: Sequence[Experiment], rate: float, _: Translate
 ) -> Iterator[Reason]:
     measured: set[str] = set()
     if answer.needs is not None:
@@ -227,13 +227,17 @@ def _tells(plan: Plan, figure: str, kept: bool, rate: float) -> bool:
     of a fixed duration, which can be taken off; of slower ones than are needed only that it was missed.
     """
     if figure in HIGHER_IS_BETTER:
-        return isinstance(plan.arrival, Burst) and (kept or plan.work is Work.NOOP)
-    fixed = isinstance(plan.duration, Fixed) or plan.work is Work.NOOP
+        return isinstance(plan.arrival, Burst) and (kept or plan.work is Workload.NOOP)
+    fixed = isinstance(plan.duration, FixedDuration) or plan.work is Workload.NOOP
     return isinstance(plan.arrival, OpenLoop) and fixed and (plan.arrival.rate >= rate or not kept)
 
 
 def _beside_the_work(plan: Plan, interval: Interval, figure: str) -> Interval:
-    if figure in HIGHER_IS_BETTER or plan.work is Work.NOOP or not isinstance(plan.duration, Fixed):
+    if (
+        figure in HIGHER_IS_BETTER
+        or plan.work is Workload.NOOP
+        or not isinstance(plan.duration, FixedDuration)
+    ):
         return interval
     work = plan.duration.seconds * 1000
     ends = interval.model_dump(exclude_none=True)

@@ -12,7 +12,7 @@ METHODS: Final = ("celery", "rabbitmq", "sync")
 
 
 @dataclass(frozen=True)
-class Answer:
+class Choice:
     """One answer.
 
     Attributes:
@@ -42,30 +42,30 @@ class Question:
 
     id: str
     text: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Choice, ...]
     figure: str = ""
 
-    def answer(self, answer_id: str) -> Answer | None:
+    def answer(self, answer_id: str) -> Choice | None:
         """The answer of that id; None where there is none."""
         return next((answer for answer in self.answers if answer.id == answer_id), None)
 
 
-_NO: Final = Answer("no", N_("No"))
+_NO: Final = Choice("no", N_("No"))
 _SYNC: Final = frozenset({"sync"})
 _LESS: Final = N_("A consumer of one's own does less for each message than a library that can do everything.")
 
 # fmt: off
 QUESTIONS: Final = (
     Question("length", N_("How long does a job take?"), (
-        Answer("instant", N_("So short that whoever asked can wait for it"), {"sync": 3},
+        Choice("instant", N_("So short that whoever asked can wait for it"), {"sync": 3},
             N_("Whoever waits needs no queue. What a broker brings has its price in code and in time."), "submit"),
-        Answer("seconds", N_("Seconds"), {"celery": 1, "rabbitmq": 1, "sync": -2},
+        Choice("seconds", N_("Seconds"), {"celery": 1, "rabbitmq": 1, "sync": -2},
             N_("Seconds are too long to hold a request open for, with its thread."), "submit"),
-        Answer("long", N_("Minutes"), {"celery": 1},
+        Choice("long", N_("Minutes"), {"celery": 1},
             N_("What runs long must be stopped when it hangs. Celery kills its process; a thread of a consumer cannot"
                " be stopped from outside."), "time-limits", _SYNC,
             unless=N_("your own consumer runs each job in a process of its own.")),
-        Answer("hour", N_("Half an hour or more"), {"celery": 1},
+        Choice("hour", N_("Half an hour or more"), {"celery": 1},
             N_("RabbitMQ waits 30 minutes for an acknowledgement (consumer_timeout). Then it closes the channel and"
                " delivers the job again, endlessly, by Celery with late acknowledgement as by a consumer of your own."
                " Set it longer than the longest job. And what runs long must be stopped when it hangs: Celery kills"
@@ -73,26 +73,26 @@ QUESTIONS: Final = (
             unless=N_("the job can be cut into short steps: then less is lost when a worker dies.")),
     )),
     Question("work", N_("What does a job mostly do?"), (
-        Answer("computes", N_("It computes"), {"celery": 2, "rabbitmq": -1, "sync": -1},
+        Choice("computes", N_("It computes"), {"celery": 2, "rabbitmq": -1, "sync": -1},
             N_("Threads of one Python process share one processor. Celery has a pool of processes; a consumer is"
                " started once for each processor."), "prefetch",
             unless=N_("the time goes to libraries that free the interpreter, such as NumPy or Pillow.")),
-        Answer("waits", N_("It waits for the network"), {"rabbitmq": 1},
+        Choice("waits", N_("It waits for the network"), {"rabbitmq": 1},
             N_("What waits needs no processor: hundreds of threads, or an asyncio consumer such as aio-pika or taskiq,"
                " wait at once where a process for each would take gigabytes."), "prefetch",
             unless=N_("Celery runs with its gevent pool, and the libraries in use support that.")),
     )),
     Question("twice", N_("May a job's effect happen twice?"), (
-        Answer("harmless", N_("Yes, that is harmless")),
-        Answer("once", N_("No, as with a payment"), {},
+        Choice("harmless", N_("Yes, that is harmless")),
+        Choice("once", N_("No, as with a payment"), {},
             N_("Nothing delivers exactly once: a job whose worker died after its work, and before its acknowledgement,"
                " comes again by every method. Store a key of the job together with its effect, in one transaction, and"
                " skip a key that is there."), "late-acks",
             unless=N_("the effect is somewhere that takes neither a key nor a question: then it may happen twice.")),
     )),
     Question("loss", N_("May a job be lost when something is killed?"), (
-        Answer("may", N_("Yes, it is sent again anyway")),
-        Answer("never", N_("No"), {"celery": 2, "rabbitmq": 2},
+        Choice("may", N_("Yes, it is sent again anyway")),
+        Choice("never", N_("No"), {"celery": 2, "rabbitmq": 2},
             N_("The broker delivers again what a worker did not acknowledge; a request that was killed is gone. As it"
                " comes, Celery acknowledges before a job runs, and loses it with its process: set task_acks_late and"
                " task_reject_on_worker_lost."),
@@ -101,86 +101,86 @@ QUESTIONS: Final = (
     )),
     Question("cancel", N_("Must a job be cancelled while it runs?"), (
         _NO,
-        Answer("polite", N_("Yes, and its code can look up now and then"), {"celery": 1, "rabbitmq": 1, "sync": -1},
+        Choice("polite", N_("Yes, and its code can look up now and then"), {"celery": 1, "rabbitmq": 1, "sync": -1},
             N_("Both hear of a cancellation; a consumer's job hears at its next report."), "cancel"),
-        Answer("force", N_("Yes, whatever it is doing"), {"celery": 3, "rabbitmq": -2},
+        Choice("force", N_("Yes, whatever it is doing"), {"celery": 3, "rabbitmq": -2},
             N_("revoke with terminate kills the process that runs it; a thread can only be left to itself."),
             "cancel", _SYNC),
     )),
     Question("later", N_("Are jobs to run later, after a wait or at a time?"), (
         _NO,
-        Answer("yes", N_("Yes"), {"celery": 2},
+        Choice("yes", N_("Yes"), {"celery": 2},
             N_("In Celery it is an argument; by hand it is delay queues and what moves messages through them."),
             "countdown", _SYNC,
             unless=N_("the wait is days: keep the job in a database until its time, rather than in a queue.")),
     )),
     Question("periodic", N_("Are jobs to run by the clock, again and again?"), (
         _NO,
-        Answer("only", N_("Yes, and that is all there is: a few reports a night"), {},
+        Choice("only", N_("Yes, and that is all there is: a few reports a night"), {},
             N_("A timer and a script need no broker and no worker: cron, a systemd timer, or a CronJob of Kubernetes."),
             "periodic", other="cron",
             unless=N_("jobs must be tried again, spread over machines, or followed on a page.")),
-        Answer("cron", N_("Yes, and something else, such as cron, may send them"), {},
+        Choice("cron", N_("Yes, and something else, such as cron, may send them"), {},
             N_("A timer that sends a message does for either; the schedule is then not in this code."), "periodic"),
-        Answer("yes", N_("Yes, with the schedule in the code"), {"celery": 3},
+        Choice("yes", N_("Yes, with the schedule in the code"), {"celery": 3},
             N_("Beat comes with Celery; AMQP knows no clock, and a second Beat is not worth writing."), "periodic",
             unless=N_("Beat must not stand still with its machine: it runs once, and nothing takes its place.")),
     )),
     Question("workflows", N_("Does one job lead to others?"), (
         _NO,
-        Answer("next", N_("One follows another"), {"celery": 1},
+        Choice("next", N_("One follows another"), {"celery": 1},
             N_("link is one argument; by hand the message carries what follows."), "callback"),
-        Answer("joins", N_("Many run at once and something waits for all of them"), {"celery": 3, "rabbitmq": -1},
+        Choice("joins", N_("Many run at once and something waits for all of them"), {"celery": 3, "rabbitmq": -1},
             N_("A chord is one line; by hand somebody has to count, in a transaction."), "chord", _SYNC,
             unless=N_("a result of the group may be lost: then the chord waits until it is given up.")),
-        Answer("days", N_("Steps over days, with people in between"), {},
+        Choice("days", N_("Steps over days, with people in between"), {},
             N_("What waits for days and for people, and must be looked at and mended on the way, is for a workflow"
                " engine such as Temporal, Airflow or Prefect."), "chord", other="engine",
             unless=N_("there are two or three steps: then a status column and a job for each step do.")),
     )),
     Question("throughput", N_("How many jobs a second, at the busiest?"), (
-        Answer("few", N_("A few a minute, and there is a database"), {},
+        Choice("few", N_("A few a minute, and there is a database"), {},
             N_("A table of jobs, taken with FOR UPDATE SKIP LOCKED, keeps a job and its data in one transaction, and is"
                " one thing less to run."), "submit", other="table",
             unless=N_("other programs send or run jobs too, or there will be hundreds a second.")),
-        Answer("ten", N_("Up to 10"), needs=10),
-        Answer("hundred", N_("Up to 100"), needs=100),
-        Answer("thousand", N_("Up to 1,000"), {"rabbitmq": 1}, _LESS, "prefetch", needs=1_000),
-        Answer("more", N_("More than 1,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", needs=2_000),
-        Answer("flood", N_("5,000 and more"), {"rabbitmq": 3, "celery": -2, "sync": -2},
+        Choice("ten", N_("Up to 10"), needs=10),
+        Choice("hundred", N_("Up to 100"), needs=100),
+        Choice("thousand", N_("Up to 1,000"), {"rabbitmq": 1}, _LESS, "prefetch", needs=1_000),
+        Choice("more", N_("More than 1,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", needs=2_000),
+        Choice("flood", N_("5,000 and more"), {"rabbitmq": 3, "celery": -2, "sync": -2},
             N_("At such rates the cost of a message decides. Celery takes about a millisecond of a processor for each,"
                " a plain consumer that fetches ahead a tenth of it."), "prefetch", needs=5_000,
             unless=N_("many messages fit into one job: gathered by the thousand, any method does.")),
     ), "throughput"),
     Question("latency", N_("How soon must 99 of 100 jobs be done and known, beside their own work?"), (
-        Answer("any", N_("It does not matter")),
-        Answer("second", N_("Within a second"), needs=1_000),
-        Answer("tenth", N_("Within a tenth of a second"), needs=100),
-        Answer("instant", N_("Within ten milliseconds"), {"sync": 2, "rabbitmq": 1},
+        Choice("any", N_("It does not matter")),
+        Choice("second", N_("Within a second"), needs=1_000),
+        Choice("tenth", N_("Within a tenth of a second"), needs=100),
+        Choice("instant", N_("Within ten milliseconds"), {"sync": 2, "rabbitmq": 1},
             N_("What needs no broker waits for none; and with one, each layer takes its time."), "confirms", needs=10),
     ), "end_to_end.p99"),
     Question("languages", N_("Is there code in other languages?"), (
-        Answer("python", N_("No, Python only")),
-        Answer("send", N_("Other languages send jobs"), {"rabbitmq": 2},
+        Choice("python", N_("No, Python only")),
+        Choice("send", N_("Other languages send jobs"), {"rabbitmq": 2},
             N_("A JSON document of one's own is written in any language; Celery's format has to be imitated."),
             "submit"),
-        Answer("run", N_("Other languages run jobs"), {"rabbitmq": 3},
+        Choice("run", N_("Other languages run jobs"), {"rabbitmq": 3},
             N_("A worker in another language needs no more than AMQP and JSON. Celery's workers are Python."), "submit",
             frozenset({"celery", "sync"}),
             unless=N_("only some kinds of jobs run there: those go by hand, the others may stay with Celery.")),
     )),
     Question("broker", N_("Which broker may it be?"), (
-        Answer("rabbitmq", N_("RabbitMQ")),
-        Answer("other", N_("Another one, such as Redis, or it may change"), {"celery": 2},
+        Choice("rabbitmq", N_("RabbitMQ")),
+        Choice("other", N_("Another one, such as Redis, or it may change"), {"celery": 2},
             N_("Celery speaks to several brokers; a consumer by hand is made of what RabbitMQ alone has."),
             "dead-letters", frozenset({"rabbitmq"})),
     )),
     Question("team", N_("Who will look after it?"), (
-        Answer("celery", N_("People who know Celery"), {"celery": 2},
+        Choice("celery", N_("People who know Celery"), {"celery": 2},
             N_("What they know already, they need not write, test and explain."), "retry-backoff"),
-        Answer("amqp", N_("People who know AMQP, and like to see each step"), {"rabbitmq": 2},
+        Choice("amqp", N_("People who know AMQP, and like to see each step"), {"rabbitmq": 2},
             N_("Each step from the bytes to the acknowledgement is written out, and theirs to change."), "late-acks"),
-        Answer("few", N_("One or two, beside much else"), {"celery": 1, "sync": 1, "rabbitmq": -1},
+        Choice("few", N_("One or two, beside much else"), {"celery": 1, "sync": 1, "rabbitmq": -1},
             N_("Retries, limits, control and monitoring are there; by hand each of them is code to look after."),
             "inspect"),
     )),

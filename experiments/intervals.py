@@ -12,7 +12,7 @@ from itertools import count
 from statistics import fmean, stdev
 from typing import Final
 
-from experiments.model import Answer, Interval
+from experiments.model import Finding, Interval
 
 LEVEL: Final = 0.95
 MINIMUM: Final = 3
@@ -67,16 +67,16 @@ def of_ratio(
     return Interval(value=math.exp(found.value), low=low, high=high)
 
 
-def answer_of(ratio: Interval | None, difference: Interval, margin: float) -> Answer:
+def answer_of(ratio: Interval | None, difference: Interval, margin: float) -> Finding:
     """What the interval of a ratio says: that the two are equal within `margin` (0.05 for a factor of 1.05 either
     way), that they differ, or neither. Where there is no ratio, the difference has to leave out zero."""
     if ratio is None or ratio.low is None or ratio.high is None:
         low, high = difference.low, difference.high
         differs = ratio is None and low is not None and high is not None and (low > 0 or high < 0)
-        return Answer.DIFFERS if differs else Answer.UNKNOWN
+        return Finding.DIFFERS if differs else Finding.UNKNOWN
     if 1 / (1 + margin) <= ratio.low and ratio.high <= 1 + margin:
-        return Answer.EQUAL
-    return Answer.DIFFERS if ratio.low > 1 or ratio.high < 1 else Answer.UNKNOWN
+        return Finding.EQUAL
+    return Finding.DIFFERS if ratio.low > 1 or ratio.high < 1 else Finding.UNKNOWN
 
 
 def more_repetitions(first: Sequence[float], second: Sequence[float], level: float = LEVEL) -> int | None:

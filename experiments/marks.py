@@ -6,7 +6,7 @@ Thresholds are on one repetition of one arm; an arm is marked with the worst of 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from experiments.model import Disturbance, Figures, Mark, Run, Sample
+from experiments.model import ArmTurn, Disturbance, Figures, Mark, Sample
 from experiments.plan import OpenLoop, Plan
 
 FOREIGN: Final = 0.10
@@ -68,7 +68,7 @@ def is_disturbed(disturbance: Disturbance) -> bool:
     return disturbance.foreign is not None and disturbance.foreign > FOREIGN
 
 
-def marks_of(plan: Plan, runs: Sequence[Run]) -> dict[str, list[Mark]]:
+def marks_of(plan: Plan, runs: Sequence[ArmTurn]) -> dict[str, list[Mark]]:
     """The marks of all counted repetitions, by kind, in the order in which they are told; one for each arm that has
     it."""
     found: dict[str, list[Mark]] = {}
@@ -80,12 +80,12 @@ def marks_of(plan: Plan, runs: Sequence[Run]) -> dict[str, list[Mark]]:
     return found
 
 
-def marks_of_run(run: Run) -> dict[str, Mark]:
+def marks_of_run(run: ArmTurn) -> dict[str, Mark]:
     """The marks of one repetition, by kind."""
     return {kind: mark for kind in KINDS if (mark := _mark(kind, run))}
 
 
-def _mark(kind: str, run: Run) -> Mark | None:
+def _mark(kind: str, run: ArmTurn) -> Mark | None:
     value, of = _VALUES[kind](run.figures)
     return Mark(arm=run.arm, turn=run.turn, value=value, of=of) if value else None
 

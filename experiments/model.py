@@ -37,11 +37,11 @@ Instant = Annotated[
 """A moment in microseconds since the epoch."""
 
 
-class _Part(BaseModel):
+class _ModelPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
 
-class Sample(_Part):
+class Sample(_ModelPart):
     """One job of a repetition; what did not happen is None.
 
     Attributes:
@@ -70,7 +70,7 @@ class Sample(_Part):
     retries: int = 0
 
 
-class Usage(_Part):
+class Usage(_ModelPart):
     """What one part of the stand used during a repetition; None where it cannot be seen from here.
 
     Attributes:
@@ -87,7 +87,7 @@ class Usage(_Part):
     bytes_out: int | None = None
 
 
-class Spread(_Part):
+class Spread(_ModelPart):
     """Percentiles of one metric, from an HdrHistogram of three significant digits; milliseconds."""
 
     count: int
@@ -99,7 +99,7 @@ class Spread(_Part):
     max: float
 
 
-class Disturbance(_Part):
+class Disturbance(_ModelPart):
     """What came from outside during a repetition.
 
     Attributes:
@@ -116,7 +116,7 @@ class Disturbance(_Part):
     others: int = 0
 
 
-class Figures(_Part):
+class Figures(_ModelPart):
     """One arm's figures in one repetition.
 
     Attributes:
@@ -168,7 +168,7 @@ class Figures(_Part):
         return fields
 
 
-class Run(_Part):
+class ArmTurn(_ModelPart):
     """One arm in one repetition; `turn` 0 is the warm-up, which counts nowhere."""
 
     turn: int
@@ -177,7 +177,7 @@ class Run(_Part):
     figures: Figures
 
 
-class Interval(_Part):
+class Interval(_ModelPart):
     """A figure with its 95 % interval over the repetitions (Student's t); `low` and `high` are None where there are
     too few of them."""
 
@@ -191,7 +191,7 @@ def _as_interval(value: Any) -> Any:
     return {"value": value} if isinstance(value, int | float) else value
 
 
-class Mark(_Part):
+class Mark(_ModelPart):
     """What disturbed an arm, or bounds what is said of it: its worst repetition, and how bad that was, in the unit of
     its kind (`experiments.marks`); `of` is what `value` is a part of."""
 
@@ -201,7 +201,7 @@ class Mark(_Part):
     of: float | None = None
 
 
-class Total(_Part):
+class Total(_ModelPart):
     """One arm over all counted repetitions. Keys of `figures` are those of `experiments.figures.TITLES`:
     "throughput", "<metric>.<p50|p90|p99|p999|max>", "cpu.<part>" (ms a job), "memory.<part>" (bytes),
     "per_job.<bytes|frames>".
@@ -222,7 +222,7 @@ class Total(_Part):
     disturbed: int = 0
 
 
-class Answer(StrEnum):
+class Finding(StrEnum):
     """What the repetitions say of two arms in one figure."""
 
     DIFFERS = "differs"
@@ -230,7 +230,7 @@ class Answer(StrEnum):
     UNKNOWN = "not_known"
 
 
-class Comparison(_Part):
+class Comparison(_ModelPart):
     """Two arms in one figure: `second` beside `first`, by repetition. Intervals of the headline figures
     (`experiments.totals.headline`) are widened until those of all pairs hold together.
 
@@ -249,7 +249,7 @@ class Comparison(_Part):
     difference: Interval
     means: tuple[float, float] | None = None  # experiments of the first version have none
     ratio: Annotated[Interval | None, BeforeValidator(_as_interval)]
-    answer: Answer = Answer.UNKNOWN
+    answer: Finding = Finding.UNKNOWN
     more: int | None = None
 
     @model_validator(mode="before")
@@ -257,11 +257,11 @@ class Comparison(_Part):
     def _of_former_versions(cls, fields: Any) -> Any:
         if isinstance(fields, dict) and "shown" in fields:
             fields = dict(fields)
-            fields.setdefault("answer", Answer.DIFFERS if fields.pop("shown") else Answer.UNKNOWN)
+            fields.setdefault("answer", Finding.DIFFERS if fields.pop("shown") else Finding.UNKNOWN)
         return fields
 
 
-class FairnessRow(_Part):
+class FairnessRow(_ModelPart):
     """One thing that may differ between the arms: its value for each arm, as text, and whether they are equal.
 
     Attributes:
@@ -279,7 +279,7 @@ class FairnessRow(_Part):
     changed: bool = False
 
 
-class Experiment(_Part):
+class Experiment(_ModelPart):
     """All of it, as it is stored, shown and reported.
 
     Attributes:
@@ -304,7 +304,7 @@ class Experiment(_Part):
     progress: float = 0.0
     step: str = ""
     error: str | None = None
-    runs: list[Run] = []
+    runs: list[ArmTurn] = []
     totals: list[Total] = []
     comparisons: list[Comparison] = []
     marks: dict[str, list[Mark]] = {}

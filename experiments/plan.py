@@ -28,7 +28,7 @@ KIND: Final = "experiment_job"
 Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION, allow_inf_nan=False)]
 
 
-class Work(StrEnum):
+class Workload(StrEnum):
     """What a job of the experiment does for its duration."""
 
     WAIT = "wait"
@@ -49,11 +49,11 @@ class Reports(StrEnum):
     IN_PATH = "in_path"
 
 
-class _Part(BaseModel):
+class _PlanPart(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Arm(_Part):
+class Arm(_PlanPart):
     """One contender: a method in a mode of delivery (which means nothing to `sync`). The same arm may stand
     in a plan twice: that shows how much two equal ones differ by chance."""
 
@@ -61,14 +61,14 @@ class Arm(_Part):
     delivery: Delivery = Delivery.SAFE
 
 
-class Fixed(_Part):
+class FixedDuration(_PlanPart):
     """Every job takes `seconds`."""
 
     law: Literal["fixed"] = "fixed"
     seconds: Seconds = 0.01
 
 
-class Uniform(_Part):
+class Uniform(_PlanPart):
     """Anything from `low` to `high` seconds, all equally likely."""
 
     law: Literal["uniform"]
@@ -82,30 +82,30 @@ class Uniform(_Part):
         return self
 
 
-class Exponential(_Part):
+class ExponentialDuration(_PlanPart):
     """Exponentially distributed around `mean` seconds; nothing longer than 20 means, nor than 60 seconds."""
 
     law: Literal["exponential"]
     mean: Annotated[float, Field(gt=0, le=MAX_DURATION, allow_inf_nan=False)]
 
 
-class Values(_Part):
+class Values(_PlanPart):
     """Drawn from `values` (seconds), such as the measured durations of the reader's own jobs."""
 
     law: Literal["values"]
     values: Annotated[list[Seconds], Field(min_length=1, max_length=MAX_VALUES)]
 
 
-Duration = Annotated[Fixed | Uniform | Exponential | Values, Field(discriminator="law")]
+Duration = Annotated[FixedDuration | Uniform | ExponentialDuration | Values, Field(discriminator="law")]
 
 
-class Burst(_Part):
+class Burst(_PlanPart):
     """All jobs at once."""
 
     law: Literal["burst"] = "burst"
 
 
-class OpenLoop(_Part):
+class OpenLoop(_PlanPart):
     """`rate` jobs a second, whether or not the earlier ones are done: evenly, or as independent users send
     them (a Poisson process). Latency counts from the time that a job was due."""
 
@@ -117,7 +117,7 @@ class OpenLoop(_Part):
 Arrival = Annotated[Burst | OpenLoop, Field(discriminator="law")]
 
 
-class Plan(_Part):
+class Plan(_PlanPart):
     """What an experiment does. Each repetition runs every arm once, in an order drawn from the seed; one turn
     before them, of at most 50 jobs an arm, warms up and does not count.
 
@@ -136,9 +136,9 @@ class Plan(_Part):
     arms: Annotated[list[Arm], Field(min_length=1, max_length=MAX_ARMS)]
     jobs: Annotated[int, Field(ge=1, le=MAX_JOBS)] | None = None
     seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False)] | None = None
-    work: Work = Work.WAIT
+    work: Workload = Workload.WAIT
     p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
-    duration: Duration = Fixed()
+    duration: Duration = FixedDuration()
     arrival: Arrival = Burst()
     reports: Reports = Reports.BESIDE
     payload_bytes: Annotated[int, Field(ge=0, le=MAX_PAYLOAD)] = 0
@@ -183,7 +183,7 @@ class Plan(_Part):
         return (self.count * self.repetitions + self.warm_up_count) * len(self.arms)
 
 
-class PlannedJob(_Part):
+class PlannedJob(_PlanPart):
     """One job as planned.
 
     Attributes:

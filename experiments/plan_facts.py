@@ -5,11 +5,20 @@ from statistics import fmean
 from typing import Final, NamedTuple
 
 from experiments.model import label
-from experiments.plan import Burst, Exponential, Fixed, Plan, Reports, Uniform, Values, Work
+from experiments.plan import (
+    Burst,
+    ExponentialDuration,
+    FixedDuration,
+    Plan,
+    Reports,
+    Uniform,
+    Values,
+    Workload,
+)
 from experiments.words import N_, Translate, decimal
 
 
-class Fact(NamedTuple):
+class PlanFact(NamedTuple):
     """A name and its value."""
 
     name: str
@@ -17,11 +26,11 @@ class Fact(NamedTuple):
 
 
 WORKS: Final = {
-    Work.WAIT: N_("waits"),
-    Work.CPU: N_("computes"),
-    Work.IMAGE: N_("works on an image"),
-    Work.NOOP: N_("nothing"),
-    Work.FAILING: N_("waits, and some fail"),
+    Workload.WAIT: N_("waits"),
+    Workload.CPU: N_("computes"),
+    Workload.IMAGE: N_("works on an image"),
+    Workload.NOOP: N_("nothing"),
+    Workload.FAILING: N_("waits, and some fail"),
 }
 REPORTS: Final = {
     Reports.BESIDE: N_("beside the path"),
@@ -45,14 +54,14 @@ _NAMES: Final = (
 )
 
 
-def facts_of(plan: Plan, _: Translate) -> Iterator[Fact]:
+def facts_of(plan: Plan, _: Translate) -> Iterator[PlanFact]:
     """What the plan asks for, part by part; what says nothing, such as the length of no work, is left out."""
     values = (
         "; ".join(label(plan, arm, _) for arm in range(len(plan.arms))),
         str(plan.count),
         _(WORKS[plan.work]),
-        _plain(plan.p, _) if plan.work is Work.FAILING else "",
-        "" if plan.work is Work.NOOP else duration_text(plan, _),
+        _plain(plan.p, _) if plan.work is Workload.FAILING else "",
+        "" if plan.work is Workload.NOOP else duration_text(plan, _),
         arrival_text(plan, _),
         _(REPORTS[plan.reports]),
         str(plan.payload_bytes),
@@ -63,18 +72,18 @@ def facts_of(plan: Plan, _: Translate) -> Iterator[Fact]:
         _plain(100 * plan.margin, _),
         str(plan.seed),
     )
-    return (Fact(_(name), value) for name, value in zip(_NAMES, values, strict=True) if value)
+    return (PlanFact(_(name), value) for name, value in zip(_NAMES, values, strict=True) if value)
 
 
 def duration_text(plan: Plan, _: Translate) -> str:
     """How long a job takes."""
     match plan.duration:
-        case Fixed(seconds=seconds):
+        case FixedDuration(seconds=seconds):
             return _(N_("%(seconds)s s")) % {"seconds": _plain(seconds, _)}
         case Uniform(low=low, high=high):
             bounds = {"low": _plain(low, _), "high": _plain(high, _)}
             return _(N_("%(low)s to %(high)s s, all equally likely")) % bounds
-        case Exponential(mean=mean):
+        case ExponentialDuration(mean=mean):
             return _(N_("exponentially distributed around %(mean)s s")) % {"mean": _plain(mean, _)}
         case Values(values=values):
             return _drawn(values, _)

@@ -9,7 +9,7 @@ from experiments.charts import Chart, charts_of
 from experiments.fairness_table import fairness_said, fairness_table
 from experiments.model import Experiment, label
 from experiments.plan import Plan
-from experiments.plan_facts import Fact, facts_of
+from experiments.plan_facts import PlanFact, facts_of
 from experiments.tables import Table
 from experiments.totals import counted
 from experiments.troubles import trouble_text
@@ -47,7 +47,7 @@ class Section:
     title: str
     tables: tuple[Table, ...] = ()
     remarks: tuple[str, ...] = ()
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[PlanFact, ...] = ()
     charts: tuple[Chart, ...] = ()
     folded: bool = False
 
@@ -92,7 +92,7 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
             (fairness_said(experiment.fairness, plan, _),),
         ),
         Section("plan", _(N_("The plan")), facts=tuple(facts_of(plan, _))),
-        Section("environment", _(N_("Where it ran")), facts=tuple(Fact(*item) for item in environment)),
+        Section("environment", _(N_("Where it ran")), facts=tuple(PlanFact(*item) for item in environment)),
     )
     return Content(
         title=plan.title or " / ".join(label(plan, arm, _) for arm in range(len(plan.arms))),

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from experiments.arrivals import WARM_UP, jobs_of, order_of
 from experiments.figures import figures_of
 from experiments.marks import is_disturbed
-from experiments.model import Disturbance, Run, Sample, Usage, arm_key, label
+from experiments.model import ArmTurn, Disturbance, Sample, Usage, arm_key, label
 from experiments.plan import Arm, Plan, PlannedJob, Reports
 from lab.clock import now_us
 
@@ -28,10 +28,10 @@ LEAD_US: Final = 50_000
 Curve = list[tuple[float, float]]
 
 
-Repetition = tuple[Run, Sequence[Sample]]
+Repetition = tuple[ArmTurn, Sequence[Sample]]
 
 
-class Stopped(Exception):
+class ExperimentStopped(Exception):
     """The experiment was told to end before its plan had."""
 
 
@@ -93,7 +93,7 @@ class Runner:
         stand: Stand,
         plan: Plan,
         on_progress: Callable[[Progress], None],
-        on_run: Callable[[Run, Sequence[Sample]], None],
+        on_run: Callable[[ArmTurn, Sequence[Sample]], None],
         stop: threading.Event,
         again: int = AGAIN,
     ) -> None:
@@ -131,10 +131,10 @@ class Runner:
             try:
                 for place in order_of(self._plan, turn):
                     if self._stop.is_set():
-                        raise Stopped
+                        raise ExperimentStopped
                     found.append(self._repeat(turn, place, jobs))
                     self._before += len(jobs)
-            except Stopped:
+            except ExperimentStopped:
                 for run, samples in best or found:
                     self._on_run(run, samples)
                 raise
@@ -143,7 +143,7 @@ class Runner:
                 break
         return best
 
-    def _repeat(self, turn: int, place: int, jobs: Sequence[PlannedJob]) -> tuple[Run, list[Sample]]:
+    def _repeat(self, turn: int, place: int, jobs: Sequence[PlannedJob]) -> tuple[ArmTurn, list[Sample]]:
         trial = self._stand.open(self._plan.arms[place])
         try:
             trial.prepare(jobs)
@@ -160,7 +160,7 @@ class Runner:
         finally:
             trial.close()
         figures = figures_of(samples, self._plan, begun_us, usage, disturbance)
-        return Run(turn=turn, arm=place, begun_us=begun_us, figures=figures), samples
+        return ArmTurn(turn=turn, arm=place, begun_us=begun_us, figures=figures), samples
 
     def _watch(
         self, trial: Trial, sender: "Sender", turn: int, place: int, count: int, begun_us: int
@@ -180,7 +180,7 @@ class Runner:
             if ended >= count or seconds > sender.last_at + self._plan.deadline:
                 return
             if self._stop.wait(self._look_seconds):
-                raise Stopped
+                raise ExperimentStopped
 
     def _step(self, turn: int, place: int) -> str:
         which = "warm-up" if turn == WARM_UP else f"turn {turn} of {self._plan.repetitions}"

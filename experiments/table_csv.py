@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from experiments.figures import has_ended, spans_of
-from experiments.model import METRICS, Experiment, Run, Sample, label
+from experiments.model import METRICS, ArmTurn, Experiment, Sample, label
 from experiments.plan import Reports
 from lab.clock import to_iso
 
@@ -44,7 +44,7 @@ def defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _row(run: Run, name: str, sample: Sample, reports: Reports) -> list[Cell]:
+def _row(run: ArmTurn, name: str, sample: Sample, reports: Reports) -> list[Cell]:
     spans = spans_of(sample, reports) if has_ended(sample, reports) else {}
     moments = (getattr(sample, f"{moment}_us") for moment in MOMENTS)
     return [

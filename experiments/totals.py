@@ -7,8 +7,8 @@ from typing import Final
 
 from experiments import intervals
 from experiments.figures import ENOUGH, KEYS, values_of
-from experiments.model import Answer, Comparison, Figures, Interval, Run, Total
-from experiments.plan import OpenLoop, Plan, Work
+from experiments.model import ArmTurn, Comparison, Figures, Finding, Interval, Total
+from experiments.plan import OpenLoop, Plan, Workload
 
 Values = dict[int, dict[str, float]]
 """An arm's figures by turn."""
@@ -30,12 +30,12 @@ def headline(plan: Plan) -> tuple[str, ...]:
     return ("end_to_end.p50", *([f"end_to_end.{tail}"] if tail else []))
 
 
-def counted(runs: Iterable[Run], arm: int) -> list[Run]:
+def counted(runs: Iterable[ArmTurn], arm: int) -> list[ArmTurn]:
     """The runs of `arm` that count, in the order of their turns: all but the warm-up."""
     return sorted((run for run in runs if run.arm == arm and run.turn > 0), key=lambda run: run.turn)
 
 
-def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
+def totals_of(plan: Plan, runs: Sequence[ArmTurn]) -> list[Total]:
     """Each arm that ran: the means of its figures over the repetitions, each with an interval of its own."""
     totals = []
     for arm in range(len(plan.arms)):
@@ -63,7 +63,7 @@ def totals_of(plan: Plan, runs: Sequence[Run]) -> list[Total]:
     return totals
 
 
-def comparisons_of(plan: Plan, runs: Sequence[Run], keys: Sequence[str] = KEYS) -> list[Comparison]:
+def comparisons_of(plan: Plan, runs: Sequence[ArmTurn], keys: Sequence[str] = KEYS) -> list[Comparison]:
     """All pairs of arms in the figures `keys`, turn by turn, as those of the same turn had the same jobs.
 
     The intervals of the headline figures are widened until they hold together, over all of them and all pairs,
@@ -95,7 +95,7 @@ def judged(
     level: float = intervals.LEVEL,
     *,
     paired: bool = True,
-) -> tuple[tuple[float, float], Interval | None, Answer]:
+) -> tuple[tuple[float, float], Interval | None, Finding]:
     """Two arms in one figure: their means, the ratio of the second to the first, and what that says.
 
     Args:
@@ -110,7 +110,7 @@ def judged(
 
 
 def _is_unsound(plan: Plan, figures: Figures) -> bool:
-    failed = 0 if plan.work is Work.FAILING else figures.failed
+    failed = 0 if plan.work is Workload.FAILING else figures.failed
     return figures.lost + failed > figures.jobs * SOUND
 
 
@@ -127,7 +127,7 @@ def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, k
         [second - first for first, second in zip(firsts, seconds, strict=True)], level, step_1 + step_2
     )
     means, ratio, answer = judged(firsts, seconds, (step_1, step_2), difference, plan.margin, level)
-    more = intervals.more_repetitions(firsts, seconds, level) if answer is Answer.UNKNOWN else None
+    more = intervals.more_repetitions(firsts, seconds, level) if answer is Finding.UNKNOWN else None
     return Comparison(
         first=first,
         second=second,
@@ -140,5 +140,5 @@ def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, k
     )
 
 
-def _values(runs: Iterable[Run]) -> Values:
+def _values(runs: Iterable[ArmTurn]) -> Values:
     return {run.turn: values_of(run.figures) for run in runs}

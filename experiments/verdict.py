@@ -6,8 +6,8 @@ from typing import Final
 
 from experiments.fairness_values import state_of
 from experiments.intervals import MINIMUM
-from experiments.model import Answer, Comparison, Experiment, Mark
-from experiments.plan import Plan, Work
+from experiments.model import Comparison, Experiment, Finding, Mark
+from experiments.plan import Plan, Workload
 from experiments.totals import headline
 from experiments.words import (
     MARK_SENTENCES,
@@ -126,9 +126,9 @@ def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
     if ratio is None or ratio.low is None or ratio.high is None:
         return _(_NO_RATIO) % said
     low, times, high = ratio.low, ratio.value, ratio.high
-    if found.answer is not Answer.DIFFERS:
+    if found.answer is not Finding.DIFFERS:
         said |= {"low": number(low, _), "high": number(high, _)}
-        if found.answer is Answer.EQUAL:
+        if found.answer is Finding.EQUAL:
             return _(_EQUAL) % {**said, "margin": percent(experiment.plan.margin, _)}
         sentences = [_(_UNKNOWN) % said]
         if found.more is not None:
@@ -196,6 +196,6 @@ def _counts(experiment: Experiment, name: str, _: Translate) -> str:
 
 def _is_said(experiment: Experiment, name: str) -> bool:
     counts = {getattr(total, name) for total in experiment.totals}
-    if name == "duplicates" or (name == "failed" and experiment.plan.work is Work.FAILING):
+    if name == "duplicates" or (name == "failed" and experiment.plan.work is Workload.FAILING):
         return len(counts) > 1  # what comes to all alike says nothing against a comparison
     return any(counts)

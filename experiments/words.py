@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from experiments.model import Answer, Interval, Mark, label
+from experiments.model import Finding, Interval, Mark, label
 from experiments.plan import Plan
 from transports.methods import N_ as N_
 
@@ -143,9 +143,9 @@ _CPU: Final = N_("CPU time a job, %(part)s")
 _MEMORY: Final = N_("Memory, %(part)s")
 _PER_JOB: Final = {"bytes": N_("Bytes a job")}
 _ANSWERS: Final = {
-    Answer.DIFFERS: N_("differs"),
-    Answer.EQUAL: N_("equal within %(margin)s %%"),
-    Answer.UNKNOWN: N_("not known"),
+    Finding.DIFFERS: N_("differs"),
+    Finding.EQUAL: N_("equal within %(margin)s %%"),
+    Finding.UNKNOWN: N_("not known"),
 }
 _BOUNDS: Final = N_("%(low)s to %(high)s")
 _UNITS: Final = {
@@ -261,7 +261,7 @@ def mark_text(kind: str, mark: Mark, _: Translate = untranslated) -> str:
     return text % {"value": number(round(value, places), _), "of": number(mark.of or 0.0, _)}
 
 
-def answer_text(answer: Answer, margin: float, _: Translate = untranslated) -> str:
+def answer_text(answer: Finding, margin: float, _: Translate = untranslated) -> str:
     """What the repetitions say of two arms, in a word."""
     return _(_ANSWERS[answer]) % {"margin": percent(margin, _)}
 

@@ -31,7 +31,7 @@ _LINES: Final = {
 }
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """A line of a worker's log about one job: `kind` is "started" or "finished", `at` in whole seconds
     since the epoch, `place` its order within the log of `worker`."""
 
@@ -50,7 +50,7 @@ class Death(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LedgerVerdict:
     """What became of the accepted tasks, as sets of their ids.
 
     Attributes:
@@ -91,7 +91,7 @@ class Verdict:
         return "\n".join(lines)
 
 
-_SETS: Final = tuple(one.name for one in fields(Verdict) if one.name != "histories")
+_SETS: Final = tuple(one.name for one in fields(LedgerVerdict) if one.name != "histories")
 
 
 class Ledger:
@@ -138,11 +138,11 @@ class Ledger:
         """Says that the worker whose log is `worker`.log, or one of its processes, was killed (now)."""
         self._deaths.append(Death(worker, time.time() if at is None else at))
 
-    def settle(self, timeout: float = 60.0, quiet: float = 30.0) -> Verdict:
+    def settle(self, timeout: float = 60.0, quiet: float = 30.0) -> LedgerVerdict:
         """Waits as the function `settle` does, then gives the verdict."""
         return self.verdict(settle(self._lab, self.ids, timeout, quiet))
 
-    def verdict(self, tasks: Mapping[str, Task] | None = None) -> Verdict:
+    def verdict(self, tasks: Mapping[str, Task] | None = None) -> LedgerVerdict:
         """The verdict on `tasks`, as the API showed them (default: as it shows them now)."""
         found = settle(self._lab, self.ids, timeout=0.0) if tasks is None else tasks
         logs = [Path(worker.log) for worker in self._lab.workers]
@@ -177,7 +177,7 @@ def settle(
         time.sleep(POLL_SECONDS)
 
 
-def read_logs(logs: Iterable[Path]) -> list[Entry]:
+def read_logs(logs: Iterable[Path]) -> list[LogEntry]:
     """What workers' logs tell of jobs' starts and successful ends, in either of the lab's languages."""
     entries = []
     for log in dict.fromkeys(logs):
@@ -188,21 +188,21 @@ def read_logs(logs: Iterable[Path]) -> list[Entry]:
                 if match := pattern.match(line):
                     at = int(datetime.strptime(match["at"], "%Y-%m-%d %H:%M:%S").timestamp())
                     num = match["num"] or match["num2"] if kind == "finished" else match["num"]
-                    entries.append(Entry(int(num), kind, at, log.stem, place))
+                    entries.append(LogEntry(int(num), kind, at, log.stem, place))
     return entries
 
 
 def judge(
     accepted: Mapping[str, int],
     tasks: Mapping[str, Task],
-    entries: Iterable[Entry] = (),
+    entries: Iterable[LogEntry] = (),
     deaths: Iterable[Death] = (),
-) -> Verdict:
+) -> LedgerVerdict:
     """The verdict: `accepted` are ids and numbers, `tasks` what the API shows of them.
 
     A task that the API does not show is lost.
     """
-    by_num: dict[int, list[Entry]] = defaultdict(list)
+    by_num: dict[int, list[LogEntry]] = defaultdict(list)
     for entry in entries:
         by_num[entry.num].append(entry)
     killed = list(deaths)
@@ -216,7 +216,7 @@ def judge(
         finals = [event for event in events if TaskStatus(event["status"]).final]
         for name in {*_by_the_store(events, finals), *_by_the_logs(own, next(iter(finals), None), killed)}:
             found[name].add(task_id)
-    return Verdict(
+    return LedgerVerdict(
         **{name: frozenset(found[name]) for name in _SETS},
         histories={i: _history(tasks.get(i), by_num[num]) for i, num in accepted.items()},
     )
@@ -236,7 +236,7 @@ def _by_the_store(events: Sequence[Task], finals: Sequence[Task]) -> set[str]:
     return names
 
 
-def _by_the_logs(own: Sequence[Entry], final: Task | None, deaths: Sequence[Death]) -> set[str]:
+def _by_the_logs(own: Sequence[LogEntry], final: Task | None, deaths: Sequence[Death]) -> set[str]:
     ends = sorted((e for e in own if e.kind == "finished"), key=lambda e: (e.at, e.place))
     starts = [e for e in own if e.kind == "started"]
     names = set()
@@ -256,11 +256,11 @@ def _by_the_logs(own: Sequence[Entry], final: Task | None, deaths: Sequence[Deat
     return names
 
 
-def _after(start: Entry, end: Entry) -> bool:
+def _after(start: LogEntry, end: LogEntry) -> bool:
     return start.place > end.place if start.worker == end.worker else start.at > end.at
 
 
-def _reported(end: Entry, final: Task | None) -> bool:
+def _reported(end: LogEntry, final: Task | None) -> bool:
     """Whether the store's final event tells of this very end: the worker's name is its log's."""
     if final is None or final["status"] != TaskStatus.DONE:
         return False
@@ -271,7 +271,7 @@ def _seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).timestamp())
 
 
-def _history(task: Task | None, own: Sequence[Entry]) -> list[str]:
+def _history(task: Task | None, own: Sequence[LogEntry]) -> list[str]:
     lines = [
         f"{event['recorded_at']} store: {event['status']} attempt {event['attempt']} {event['worker'] or ''}"
         for event in (task or {"events": []})["events"]

@@ -25,7 +25,7 @@ class PlanError(ValueError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LabConfig:
     """One lab: where it listens, where it writes, and the environment of its programs.
 
     `own_broker` is false where RMQ_URL names a broker; the two RabbitMQ ports then mean nothing.
@@ -92,7 +92,7 @@ def lock(var: Path) -> int:
     return descriptor
 
 
-def make_plan(env: Mapping[str, str], var: Path) -> Plan:
+def make_plan(env: Mapping[str, str], var: Path) -> LabConfig:
     """The lab that `env` asks for, its ports chosen now.
 
     Raises PortError for a port that cannot be had, SettingsError for a setting that the programs would
@@ -111,7 +111,7 @@ def make_plan(env: Mapping[str, str], var: Path) -> Plan:
         notes += [note] if note else []
         if list(numbers.values()).count(numbers[name]) > 1:
             raise PlanError(f"{name}={numbers[name]} is asked for twice: every part needs a port of its own.")
-    plan = Plan(
+    plan = LabConfig(
         host=host,
         port=numbers["PORT"],
         var=var,
@@ -128,7 +128,7 @@ def make_plan(env: Mapping[str, str], var: Path) -> Plan:
     return plan
 
 
-def _program_environment(env: Mapping[str, str], plan: Plan) -> dict[str, str]:
+def _program_environment(env: Mapping[str, str], plan: LabConfig) -> dict[str, str]:
     here = {
         "LAB_HOST": plan.host,
         "LAB_PUBLISH": "",  # for containers: here the API is reached where it listens

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Entry(NamedTuple):
+class ProcessEntry(NamedTuple):
     """One line of the process table: ids as in proc_pid_stat(5)."""
 
     pid: int
@@ -18,7 +18,7 @@ class Entry(NamedTuple):
     session: int
 
 
-def table() -> Iterator[Entry]:
+def table() -> Iterator[ProcessEntry]:
     """Every process that is alive; zombies, which only wait to be reaped, are left out."""
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -29,7 +29,7 @@ def table() -> Iterator[Entry]:
         except OSError:
             continue
         if len(fields) > 3 and fields[0] not in "ZX":
-            yield Entry(int(folder.name), int(fields[1]), int(fields[3]))
+            yield ProcessEntry(int(folder.name), int(fields[1]), int(fields[3]))
 
 
 def is_alive(pid: int) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from harness import proc
 from harness.node import NodeError, RabbitNode, can_log_in
-from harness.plan import MARK, ROOT, Plan, PlanError, lock, make_plan, var_folder
+from harness.plan import MARK, ROOT, LabConfig, PlanError, lock, make_plan, var_folder
 from harness.ports import PortError
 from harness.processes import ManagedProcess, tail
 from harness.programs import WORKERS, broker_programs, lab_programs
@@ -55,7 +55,7 @@ def up(env: Mapping[str, str], stop: StopRequest) -> int:
         lock(var)
         _end_leftovers(var, stop)
         plan = make_plan(env, var)
-        Run(plan, stop).run()
+        LabRun(plan, stop).run()
     except Stopped:
         return 0
     except (UpError, PlanError, PortError, SettingsError, NodeError) as error:
@@ -64,10 +64,10 @@ def up(env: Mapping[str, str], stop: StopRequest) -> int:
     return 0
 
 
-class Run:
+class LabRun:
     """One lab's life: start, watch, end. `run` returns when nothing of it is left."""
 
-    def __init__(self, plan: Plan, stop: StopRequest, supervisor: Supervisor | None = None) -> None:
+    def __init__(self, plan: LabConfig, stop: StopRequest, supervisor: Supervisor | None = None) -> None:
         self.plan = plan
         self.stop = stop
         self.node = (

@@ -21,7 +21,7 @@ from lab.files import TaskFiles
 from lab.job import Job, JobFailed, KilledItsProcess, Outcome, perform
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 from lab.settings import Settings
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 from lab.task_api import TaskAPI
 
 _CANCEL: Final = b"cancel\n"
@@ -91,9 +91,9 @@ def main() -> None:
             answers.put(line)
         signal.raise_signal(signal.SIGKILL)  # the worker has its end, or is gone and the job is another one's
 
-    def report(status: TaskStatus, *, progress: float | None = None, **_: Any) -> Verdict:  # noqa: ARG001
+    def report(status: TaskStatus, *, progress: float | None = None, **_: Any) -> UpdateAnswer:  # noqa: ARG001
         _write(out, _Told(progress=progress or 0.0).model_dump_json().encode() + b"\n")
-        return Verdict(task_id=job.task_id, cancel=answers.get() == _CANCEL)
+        return UpdateAnswer(task_id=job.task_id, cancel=answers.get() == _CANCEL)
 
     threading.Thread(target=listen, daemon=True).start()
     context = context_of(Settings.from_env(), job, job.attempt, report)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from lab.api_clock import ApiClock
 from lab.lines import Line, without_result
-from lab.status import API_MARK, API_TIME, Verdict
+from lab.status import API_MARK, API_TIME, UpdateAnswer
 
 TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=5.0)
 ANSWER_SECONDS: Final = 8.0
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Answer(BaseModel):
-    results: list[Verdict]
+    results: list[UpdateAnswer]
 
 
 class Unreachable(Exception):
@@ -70,7 +70,7 @@ class CallbackClient:
         self._watch: threading.Thread | None = None
         self._cuts = 0
 
-    def post(self, updates: Sequence[Line]) -> list[Verdict]:
+    def post(self, updates: Sequence[Line]) -> list[UpdateAnswer]:
         """The verdicts on `updates`, in their order. Halves a POST that is refused; a single update that is
         refused is told again as FAILED without its result.
 
@@ -100,18 +100,18 @@ class CallbackClient:
         with suppress(Unreachable):
             self._answer(b"", "OPTIONS")
 
-    def _shortened(self, update: Line, reason: str) -> Verdict:
+    def _shortened(self, update: Line, reason: str) -> UpdateAnswer:
         """The verdict on `update` without its result."""
         short = without_result(update, f"the report of {len(update.json):,} bytes was refused: {reason}")
         if short is None:
-            return Verdict(task_id=update.task_id, error=reason)
+            return UpdateAnswer(task_id=update.task_id, error=reason)
         logger.warning("task %s is told as FAILED without its result: %s", update.task_id, reason)
         try:
             return self._exchange([short])[0]
         except _Refused as error:
-            return Verdict(task_id=update.task_id, error=str(error))
+            return UpdateAnswer(task_id=update.task_id, error=str(error))
 
-    def _exchange(self, updates: Sequence[Line]) -> list[Verdict]:
+    def _exchange(self, updates: Sequence[Line]) -> list[UpdateAnswer]:
         body = b'{"updates":[' + b",".join([update.json for update in updates]) + b"]}"
         small = len(body) <= SMALL_BYTES
         try:

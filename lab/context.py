@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lab.places import Places
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 
 MAX_TIME_LIMIT = 7200.0
 PROGRESS_SECONDS = 0.5
@@ -23,7 +23,7 @@ class Report(Protocol):
         progress: float | None = None,
         result: Any = None,
         error: str | None = None,
-    ) -> Verdict: ...
+    ) -> UpdateAnswer: ...
 
 
 class Files(Protocol):
@@ -43,7 +43,7 @@ class API(Protocol):
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any: ...
 
 
-class Mailer(Protocol):
+class MailSender(Protocol):
     """Sends a mail (`lab.mail.Mail`), and tells when the server is about to be given its text."""
 
     def send(self, mail: Any, handing_over: Callable[[], object]) -> None: ...
@@ -75,7 +75,7 @@ class Context:
     report: Report | None = None
     files: Files | None = None
     api: API | None = None
-    mailer: Mailer | None = None
+    mailer: MailSender | None = None
     places: Places = field(default_factory=Places)
     leaving: Callable[[], bool] = lambda: False
     _began: float = field(default_factory=time.monotonic)

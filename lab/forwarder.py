@@ -31,7 +31,7 @@ from lab.logs import DATE_FORMAT, LOG_FORMAT
 from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
 from lab.spool import Spool
-from lab.status import Verdict
+from lab.status import UpdateAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Wish(Enum):
     CLOCK = b"c"  # has no line; its answer is the offset of the machine's clock in JSON
 
 
-class Answer(Enum):
+class AnswerKind(Enum):
     """What the answer's frame holds: nothing, a verdict, or why nobody took the status."""
 
     GO_ON = b"g"
@@ -70,25 +70,25 @@ def frame(wish: Wish, number: int, line: Line) -> bytes:
     return b"%b%b%b" % (ASK_HEAD.pack(wish.value, number, len(name), len(line.json)), name, line.json)
 
 
-def _answer_frame(wish: Wish, number: int, found: Verdict | ReportFailed) -> bytes:
+def _answer_frame(wish: Wish, number: int, found: UpdateAnswer | ReportFailed) -> bytes:
     if isinstance(found, ReportFailed):
-        word, body = Answer.FAILED, str(found).encode()
+        word, body = AnswerKind.FAILED, str(found).encode()
     elif found.error is None and (wish is Wish.SETTLE or found.run):
-        word, body = Answer.GO_ON, b""
+        word, body = AnswerKind.GO_ON, b""
     else:
-        word, body = Answer.VERDICT, found.model_dump_json(exclude_defaults=True).encode()
+        word, body = AnswerKind.VERDICT, found.model_dump_json(exclude_defaults=True).encode()
     return ANSWER_HEAD.pack(word.value, number, len(body)) + body
 
 
-def answered(word: bytes, body: bytes, line: Line) -> Verdict | ReportFailed:
+def answered(word: bytes, body: bytes, line: Line) -> UpdateAnswer | ReportFailed:
     """What a frame with this answer says of `line`: the reverse of how it is written. Raises ValueError for what is
     no answer."""
-    match Answer(word):
-        case Answer.GO_ON:
-            return Verdict(task_id=line.task_id)
-        case Answer.VERDICT:
-            return Verdict.model_validate_json(body)
-        case Answer.FAILED:
+    match AnswerKind(word):
+        case AnswerKind.GO_ON:
+            return UpdateAnswer(task_id=line.task_id)
+        case AnswerKind.VERDICT:
+            return UpdateAnswer.model_validate_json(body)
+        case AnswerKind.FAILED:
             return ReportFailed(body.decode())
 
 
@@ -137,8 +137,8 @@ class _Peer:
             self._obey(wish, [number for number, _ in of_it], [line for _, line in of_it])
 
     def _obey(self, wish: Wish, numbers: list[int], lines: list[Line]) -> None:
-        def answer(found: list[Verdict] | ReportFailed) -> None:
-            each: Sequence[Verdict | ReportFailed] = (
+        def answer(found: list[UpdateAnswer] | ReportFailed) -> None:
+            each: Sequence[UpdateAnswer | ReportFailed] = (
                 found if isinstance(found, list) else [found] * len(lines)
             )
             said = [_answer_frame(wish, number, one) for number, one in zip(numbers, each, strict=True)]
@@ -151,7 +151,7 @@ class _Peer:
                 body = json.dumps(self._reporter.clock.offset).encode()
                 with suppress(OSError), self._writing:
                     self._connection.sendall(
-                        ANSWER_HEAD.pack(Answer.VERDICT.value, numbers[0], len(body)) + body
+                        ANSWER_HEAD.pack(AnswerKind.VERDICT.value, numbers[0], len(body)) + body
                     )
             case Wish.STAMP:
                 for line in lines:

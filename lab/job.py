@@ -14,7 +14,7 @@ from lab.logs import JobLog
 from lab.options import NONE, Options
 from lab.reporter import ReportFailed
 from lab.signatures import open_parameter
-from lab.status import WRONG_TOKEN, TaskStatus, Verdict
+from lab.status import WRONG_TOKEN, TaskStatus, UpdateAnswer
 from lab.values import MAX_WHOLE
 
 MAX_TIMEOUT = 3600.0
@@ -86,7 +86,7 @@ class Job(BaseModel):
         """The jobs that are to run when this one FAILED, with the `text` of its error."""
         return [] if self.link_error is None else [self.link_error.with_input(text)]
 
-    def after(self, verdict: Verdict) -> list[Self]:
+    def after(self, verdict: UpdateAnswer) -> list[Self]:
         """The jobs that are to run where this one had ended before, as `verdict` says."""
         if verdict.status is TaskStatus.DONE:
             return self.after_success(verdict.result)
@@ -201,7 +201,7 @@ class Outcome:
     result: Any = None
     error: BaseException | None = None
     again_seconds: float = 0.0
-    skipped: Verdict | None = None
+    skipped: UpdateAnswer | None = None
 
     @property
     def text(self) -> str | None:

@@ -5,21 +5,21 @@ from typing import Any, Protocol
 
 from lab.lines import Entitled, Line, Lines
 from lab.stamps import Stamp, StampedReport
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 
 
-class Desk(Protocol):
+class ReportSink(Protocol):
     """Where the reports of jobs go: a Reporter, or what leads to one in another process."""
 
-    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]: ...
-    def settle(self, lines: Sequence[Line]) -> list[Verdict]: ...
-    def note_progress(self, line: Line) -> Verdict: ...
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[UpdateAnswer]: ...
+    def settle(self, lines: Sequence[Line]) -> list[UpdateAnswer]: ...
+    def note_progress(self, line: Line) -> UpdateAnswer: ...
     def stamp(self, stamp: Stamp) -> None: ...
     def is_cancelled(self, task_id: str) -> bool: ...
 
 
 def report_of(
-    reporter: Desk, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False
+    reporter: ReportSink, job: Entitled, worker: str, attempt: int, *, redelivered: bool = False
 ) -> "JobReport | StampedReport":
     """The report function of `job`, run by `worker` for the `attempt`-th time (from 1), in or beside its path."""
     if job.beside:
@@ -38,7 +38,9 @@ class JobReport(Lines):
 
     __slots__ = ("_reporter", "must_ask")
 
-    def __init__(self, reporter: Desk, job: Entitled, worker: str, attempt: int, redelivered: bool) -> None:
+    def __init__(
+        self, reporter: ReportSink, job: Entitled, worker: str, attempt: int, redelivered: bool
+    ) -> None:
         super().__init__(job, worker, attempt, redelivered)
         self._reporter = reporter
         self.must_ask = redelivered
@@ -50,7 +52,7 @@ class JobReport(Lines):
         progress: float | None = None,
         result: Any = None,
         error: str | None = None,
-    ) -> Verdict:
+    ) -> UpdateAnswer:
         line = self.line(status, progress=progress, result=result, error=error)
         if status is not TaskStatus.IN_PROGRESS:
             return self._reporter.settle([line])[0]

@@ -7,7 +7,7 @@ from lab.callback_client import CallbackClient, Unreachable
 from lab.context import Report
 from lab.lines import Entitled, Lines
 from lab.stamps import StampDesk, StampedReport
-from lab.status import GO_ON, TaskStatus, Verdict
+from lab.status import GO_ON, TaskStatus, UpdateAnswer
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class PlainReports:
             progress: float | None = None,
             result: Any = None,
             error: str | None = None,
-        ) -> Verdict:
+        ) -> UpdateAnswer:
             line = lines.line(status, progress=progress, result=result, error=error)
             try:
                 return self._client.post([line])[0]

@@ -66,7 +66,7 @@ class Stage(BaseModel):
     each: Each | None = None
 
 
-class Plan(BaseModel):
+class WorkflowPlan(BaseModel):
     """The stages of a workflow; each begins when all of the one before is done. What a parallel stage
     returns goes on as a list in the order of its branches."""
 

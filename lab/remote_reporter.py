@@ -21,7 +21,7 @@ from lab.reporter import Reporter, ReportFailed
 from lab.settings import Settings
 from lab.spool import Spool
 from lab.stamps import Stamp
-from lab.status import Verdict
+from lab.status import UpdateAnswer
 
 AGAIN_SECONDS: Final = 5.0
 RESTART_SECONDS: Final = 0.5
@@ -123,21 +123,21 @@ class RemoteReporter:
         """Whether the task is known to be cancelled: never here."""
         return False
 
-    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[UpdateAnswer]:
         """As `lab.reporter.Reporter.ask`."""
         try:
             return [self._exchange(Wish.MUST_ASK if must else Wish.ASK, line) for line in lines]
         except OSError as error:
             return self._by_myself(error).ask(lines, must=must)
 
-    def settle(self, lines: Sequence[Line]) -> list[Verdict]:
+    def settle(self, lines: Sequence[Line]) -> list[UpdateAnswer]:
         """As `lab.reporter.Reporter.settle`."""
         try:
             return [self._exchange(Wish.SETTLE, line) for line in lines]
         except OSError as error:
             return self._by_myself(error).settle(lines)
 
-    def note_progress(self, line: Line) -> Verdict:
+    def note_progress(self, line: Line) -> UpdateAnswer:
         """As `lab.reporter.Reporter.note_progress`."""
         try:
             return self._exchange(Wish.PROGRESS, line)
@@ -151,7 +151,7 @@ class RemoteReporter:
             self._own.connection = None
             connection.close()
 
-    def _exchange(self, wish: Wish, line: Line) -> Verdict:
+    def _exchange(self, wish: Wish, line: Line) -> UpdateAnswer:
         connection = self._connection()
         try:
             # Who begins a job that came before waits as long as it takes.

@@ -15,7 +15,7 @@ from lab.lines import Entitled, Line, head_of
 from lab.recent import Recent
 from lab.spool import FULL_DISK, Spool
 from lab.stamps import Stamp
-from lab.status import Verdict
+from lab.status import UpdateAnswer
 from lab.waiting import Waiting, WaitingStamps
 
 ASK_SECONDS: Final = 3.0
@@ -84,33 +84,33 @@ class Reporter:
         """The report function of `job`, run by `worker` for the `attempt`-th time (from 1)."""
         return report_of(self, job, worker, attempt, redelivered=redelivered)
 
-    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[UpdateAnswer]:
         """Tells that jobs begin, and returns for each whether it is to run: unasked, where nobody answers in
         time; `must` waits for ever."""
-        answer: queue.SimpleQueue[list[Verdict]] = queue.SimpleQueue()
+        answer: queue.SimpleQueue[list[UpdateAnswer]] = queue.SimpleQueue()
         self.ask_later(lines, answer.put, must=must)
         return answer.get()
 
     def ask_later(
-        self, lines: Sequence[Line], on_answer: Callable[[list[Verdict]], object], *, must: bool = False
+        self, lines: Sequence[Line], on_answer: Callable[[list[UpdateAnswer]], object], *, must: bool = False
     ) -> None:
         """`ask` that does not wait: the answer comes from the sending thread, or at once."""
 
-        def answered(verdicts: list[Verdict] | None) -> None:
+        def answered(verdicts: list[UpdateAnswer] | None) -> None:
             if verdicts is None:
                 logger.warning("the API does not answer; task %s runs unasked", lines[0].task_id)
-                verdicts = [Verdict(task_id=line.task_id) for line in lines]
+                verdicts = [UpdateAnswer(task_id=line.task_id) for line in lines]
             on_answer([self._marked(verdict) for verdict in verdicts])
 
         self._send(lines, float("inf") if must else self._ask_seconds, answered)
 
-    def settle(self, lines: Sequence[Line]) -> list[Verdict]:
+    def settle(self, lines: Sequence[Line]) -> list[UpdateAnswer]:
         """Sends statuses that must not be lost; returns once the API or the spool has them all.
 
         Raises:
             ReportFailed: neither takes them.
         """
-        answer: queue.SimpleQueue[list[Verdict] | ReportFailed] = queue.SimpleQueue()
+        answer: queue.SimpleQueue[list[UpdateAnswer] | ReportFailed] = queue.SimpleQueue()
         self.settle_later(lines, answer.put)
         found = answer.get()
         if isinstance(found, ReportFailed):
@@ -118,14 +118,14 @@ class Reporter:
         return found
 
     def settle_later(
-        self, lines: Sequence[Line], on_answer: Callable[[list[Verdict] | ReportFailed], object]
+        self, lines: Sequence[Line], on_answer: Callable[[list[UpdateAnswer] | ReportFailed], object]
     ) -> None:
         """`settle` that does not wait: the answer comes from the sending thread, or at once."""
         with self._news:
             for line in lines:
                 self._progress.pop(line.task_id, None)
 
-        def answered(verdicts: list[Verdict] | None) -> None:
+        def answered(verdicts: list[UpdateAnswer] | None) -> None:
             found = self._put_by(lines) if verdicts is None else verdicts
             if found is not None:
                 on_answer(found)
@@ -134,7 +134,7 @@ class Reporter:
 
         self._send(lines, self._final_seconds, answered)
 
-    def _put_by(self, lines: Sequence[Line]) -> list[Verdict] | ReportFailed | None:
+    def _put_by(self, lines: Sequence[Line]) -> list[UpdateAnswer] | ReportFailed | None:
         if self._spool is None:
             return ReportFailed(f"{self._url} does not take status updates, and there is no spool")
         try:
@@ -143,15 +143,15 @@ class Reporter:
             failed = ReportFailed(f"{self._url} does not take status updates, nor the spool: {error}")
             return None if error.errno in FULL_DISK else failed  # a full disk passes: the API is waited for
         self._empty_at = 0.0
-        return [Verdict(task_id=line.task_id) for line in lines]
+        return [UpdateAnswer(task_id=line.task_id) for line in lines]
 
-    def note_progress(self, line: Line) -> Verdict:
+    def note_progress(self, line: Line) -> UpdateAnswer:
         """Has progress sent in the background; only the newest of each task counts."""
         with self._news:
             self._progress[line.task_id] = line
             self._ensure_thread()
             self._news.notify()
-        return self._marked(Verdict(task_id=line.task_id))
+        return self._marked(UpdateAnswer(task_id=line.task_id))
 
     def stamp(self, stamp: Stamp | Line) -> None:
         """Has a stamp sent in the background, many together; waits for nothing. They are kept in memory while the
@@ -183,11 +183,11 @@ class Reporter:
         """Whether the task is known to be cancelled."""
         return task_id in self._cancelled
 
-    def _marked(self, verdict: Verdict) -> Verdict:
+    def _marked(self, verdict: UpdateAnswer) -> UpdateAnswer:
         return verdict.model_copy(update={"cancel": True}) if self.is_cancelled(verdict.task_id) else verdict
 
     def _send(
-        self, lines: Sequence[Line], seconds: float, on_answer: Callable[[list[Verdict] | None], object]
+        self, lines: Sequence[Line], seconds: float, on_answer: Callable[[list[UpdateAnswer] | None], object]
     ) -> None:
         """Has `lines` sent; None is answered at once while the API is known to be away."""
         with self._news:

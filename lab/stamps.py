@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from lab.clock import now_us
 from lab.lines import Entitled, Line, Lines
-from lab.status import GO_ON, TaskStatus, Verdict
+from lab.status import GO_ON, TaskStatus, UpdateAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class StampedReport:
         progress: float | None = None,
         result: Any = None,
         error: str | None = None,
-    ) -> Verdict:
+    ) -> UpdateAnswer:
         if status is not TaskStatus.IN_PROGRESS:
             ended_us = self._began_us + (time.monotonic_ns() - self._clock_ns) // 1_000
             self._desk.stamp(Stamp(self._lines, status, self._began_us, ended_us, progress, result, error))
@@ -75,5 +75,5 @@ class StampedReport:
         if not progress:
             self._began_us, self._clock_ns = now_us(), time.monotonic_ns()
         if self._desk.is_cancelled(self._lines.task_id):
-            return Verdict(task_id=self._lines.task_id, cancel=True)
+            return UpdateAnswer(task_id=self._lines.task_id, cancel=True)
         return GO_ON

@@ -90,7 +90,7 @@ class StatusUpdate(BaseModel):
         return value
 
 
-class Verdict(BaseModel):
+class UpdateAnswer(BaseModel):
     """The API's answer to one update: whether it moved the task, where the task stands now, whether it
     is to be cancelled, whether the asker's message is a copy of one that is being worked on, and what a
     node of a workflow that was done before returned."""
@@ -115,5 +115,5 @@ class Verdict(BaseModel):
 WRONG_TOKEN: Final = "token: wrong for this task"  # noqa: S105 - says what is wrong, is none
 """The error of an update whose task the API did not send, or whose secret has changed since."""
 
-GO_ON: Final = Verdict(task_id="")
+GO_ON: Final = UpdateAnswer(task_id="")
 """The answer where nobody was asked: there is nothing to do but to go on."""

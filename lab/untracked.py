@@ -7,9 +7,9 @@ from lab.context import Report
 from lab.lines import Entitled
 from lab.recent import Recent
 from lab.stamps import Stamp
-from lab.status import GO_ON, TaskStatus, Verdict
+from lab.status import GO_ON, TaskStatus, UpdateAnswer
 
-_STOPPED: Final = Verdict(task_id="", cancel=True)
+_STOPPED: Final = UpdateAnswer(task_id="", cancel=True)
 
 
 class Untracked:
@@ -26,7 +26,7 @@ class Untracked:
         """The report function of `job`."""
         task_id, cancelled = job.task_id, self._cancelled
 
-        def report(status: TaskStatus, **_: Any) -> Verdict:  # noqa: ARG001
+        def report(status: TaskStatus, **_: Any) -> UpdateAnswer:  # noqa: ARG001
             return _STOPPED if task_id in cancelled else GO_ON
 
         return report

@@ -7,7 +7,7 @@ from typing import Final
 
 from lab.lines import Line
 from lab.stamps import Stamp
-from lab.status import Verdict
+from lab.status import UpdateAnswer
 
 # Stamps wait for each other: nobody waits for them, and a POST costs the same whether it carries one or many.
 QUIET_SECONDS: Final = 0.25
@@ -24,14 +24,14 @@ class Waiting:
     __slots__ = ("_on_answer", "answered", "deadline", "lines")
 
     def __init__(
-        self, lines: Sequence[Line], deadline: float, on_answer: Callable[[list[Verdict] | None], object]
+        self, lines: Sequence[Line], deadline: float, on_answer: Callable[[list[UpdateAnswer] | None], object]
     ) -> None:
         self.lines = lines
         self.deadline = deadline
         self.answered = False
         self._on_answer = on_answer
 
-    def answer(self, verdicts: list[Verdict] | None) -> None:
+    def answer(self, verdicts: list[UpdateAnswer] | None) -> None:
         self.answered = True
         self._on_answer(verdicts)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from experiments.figures import figures_of
-from experiments.model import Experiment, FairnessRow, Run, Sample, Spread, Usage
+from experiments.model import ArmTurn, Experiment, FairnessRow, Sample, Spread, Usage
 from experiments.model import Figures as FiguresModel
 from experiments.plan import Arm, OpenLoop, Plan
 from experiments.totals import comparisons_of, totals_of
@@ -87,10 +87,10 @@ def usage_of(plan: Plan, arm: int) -> dict[str, Usage]:
     }
 
 
-def runs_of(plan: Plan, slower_us: Sequence[int] = ()) -> list[Run]:
+def runs_of(plan: Plan, slower_us: Sequence[int] = ()) -> list[ArmTurn]:
     """All turns of all arms, the warm-up among them."""
     return [
-        Run(
+        ArmTurn(
             turn=turn,
             arm=arm,
             begun_us=BEGUN,
@@ -135,7 +135,7 @@ def _whole(plan_json: str) -> Experiment:
     )
 
 
-def bare_run(turn: int, arm: int, throughput: float, p50: float, p99: float) -> Run:
+def bare_run(turn: int, arm: int, throughput: float, p50: float, p99: float) -> ArmTurn:
     """A run of which only the headline figures matter."""
     spread = Spread(count=1_000, mean=p50, p50=p50, p90=p99, p99=p99, p999=p99, max=p99)
     figures = FiguresModel(
@@ -147,4 +147,4 @@ def bare_run(turn: int, arm: int, throughput: float, p50: float, p99: float) -> 
         per_job={},
         per_worker={},
     )
-    return Run(turn=turn, arm=arm, begun_us=BEGUN, figures=figures)
+    return ArmTurn(turn=turn, arm=arm, begun_us=BEGUN, figures=figures)

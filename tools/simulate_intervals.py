@@ -13,7 +13,7 @@ from typing import Final
 
 from experiments.arrivals import order_of
 from experiments.intervals import answer_of, of_mean, of_ratio
-from experiments.model import Answer
+from experiments.model import Finding
 from experiments.plan import Arm, Plan
 
 REPETITIONS: Final = (3, 5, 10, 20)
@@ -72,7 +72,7 @@ def shares(
             raise ValueError("the noise went below zero")
         held += (ratio.low or 0.0) <= factor <= (ratio.high or math.inf)
         difference = of_mean([b - a for a, b in zip(first, second, strict=True)], level)
-        found += answer_of(ratio, difference, MARGIN) is Answer.DIFFERS
+        found += answer_of(ratio, difference, MARGIN) is Finding.DIFFERS
     return held / experiments, found / experiments
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from lab.context import Report
 from lab.delivery import Delivery
 from lab.job import Job
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from lab.settings import Settings
 
 ReportFor = Callable[[Job, int], Report]  # a job and its attempt, from 1
@@ -84,7 +84,9 @@ class Transport(ABC):
         """
         raise NotImplementedError(f"{self.name} sends no messages")
 
-    def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
+    def submit_workflow(
+        self, plan: WorkflowPlan, jobs: Mapping[str, Job], starts: Sequence[str]
+    ) -> Submission:
         """Hands over the nodes `starts` of a workflow with whatever of it follows them, in the way of the
         method; `jobs` are all its nodes by name. As safe as `submit`."""
         raise NotImplementedError(f"{self.name} has no workflows")

@@ -17,9 +17,9 @@ from lab.settings import Settings
 from transports.celery_configuration import celery_configuration
 from transports.configuration import Configuration
 from transports.control import (
-    Answer,
     Control,
     ControlError,
+    Reply,
     WorkerPicture,
     WorkerUsage,
     read_picture,
@@ -54,21 +54,21 @@ class CeleryControl(Control):
         replies = self._broadcast("lab_usage", {}, None, timeout, enough)
         return [read_usage(worker, told) for worker, told, _ in replies]
 
-    def ping(self, timeout: float = 1.0) -> list[Answer]:
+    def ping(self, timeout: float = 1.0) -> list[Reply]:
         return self._order("ping", {}, None, timeout)
 
-    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         return self._order("pool_grow", {"n": n}, worker, timeout)
 
-    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         # Celery itself would go down to no process at all.
         size = next((one.concurrency for one in self.pictures() if one.name == worker), None)
         n = n if size is None else min(n, size - 1)
-        return self._order("pool_shrink", {"n": n}, worker, timeout) if n > 0 else [Answer(worker, 0.0)]
+        return self._order("pool_shrink", {"n": n}, worker, timeout) if n > 0 else [Reply(worker, 0.0)]
 
     def rate_limit(
         self, kind: str, rate: str, worker: str | None = None, timeout: float = 1.0
-    ) -> list[Answer]:
+    ) -> list[Reply]:
         limit = {"task_name": kind, "rate_limit": None if rate == "0" else rate}
         return self._order("rate_limit", limit, worker, timeout)
 
@@ -99,9 +99,9 @@ class CeleryControl(Control):
         if app is not None:
             app.close()
 
-    def _order(self, command: str, arguments: dict[str, Any], to: str | None, timeout: float) -> list[Answer]:
+    def _order(self, command: str, arguments: dict[str, Any], to: str | None, timeout: float) -> list[Reply]:
         replies = self._broadcast(command, arguments, to, timeout)
-        return [Answer(worker, seconds, told.get("error")) for worker, told, seconds in replies]
+        return [Reply(worker, seconds, told.get("error")) for worker, told, seconds in replies]
 
     def _broadcast(
         self,

@@ -16,7 +16,7 @@ from lab.clock import now_us
 from lab.context import MAX_TIME_LIMIT
 from lab.delivery import Delivery
 from lab.job import Job
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from lab.settings import Settings
 from transports.base import ReportFor, SendError, Submission, Transport
 from transports.celery_group import BackendAway, send_group
@@ -110,7 +110,9 @@ class CeleryTransport(Transport):
         app.send_task(producer=producer, **message, **options, **links)
         return written_us
 
-    def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
+    def submit_workflow(
+        self, plan: WorkflowPlan, jobs: Mapping[str, Job], starts: Sequence[str]
+    ) -> Submission:
         app, written_us = self._app(Delivery.SAFE), now_us()
         try:
             # A chord asks for its results by a message that waits there.

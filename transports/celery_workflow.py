@@ -10,7 +10,7 @@ from celery import Celery, Signature, chain, chord, group
 from celery.states import READY_STATES
 
 from lab.job import Job
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 
 # What a chord needs of a result backend, Celery's `rpc://` has not: another process reads the results.
 NO_CHORDS: Final = ("rpc://", "disabled://", "cache+memory://")
@@ -20,7 +20,7 @@ PATIENT: Final = {"max_retries": 20, "interval_start": 0.2, "interval_step": 0.4
 Sign = Callable[[Job], Signature]
 
 
-def canvas(app: Celery, plan: Plan, jobs: Mapping[str, Job], sign: Sign) -> Signature:
+def canvas(app: Celery, plan: WorkflowPlan, jobs: Mapping[str, Job], sign: Sign) -> Signature:
     """The whole workflow as one signature; `sign` makes a job's signature, with its task id.
 
     A stage whose nodes are made while it runs is not in it: the task `dmap` before it replaces itself by

@@ -103,7 +103,7 @@ class WorkerUsage(BaseModel):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What one worker said to an order: `error` is why it did not obey, `seconds` how long it took."""
 
     worker: str
@@ -137,21 +137,21 @@ class Control(ABC):
         """What all workers have used, by one broadcast that ends early when `enough` have answered."""
 
     @abstractmethod
-    def ping(self, timeout: float = 1.0) -> list[Answer]:
+    def ping(self, timeout: float = 1.0) -> list[Reply]:
         """Asks all workers whether they are there."""
 
     @abstractmethod
-    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         """Has `worker` run `n` more jobs at once."""
 
     @abstractmethod
-    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         """Has `worker` run `n` fewer jobs at once, never fewer than one."""
 
     @abstractmethod
     def rate_limit(
         self, kind: str, rate: str, worker: str | None = None, timeout: float = 1.0
-    ) -> list[Answer]:
+    ) -> list[Reply]:
         """Limits how often a worker, or each of them, begins jobs of `kind`: `10/m`; `0` lifts it."""
 
     @abstractmethod

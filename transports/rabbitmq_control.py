@@ -24,9 +24,9 @@ from transports.configuration import (
     versions,
 )
 from transports.control import (
-    Answer,
     Control,
     ControlError,
+    Reply,
     WorkerPicture,
     WorkerUsage,
     read_picture,
@@ -59,18 +59,18 @@ class RabbitMQControl(Control):
         told = self._ask({"command": "usage"}, timeout, enough)
         return [read_usage(reply["name"], reply) for reply, _ in told]
 
-    def ping(self, timeout: float = 1.0) -> list[Answer]:
+    def ping(self, timeout: float = 1.0) -> list[Reply]:
         return self._order({"command": "ping"}, timeout)
 
-    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         return self._order({"command": "grow", "worker": worker, "n": n}, timeout)
 
-    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         return self._order({"command": "shrink", "worker": worker, "n": n}, timeout)
 
     def rate_limit(
         self, kind: str, rate: str, worker: str | None = None, timeout: float = 1.0
-    ) -> list[Answer]:
+    ) -> list[Reply]:
         return self._order({"command": "rate_limit", "kind": kind, "rate": rate, "worker": worker}, timeout)
 
     def configuration(self, delivery: Delivery) -> Configuration:
@@ -95,9 +95,9 @@ class RabbitMQControl(Control):
             versions=versions("pika"),
         )
 
-    def _order(self, order: dict[str, Any], timeout: float) -> list[Answer]:
+    def _order(self, order: dict[str, Any], timeout: float) -> list[Reply]:
         return [
-            Answer(reply["name"], seconds, None if reply.get("ok") else str(reply.get("error")))
+            Reply(reply["name"], seconds, None if reply.get("ok") else str(reply.get("error")))
             for reply, seconds in self._ask(order, timeout)
         ]
 

@@ -14,7 +14,7 @@ from lab.amqp_job import publish
 from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from lab.settings import Settings
 from transports.base import ReportFor, SendError, Submission, Transport
 from transports.rabbitmq_publisher import Batch, Publisher
@@ -57,7 +57,9 @@ class RabbitMQTransport(Transport):
             publisher.declare()  # its queue may have gone
         return Submission(batch.confirmed, batch.trouble, batch.unsendable)
 
-    def submit_workflow(self, plan: Plan, jobs: Mapping[str, Job], starts: Sequence[str]) -> Submission:
+    def submit_workflow(
+        self, plan: WorkflowPlan, jobs: Mapping[str, Job], starts: Sequence[str]
+    ) -> Submission:
         return self.submit([with_slip(plan, jobs, name) for name in starts])
 
     def send(self, job: Job, delivery: Delivery = Delivery.SAFE) -> int:

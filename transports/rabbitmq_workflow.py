@@ -6,10 +6,10 @@ https://www.enterpriseintegrationpatterns.com/patterns/messaging/RoutingTable.ht
 from collections.abc import Mapping
 
 from lab.job import Job
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 
 
-def with_slip(plan: Plan, jobs: Mapping[str, Job], name: str) -> Job:
+def with_slip(plan: WorkflowPlan, jobs: Mapping[str, Job], name: str) -> Job:
     """The job of the node `name` with all that its message alone can start: the rest of its branch and the
     heads of the next stage. What has to wait for several nodes, or is made of a list, is the store's."""
     place = plan.stage_of(name)

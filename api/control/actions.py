@@ -17,7 +17,7 @@ from api.services import services
 from api.wording import gettext
 from lab import amqp
 from lab.usage import MOST_JOBS
-from transports.control import CONTROLS, Answer, Control, ControlError, create_control
+from transports.control import CONTROLS, Control, ControlError, Reply, create_control
 
 RATE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(/[smh])?", re.ASCII)
 MOST_AT_ONCE: Final = 100
@@ -25,7 +25,7 @@ MOST_AT_ONCE: Final = 100
 Form = Mapping[str, str]
 
 
-class Refused(Refusal):
+class OrderRefused(Refusal):
     """A field is at fault, or the broker is away."""
 
 
@@ -48,7 +48,7 @@ def confirmed_purge(queue: str, form: Form) -> Response:
         gone = purge(parts.settings.rmq_url, queue, most, parts.store)
         left = ready(parts.settings, queue) if gone.messages else 0
     except amqp.ERRORS as error:
-        raise Refused(503, wording.away()) from error
+        raise OrderRefused(503, wording.away()) from error
     parts.control.look_soon()
     return tell(wording.purged(queue, gone, left), messages=gone.messages, tasks=gone.tasks)
 
@@ -69,10 +69,10 @@ def _ping(_: str, form: Form) -> Response:
 def _resize(action: str, form: Form) -> Response:
     method, worker = form.get("method", ""), form.get("worker", "")
     if method not in CONTROLS or not 0 < len(worker) <= 255:
-        raise Refused(422, wording.which_worker())
+        raise OrderRefused(422, wording.which_worker())
     n = _whole(form.get("n", "1"), MOST_AT_ONCE)
     if action == "grow" and _jobs_at_once(worker) + n > MOST_JOBS:
-        raise Refused(422, gettext("A worker runs at most %(n)s jobs at once.", n=MOST_JOBS))
+        raise OrderRefused(422, gettext("A worker runs at most %(n)s jobs at once.", n=MOST_JOBS))
     answers = _ask(method, action, worker, n)
     services().control.look_soon()
     done = wording.resized(worker, n if action == "grow" else -n)
@@ -92,7 +92,7 @@ def _rate_limit(_: str, form: Form) -> Response:
         text = gettext(
             "A rate is a number, alone or with /s, /m or /h, such as 10/m; 0 lifts the limit. It goes with a kind."
         )
-        raise Refused(422, text)
+        raise OrderRefused(422, text)
     rate = rate if float(match[1]) else "0"
     answers = [answer for name in _methods(form) for answer in _ask(name, "rate_limit", kind, rate)]
     services().control.look_soon()
@@ -108,17 +108,17 @@ def _methods(form: Form) -> list[str]:
     """The methods that the form means: one, or all where it names none."""
     method = form.get("method", "")
     if method and method not in CONTROLS:
-        raise Refused(422, wording.which_worker())
+        raise OrderRefused(422, wording.which_worker())
     return [method] if method else list(CONTROLS)
 
 
-def _ask(method: str, order: str, *arguments: Any) -> list[Answer]:
+def _ask(method: str, order: str, *arguments: Any) -> list[Reply]:
     """The answers to one order. A connection belongs to one thread, so each order has its own."""
     asked: Control = create_control(method, services().settings)
     try:
-        answers: list[Answer] = getattr(asked, order)(*arguments)
+        answers: list[Reply] = getattr(asked, order)(*arguments)
     except ControlError as error:
-        raise Refused(503, wording.away()) from error
+        raise OrderRefused(503, wording.away()) from error
     finally:
         asked.close()
     return answers
@@ -126,11 +126,11 @@ def _ask(method: str, order: str, *arguments: Any) -> list[Answer]:
 
 def _whole(text: str, most: int) -> int:
     if not (re.fullmatch(r"[0-9]{1,8}", text) and 1 <= int(text) <= most):
-        raise Refused(422, whole_number(1, most))
+        raise OrderRefused(422, whole_number(1, most))
     return int(text)
 
 
-def _outcome(answers: list[Answer], silent: str, done: str) -> Response:
+def _outcome(answers: list[Reply], silent: str, done: str) -> Response:
     """What an order came to: `silent` where nobody answered, `done` where all obeyed."""
     said: dict[str, Any] = {"answers": _told(answers)}
     if not answers:
@@ -142,7 +142,7 @@ def _outcome(answers: list[Answer], silent: str, done: str) -> Response:
     return tell(done, **said)
 
 
-def _told(answers: list[Answer]) -> list[dict[str, Any]]:
+def _told(answers: list[Reply]) -> list[dict[str, Any]]:
     return [
         {"worker": answer.worker, "ms": round(answer.seconds * 1000, 1), "error": answer.error}
         for answer in answers

@@ -6,7 +6,7 @@ from typing import Final
 
 from api.background import BackgroundThread
 from api.books import Books
-from api.control.look import Look, Picture
+from api.control.look import Picture, Poll
 from api.control.store import Pictures
 from lab.clock import now_us, to_us
 
@@ -20,7 +20,7 @@ class ControlCollector(BackgroundThread):
     the next. So the workers are asked as often for a thousand viewers as for none. The thread gives back its
     connections when it ends."""
 
-    def __init__(self, pictures: Pictures, look: Look, books: Books | None = None) -> None:
+    def __init__(self, pictures: Pictures, look: Poll, books: Books | None = None) -> None:
         super().__init__("control")
         self._books = books
         self._pictures = pictures

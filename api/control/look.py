@@ -30,7 +30,7 @@ ReadQueues = Callable[[Settings], tuple[list[Queue], str]]
 logger = logging.getLogger(__name__)
 
 
-class Look:
+class Poll:
     """Looks by one broadcast to each method's workers, at the same time, and one reading of the queues.
 
     Args:

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.answers import own_path, say, wants_json
 from api.control import wording
-from api.control.actions import Refused, act, confirmed_purge, tell
+from api.control.actions import OrderRefused, act, confirmed_purge, tell
 from api.control.look import NO_PICTURE, can_be_purged
 from api.control.queues import is_ours, ready
 from api.i18n import number
@@ -23,8 +23,8 @@ control = Blueprint("control", __name__)
 FIRST_SECONDS: Final = 3.0
 
 
-@control.errorhandler(Refused)
-def refused(refusal: Refused) -> AnyResponse:
+@control.errorhandler(OrderRefused)
+def refused(refusal: OrderRefused) -> AnyResponse:
     """Says on the page why nothing was done."""
     return tell(str(refusal.description), refusal.code or 500)
 

@@ -6,7 +6,7 @@ from api.control.look import Picture
 from api.control.purge import Purged
 from api.i18n import clock, duration, number
 from api.wording import gettext, ngettext
-from transports.control import Answer
+from transports.control import Reply
 
 
 def trouble(picture: Picture) -> list[str]:
@@ -35,7 +35,7 @@ def which_worker() -> str:
     return gettext("There is no such worker.")
 
 
-def pinged(answers: Sequence[Answer], silent: Sequence[str]) -> str:
+def pinged(answers: Sequence[Reply], silent: Sequence[str]) -> str:
     """Who answered and how fast, and who did not."""
     parts = [f"{answer.worker}: {duration(answer.seconds)}" for answer in answers]
     said = gettext("Answered: %(list)s.", list=", ".join(parts)) if parts else nobody()

@@ -15,8 +15,8 @@ from experiments.plan import (
     MAX_VALUES,
     Arm,
     Burst,
-    Exponential,
-    Fixed,
+    ExponentialDuration,
+    FixedDuration,
     OpenLoop,
     Plan,
     Uniform,
@@ -195,11 +195,11 @@ def typed_of(plan: Plan) -> MultiDict[str, str]:
 def _type_duration(typed: MultiDict[str, str], plan: Plan) -> None:
     typed["law"] = plan.duration.law
     match plan.duration:
-        case Fixed(seconds=seconds):
+        case FixedDuration(seconds=seconds):
             typed["fixed"] = _text(seconds)
         case Uniform(low=low, high=high):
             typed["low"], typed["high"] = _text(low), _text(high)
-        case Exponential(mean=mean):
+        case ExponentialDuration(mean=mean):
             typed["mean"] = _text(mean)
         case Values(values=values):
             typed["values"] = " ".join(map(_text, values))

@@ -8,7 +8,7 @@ from api.i18n import duration as measured
 from api.i18n import moment, number, seconds
 from api.wording import gettext, ngettext
 from experiments.model import Experiment
-from experiments.plan import Exponential, Fixed, OpenLoop, Plan, Uniform, Values, Work
+from experiments.plan import ExponentialDuration, FixedDuration, OpenLoop, Plan, Uniform, Values, Workload
 from experiments.plan_facts import WORKS, duration_text
 from experiments.troubles import trouble_text
 from experiments.words import in_language
@@ -30,8 +30,8 @@ def title(plan: Plan) -> str:
         return plan.title
     jobs = ngettext("%(n)s job", "%(n)s jobs", plan.count, n=number(plan.count))
     times = ngettext("%(n)s repetition", "%(n)s repetitions", plan.repetitions, n=number(plan.repetitions))
-    work = gettext("no work") if plan.work is Work.NOOP else gettext(WORKS[plan.work])
-    took = "" if plan.work is Work.NOOP else f", {duration_text(plan, gettext)}"
+    work = gettext("no work") if plan.work is Workload.NOOP else gettext(WORKS[plan.work])
+    took = "" if plan.work is Workload.NOOP else f", {duration_text(plan, gettext)}"
     return f"{jobs}, {times}: {work}{took}"
 
 
@@ -87,14 +87,14 @@ def trouble(experiment: Experiment) -> str:
 def _seconds_of(plan: Plan, concurrency: int) -> float:
     """How long one arm takes for one repetition, at least."""
     match plan.duration:
-        case Fixed(seconds=each):
+        case FixedDuration(seconds=each):
             mean = each
         case Uniform(low=low, high=high):
             mean = (low + high) / 2
-        case Exponential(mean=each):
+        case ExponentialDuration(mean=each):
             mean = each
         case Values(values=values):
             mean = sum(values) / len(values)
-    work = 0.0 if plan.work is Work.NOOP else mean
+    work = 0.0 if plan.work is Workload.NOOP else mean
     busy = plan.count * (work / concurrency + _A_JOB_SECONDS)
     return max(busy, plan.count / plan.arrival.rate) if isinstance(plan.arrival, OpenLoop) else busy

@@ -3,24 +3,26 @@
 from collections.abc import Callable
 from typing import Final
 
-from experiments.plan import Arm, Exponential, Fixed, OpenLoop, Plan, Work
+from experiments.plan import Arm, ExponentialDuration, FixedDuration, OpenLoop, Plan, Workload
 
 _ALL: Final = [Arm(method="celery"), Arm(method="rabbitmq"), Arm(method="sync")]
 _MEAN_SECONDS: Final = 0.02
 
 
 def _burst(_: int) -> Plan:
-    return Plan(arms=_ALL, jobs=2_000, work=Work.NOOP, duration=Fixed(seconds=0), repetitions=5)
+    return Plan(arms=_ALL, jobs=2_000, work=Workload.NOOP, duration=FixedDuration(seconds=0), repetitions=5)
 
 
 def _half_load(concurrency: int) -> Plan:
     rate = concurrency / _MEAN_SECONDS / 2
-    return Plan(arms=_ALL, seconds=4, duration=Exponential(law="exponential", mean=_MEAN_SECONDS),
+    return Plan(arms=_ALL, seconds=4, duration=ExponentialDuration(law="exponential", mean=_MEAN_SECONDS),
                 arrival=OpenLoop(law="open", rate=rate), repetitions=5)  # fmt: skip
 
 
 def _equal(_: int) -> Plan:
-    return Plan(arms=[Arm(method="celery")] * 2, jobs=300, duration=Fixed(seconds=0.01), repetitions=6)
+    return Plan(
+        arms=[Arm(method="celery")] * 2, jobs=300, duration=FixedDuration(seconds=0.01), repetitions=6
+    )
 
 
 PRESETS: Final[dict[str, Callable[[int], Plan]]] = {

@@ -10,7 +10,7 @@ from kombu import Connection
 
 from api.control.queues import METHODS, ready
 from api.experiments.sync_trial import SyncTrial
-from api.experiments.trials import BrokeredTrial, Desk, queue_of
+from api.experiments.trials import BrokeredTrial, TrialTools, queue_of
 from api.experiments.workers import check, missing
 from experiments.environment import environment_of
 from experiments.model import label
@@ -60,7 +60,7 @@ class NotAlone(NotFree):
 class LabStand:
     """Opens trials in the lab of `desk`, one at a time; waits no longer for anything once its `stop` is set."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: TrialTools) -> None:
         self._desk = desk
         self._stop = desk.stop
         self._last: BrokeredTrial | None = None

@@ -13,7 +13,7 @@ from api.experiments.queries import OPEN, ExperimentQueries
 from api.models import counters, experiment_runs, experiments, outbox, tasks
 from api.store import KeyReused
 from experiments.marks import marks_of
-from experiments.model import Comparison, FairnessRow, Mark, Run, Total
+from experiments.model import ArmTurn, Comparison, FairnessRow, Mark, Total
 from experiments.plan import Plan
 from experiments.totals import comparisons_of, totals_of
 from lab.clock import now_us
@@ -130,7 +130,7 @@ class ExperimentRows(ExperimentQueries):
             take_turn(connection)
             bulk.update(connection, tasks, ("published_us",), [(at, num) for num, at in times.items()])
 
-    def keep_run(self, experiment_id: str, run: Run, samples: bytes) -> None:
+    def keep_run(self, experiment_id: str, run: ArmTurn, samples: bytes) -> None:
         """Keeps a repetition that has ended, with its packed samples."""
         values = {
             "num": sa.select(experiments.c.num).where(experiments.c.id == experiment_id).scalar_subquery(),

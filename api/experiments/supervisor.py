@@ -14,7 +14,7 @@ LOOK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 2.5
 
 
-class Supervisor(BackgroundThread):
+class ExperimentSupervisor(BackgroundThread):
     """Starts a process for each experiment whose turn has come, and sees to it that each comes to an end.
 
     Args:

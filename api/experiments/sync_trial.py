@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from api.experiments.trials import BrokeredTrial, Desk
+from api.experiments.trials import BrokeredTrial, TrialTools
 from api.relay import job_of
 from api.store import Row
 from api.submit import store_reports
@@ -21,7 +21,7 @@ class SyncTrial(BrokeredTrial):
 
     in_request = True
 
-    def __init__(self, desk: Desk, arm: Arm) -> None:
+    def __init__(self, desk: TrialTools, arm: Arm) -> None:
         super().__init__(desk, arm)
         self._error: Exception | None = None
         self._waiting: queue.SimpleQueue[Job | None] = queue.SimpleQueue()

@@ -21,7 +21,7 @@ from api.relay import Relay, job_of
 from api.store import Row, Store
 from experiments.equalise import is_fixed
 from experiments.model import Disturbance, Sample, Usage
-from experiments.plan import KIND, Arm, Plan, PlannedJob, Reports, Work
+from experiments.plan import KIND, Arm, Plan, PlannedJob, Reports, Workload
 from experiments.runner import at_once
 from experiments.sampling import samples_of
 from experiments.usage import UsageMeter
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Desk:
+class TrialTools:
     """What trials work with.
 
     Attributes:
@@ -83,7 +83,7 @@ class BrokeredTrial:
 
     in_request = False
 
-    def __init__(self, desk: Desk, arm: Arm) -> None:
+    def __init__(self, desk: TrialTools, arm: Arm) -> None:
         self._desk = desk
         self.arm = arm
         self._nums: list[int] = []
@@ -223,7 +223,7 @@ class BrokeredTrial:
         return NewTask(self.arm.method, KIND, params, job.seconds, self.arm.delivery)
 
     def _work(self) -> str:
-        return (Work.WAIT if self._desk.plan.work is Work.FAILING else self._desk.plan.work).value
+        return (Workload.WAIT if self._desk.plan.work is Workload.FAILING else self._desk.plan.work).value
 
     def _go_on(self, rows: Sequence[Row]) -> None:  # noqa: ARG002 - the relay reads them from the outbox
         self._desk.relay.wake(self.arm.method)
@@ -236,7 +236,7 @@ def queue_of(settings: Settings, arm: Arm) -> str | None:
     return next((arm.delivery.queue(name) for name, method in METHODS.items() if method == arm.method), None)
 
 
-def cancel_all(desk: Desk, first: int = 0) -> None:
+def cancel_all(desk: TrialTools, first: int = 0) -> None:
     """Cancels the experiment's tasks numbered `first` and above that have not ended: at once where no worker
     has begun them, by their workers where one has."""
     left = desk.rows.unfinished_tasks(desk.experiment_id, first)

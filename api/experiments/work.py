@@ -18,7 +18,7 @@ from api.experiments.lease import Lease
 from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotFree, environment, pictures_again, pictures_of
 from api.experiments.store import INTERRUPTED, ExperimentRows, conclude
-from api.experiments.trials import Desk, cancel_all, queue_of
+from api.experiments.trials import TrialTools, cancel_all, queue_of
 from api.experiments.workers import NoWorker
 from api.outbox import Outbox
 from api.relay import BATCH, Relay
@@ -28,9 +28,9 @@ from api.workflows.queries import WorkflowRows
 from experiments.broker import broker_of
 from experiments.equalise import EqualiseError, Equaliser
 from experiments.fairness import changed, fairness_of, sync_threads
-from experiments.model import Run, Sample
+from experiments.model import ArmTurn, Sample
 from experiments.plan import Plan
-from experiments.runner import Progress, Runner, Stopped, at_once
+from experiments.runner import ExperimentStopped, Progress, Runner, at_once
 from experiments.sampling import pack
 from experiments.usage import UsageMeter
 from lab.reporter import Reporter
@@ -44,7 +44,7 @@ LAST_SECONDS: Final = 12.0
 logger = logging.getLogger(__name__)
 
 
-class Work:
+class ExperimentProcess:
     """Runs the experiment `experiment_id`, which this process has the lease of."""
 
     def __init__(self, settings: Settings, store: Store, experiment_id: str, lease: Lease) -> None:
@@ -77,7 +77,7 @@ class Work:
         """How it went; `ending` gets what is to be done when that is stored."""
         try:
             self._run(plan, controls, equaliser, ending)
-        except Stopped:
+        except ExperimentStopped:
             return ("CANCELLED", None) if self._lease.cancelled else ("FAILED", INTERRUPTED)
         except (NoWorker, EqualiseError, NotFree) as problem:
             return "FAILED", str(problem)
@@ -108,7 +108,7 @@ class Work:
         threads = sync_threads(plan, pictures)
         watch = BrokerWatch(self._settings.rmq_url)
         stop, self._lease.preparing = self._lease.stop, False
-        desk = Desk(
+        desk = TrialTools(
             self._settings,
             secret,
             self._store,
@@ -143,7 +143,7 @@ class Work:
             self._told = now
             self._rows.tell(self._id, progress.share, progress.step, progress.race)
 
-    def _on_run(self, run: Run, samples: Sequence[Sample]) -> None:
+    def _on_run(self, run: ArmTurn, samples: Sequence[Sample]) -> None:
         self._rows.keep_run(self._id, run, pack(samples))
 
 
@@ -161,7 +161,7 @@ def main(arguments: Sequence[str]) -> int:
     sys.setswitchinterval(0.001)  # the sending thread shall not wait long for the others
     lease.start()
     try:
-        Work(settings, store, experiment_id, lease).run(experiment.plan)
+        ExperimentProcess(settings, store, experiment_id, lease).run(experiment.plan)
     finally:
         lease.end()
         rows.release(experiment_id)

@@ -28,7 +28,7 @@ class UnknownImages(LookupError):
 
 
 @dataclass(frozen=True)
-class Cancelled:
+class GroupCancelled:
     """What cancelling a group found: tasks that were not begun and never will be, tasks that were running
     and are being stopped, and tasks that had ended, well or not."""
 
@@ -89,15 +89,15 @@ class Groups:
             return self._celery.completed(group_id)
         return self.rows.counts([group_id])[group_id][TaskStatus.DONE] / int(group["count"])
 
-    def cancel(self, group_id: str) -> Cancelled | None:
+    def cancel(self, group_id: str) -> GroupCancelled | None:
         """Cancels what has not ended of the group; None where there is no such group. Raises as `share`."""
         if self.rows.get(group_id) is None:
             revoked = self._celery.revoke(group_id)
-            return None if revoked is None else Cancelled(revoked[0], 0, revoked[1])
+            return None if revoked is None else GroupCancelled(revoked[0], 0, revoked[1])
         answers = self._submitter.cancel_all([row["id"] for row in self.rows.tasks(group_id)])
         before = [answer.before for answer in answers.values()]
         waiting = before.count(TaskStatus.PENDING) + before.count(TaskStatus.RETRYING)
-        return Cancelled(
+        return GroupCancelled(
             cancelled=waiting + before.count(TaskStatus.CANCELLED),
             running=before.count(TaskStatus.IN_PROGRESS),
             done=before.count(TaskStatus.DONE),

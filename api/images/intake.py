@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedFile:
     """A file that was not taken: the `index`-th of its upload (from 0), and why. `bound` is the limit that
     it breaks, where there is one."""
 
@@ -45,7 +45,7 @@ class Taken:
     """What became of an upload; `completed` are the ids of images whose files lacked their trailer."""
 
     images: list[Row]
-    refused: list[Refused]
+    refused: list[RefusedFile]
     completed: list[str]
 
 
@@ -61,19 +61,19 @@ class Intake:
         """Keeps the images among `uploads`, whose streams are files of `ImageFiles.incoming`."""
         limit = self._settings.upload_megabytes
         images: list[Row] = []
-        refused: list[Refused] = []
+        refused: list[RefusedFile] = []
         completed: list[str] = []
         for index, upload in enumerate(uploads):
             name = shown_name(upload.filename or "")
             path = _path_of(upload.stream)
             if path.stat().st_size > limit * 1_000_000:
-                refused.append(Refused(index, name, "too_large", f"it has more than {limit:g} MB", limit))
+                refused.append(RefusedFile(index, name, "too_large", f"it has more than {limit:g} MB", limit))
                 continue
             try:
                 info, whole = self._look(path)
             except BadImage as error:
                 bound = self._settings.image_megapixels if error.code == "too_many_pixels" else None
-                refused.append(Refused(index, name, error.code, str(error), bound))
+                refused.append(RefusedFile(index, name, error.code, str(error), bound))
                 continue
             images.append(self._keep(path, name, info))
             if not whole:
@@ -134,7 +134,7 @@ def shown_name(name: str) -> str:
     return printable.strip(" .")[:LONGEST_NAME] or "image"
 
 
-def fault(refused: Refused) -> dict[str, Any]:
+def fault(refused: RefusedFile) -> dict[str, Any]:
     """A refused file as an entry of a problem document."""
     entry: dict[str, Any] = {
         "field": f"files.{refused.index}",

@@ -6,7 +6,7 @@ from typing import Any
 from babel.numbers import format_percent
 
 from api.forms import sentences
-from api.groups.service import Cancelled
+from api.groups.service import GroupCancelled
 from api.i18n import language, number, plural_forms
 from api.wording import gettext, ngettext
 from lab.images import Operation
@@ -48,7 +48,7 @@ def images(n: int) -> str:
     return ngettext("%(n)s image", "%(n)s images", n, n=number(n))
 
 
-def cancelled(found: Cancelled) -> str:
+def cancelled(found: GroupCancelled) -> str:
     """What is said of a group just cancelled."""
     if not found.cancelled and not found.running:
         return gettext("All images of this group had ended before.")

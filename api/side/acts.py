@@ -8,7 +8,7 @@ import pika
 
 from api.receive import republish
 from api.schedule.service import Schedule, now
-from api.side.stage import Act, Outcome, Stage
+from api.side.stage import Act, SideOutcome, SideRun
 from api.workflows.schemas import WorkflowRequest
 from api.workflows.service import WorkflowService
 from lab import amqp
@@ -27,9 +27,9 @@ QUEUES: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
 def tasks(*requests: dict[str, Any]) -> Act:
     """Submits these tasks, as fields of `POST /api/tasks`; together, in this order."""
 
-    def act(stage: Stage) -> Outcome:
+    def act(stage: SideRun) -> SideOutcome:
         rows = [row for fields in requests for row in stage.submit(**fields)]
-        return Outcome(tasks=_with_followers(rows), error=stage.publish())
+        return SideOutcome(tasks=_with_followers(rows), error=stage.publish())
 
     return act
 
@@ -37,33 +37,33 @@ def tasks(*requests: dict[str, Any]) -> Act:
 def workflow(pattern: str) -> Act:
     """Sends a workflow on the lab's samples."""
 
-    def act(stage: Stage) -> Outcome:
+    def act(stage: SideRun) -> SideOutcome:
         service = WorkflowService(stage.settings, stage.store, stage.relay, stage.workflow_rows)
         request = WorkflowRequest.model_validate({"pattern": pattern, "method": stage.method})
-        return Outcome(workflow=service.send(request), error=stage.publish())
+        return SideOutcome(workflow=service.send(request), error=stage.publish())
 
     return act
 
 
-def submit_twice(stage: Stage) -> Outcome:
+def submit_twice(stage: SideRun) -> SideOutcome:
     """The same request comes twice under one key."""
     key = f"side:{uuid.uuid4()}"
     rows = [stage.submit(key=key, timeout=0.5)[0] for _ in range(2)]
     answers = [{"Idempotency-Key": key, "task": row["id"]} for row in rows]
-    return Outcome(list(dict.fromkeys(row["id"] for row in rows)), answers=answers, error=stage.publish())
+    return SideOutcome(list(dict.fromkeys(row["id"] for row in rows)), answers=answers, error=stage.publish())
 
 
-def cancel(stage: Stage) -> Outcome:
+def cancel(stage: SideRun) -> SideOutcome:
     """A long job is cancelled as soon as it runs."""
     task_id = stage.submit(timeout=20)[0]["id"]
     trouble = stage.publish()
     stage.wait([task_id], BEGIN_SECONDS, begun=True)
     stage.submitter.cancel(task_id)
     stage.transport.cancel([task_id])
-    return Outcome([task_id], error=trouble)
+    return SideOutcome([task_id], error=trouble)
 
 
-def rate_limit(stage: Stage) -> Outcome:
+def rate_limit(stage: SideRun) -> SideOutcome:
     """Three jobs of a kind that may begin once in a second; then the limit is as it was before."""
     before = {
         (picture.rate_limits or {}).get(LIMITED_KIND, "0")
@@ -78,20 +78,22 @@ def rate_limit(stage: Stage) -> Outcome:
         stage.wait(ids, LIMITED_SECONDS)
     finally:
         stage.control.rate_limit(LIMITED_KIND, before.pop() if len(before) == 1 else "0")
-    return Outcome(ids, answers=[{"worker": one.worker, "error": one.error} for one in told], error=trouble)
+    return SideOutcome(
+        ids, answers=[{"worker": one.worker, "error": one.error} for one in told], error=trouble
+    )
 
 
-def inspect(stage: Stage) -> Outcome:
+def inspect(stage: SideRun) -> SideOutcome:
     """All workers are asked what they do."""
     answers = [_brief(picture) for picture in stage.control.pictures()]
-    return Outcome(answers=answers, error=None if answers else "no worker answers")
+    return SideOutcome(answers=answers, error=None if answers else "no worker answers")
 
 
-def resize(stage: Stage) -> Outcome:
+def resize(stage: SideRun) -> SideOutcome:
     """One worker runs one job more at once, and then one fewer."""
     safe = [one.name for one in stage.control.pictures() if one.delivery == Delivery.SAFE.value]
     if not safe:
-        return Outcome(error="no worker answers")
+        return SideOutcome(error="no worker answers")
     answers = []
     for order in (stage.control.grow, stage.control.shrink):
         told = order(safe[0], 1)
@@ -106,18 +108,18 @@ def resize(stage: Stage) -> Outcome:
             for one in told
             if sizes
         ]
-    return Outcome(answers=answers)
+    return SideOutcome(answers=answers)
 
 
-def unreadable(stage: Stage) -> Outcome:
+def unreadable(stage: SideRun) -> SideOutcome:
     """A message that is no job is put into the queue."""
     letter = f"no job, {uuid.uuid4()}"
     properties = {"content_type": "application/json", "delivery_mode": 2}
     republish(stage.settings.rmq_url, QUEUES[stage.method], letter.encode(), properties)
-    return Outcome(letter=letter)
+    return SideOutcome(letter=letter)
 
 
-def poison(stage: Stage) -> Outcome:
+def poison(stage: SideRun) -> SideOutcome:
     """A message is taken and returned, as by workers that it kills, until the broker gives it up: in a queue
     with the arguments of the real one, so that no worker is harmed."""
     letter = f"returned too often, {uuid.uuid4()}"
@@ -140,15 +142,15 @@ def poison(stage: Stage) -> Outcome:
             count = (properties.headers or {}).get("x-delivery-count", 0)
             answers.append({"delivery": len(answers) + 1, "x-delivery-count": count})
             channel.basic_reject(method.delivery_tag, requeue=True)
-    return Outcome(letter=letter, answers=answers)
+    return SideOutcome(letter=letter, answers=answers)
 
 
-def beat(stage: Stage) -> Outcome:
+def beat(stage: SideRun) -> SideOutcome:
     """The health check is run as if its minute had come."""
     row = Schedule(stage.settings, stage.store, stage.relay).run_now(
         ENTRIES["check-health-every-minute"], now()
     )
-    return Outcome([row["id"]], error=stage.publish())
+    return SideOutcome([row["id"]], error=stage.publish())
 
 
 def _with_followers(rows: list[dict[str, Any]]) -> list[str]:

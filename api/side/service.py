@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from api.receive import BrokerAway
 from api.side.feature import Feature
-from api.side.stage import Outcome, Parts, Stage
+from api.side.stage import Parts, SideOutcome, SideRun
 from api.workflows.service import NoChords
 from lab import amqp
 from lab.clock import now_us, to_iso
@@ -92,10 +92,10 @@ class SideBySide:
         return self._kept.last(feature.id)
 
     def _one(self, feature: Feature, method: str) -> dict[str, Any]:
-        with Stage(self._parts, method) as stage:
+        with SideRun(self._parts, method) as stage:
             try:
                 outcome = feature.act(stage)
             except ERRORS as error:
                 logger.info("side by side, %s by %s: %s", feature.id, method, error)
-                outcome = Outcome(error=f"{type(error).__name__}: {error}")
+                outcome = SideOutcome(error=f"{type(error).__name__}: {error}")
             return {**asdict(outcome), "messages": stage.messages(outcome)}

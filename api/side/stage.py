@@ -39,7 +39,7 @@ class Parts:
 
 
 @dataclass
-class Outcome:
+class SideOutcome:
     """What one side of a run made: ids of `tasks` in their order, of a `workflow`, what is in the body of a
     dead `letter`, the `answers` of workers; or why it came to nothing."""
 
@@ -50,10 +50,10 @@ class Outcome:
     error: str | None = None
 
 
-Act = Callable[["Stage"], Outcome]
+Act = Callable[["SideRun"], SideOutcome]
 
 
-class Stage:
+class SideRun:
     """One side of one run, used from one thread. Tasks go the ordinary way, save that the relay that publishes
     them is this one's own; what it cannot publish it leaves to the others. A context manager."""
 
@@ -102,7 +102,7 @@ class Stage:
             time.sleep(LOOK_SECONDS)
         return False
 
-    def messages(self, outcome: Outcome) -> list[dict[str, Any]] | None:
+    def messages(self, outcome: SideOutcome) -> list[dict[str, Any]] | None:
         """What was published meanwhile, without messages of tasks that are not of `outcome`; None where
         nobody listened, since the broker is not spoken to in plain AMQP."""
         self.close()

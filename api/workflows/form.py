@@ -6,7 +6,7 @@ from typing import Any, Final
 from api.forms import Form, parse
 from api.workflows.patterns import build
 from api.workflows.schemas import WorkflowRequest
-from lab.plan import Plan, Step
+from lab.plan import Step, WorkflowPlan
 
 FAILS: Final = ("first", "middle", "last")
 
@@ -41,7 +41,7 @@ def _fails_at(which: str, request: WorkflowRequest, table: Sequence[str]) -> str
     return names[{"first": 0, "middle": len(names) // 2, "last": -1}[which]]
 
 
-def _names(plan: Plan, steps: Sequence[Step], items: int) -> list[str]:
+def _names(plan: WorkflowPlan, steps: Sequence[Step], items: int) -> list[str]:
     """All nodes from first to last, also those that a map will make of `items`."""
     names = [step.name for step in steps if step.kind != "dmap"]
     if plan.made_at < 0:

@@ -69,7 +69,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Look:
+class GraphStyle:
     """How a picture is drawn, in pixels.
 
     Attributes:
@@ -102,12 +102,14 @@ class Picture:
     layers: dict[str, int]
 
 
-WIDE: Final = Look(across=True, width=224, height=62, stack_height=78, gap=12, reach=52, most=12)
-NARROW: Final = Look(across=False, width=224, height=62, stack_height=78, gap=8, reach=34, most=3, room=320)
-TINY: Final = Look(across=True, width=22, height=12, stack_height=12, gap=6, reach=20, most=12)
+WIDE: Final = GraphStyle(across=True, width=224, height=62, stack_height=78, gap=12, reach=52, most=12)
+NARROW: Final = GraphStyle(
+    across=False, width=224, height=62, stack_height=78, gap=8, reach=34, most=3, room=320
+)
+TINY: Final = GraphStyle(across=True, width=22, height=12, stack_height=12, gap=6, reach=20, most=12)
 
 
-def draw(nodes: Sequence[Node], edges: Iterable[Edge], look: Look) -> Picture:
+def draw(nodes: Sequence[Node], edges: Iterable[Edge], look: GraphStyle) -> Picture:
     """Lays out `nodes`, in their order, and what goes between them."""
     known = {node.key for node in nodes}
     links = [(begin, end) for begin, end in edges if begin in known and end in known]
@@ -155,7 +157,7 @@ def _layers(keys: Sequence[str], links: Sequence[Edge]) -> dict[str, int]:
     return found
 
 
-def _fold(layer: int, nodes: list[Node], look: Look) -> list[Box]:
+def _fold(layer: int, nodes: list[Node], look: GraphStyle) -> list[Box]:
     """The boxes of a layer: where there are too many nodes, those of one kind become one stack; where there
     are too many kinds, all of them."""
     if len(nodes) <= look.most:
@@ -171,11 +173,11 @@ def _fold(layer: int, nodes: list[Node], look: Look) -> list[Box]:
     ]
 
 
-def _height(box: Box, look: Look) -> float:
+def _height(box: Box, look: GraphStyle) -> float:
     return look.stack_height if box.is_stack else look.height
 
 
-def _across(stacked: list[list[Box]], look: Look) -> tuple[list[Box], float, float]:
+def _across(stacked: list[list[Box]], look: GraphStyle) -> tuple[list[Box], float, float]:
     """Layers from left to right, each in the middle of the height."""
     heights = []
     for boxes in stacked:
@@ -195,7 +197,7 @@ def _across(stacked: list[list[Box]], look: Look) -> tuple[list[Box], float, flo
     return placed, max(0, len(stacked) * (look.width + look.reach) - look.reach), height
 
 
-def _below(stacked: list[list[Box]], look: Look) -> tuple[list[Box], float, float]:
+def _below(stacked: list[list[Box]], look: GraphStyle) -> tuple[list[Box], float, float]:
     """Layers from top to bottom; the boxes of each share the room."""
     placed: list[Box] = []
     y = 0.0

@@ -23,7 +23,7 @@ from api.workflows.patterns import DEFAULT_COUNT, build
 from api.workflows.present import workflow_json, workflow_with_nodes
 from api.workflows.schemas import PATTERNS
 from api.workflows.service import NoChords
-from lab.plan import MOST_NODES, Plan
+from lab.plan import MOST_NODES, WorkflowPlan
 from lab.status import TaskStatus
 from transports import TRANSPORTS, transport_class
 
@@ -145,7 +145,7 @@ def _as_drawn(workflow: dict[str, Any], row: Row) -> tuple[list[Node], list[Edge
     """Its nodes and edges, with one node in place of those that a map has still to make."""
     nodes = [Node(node["id"], node["name"], node["kind"], node["status"]) for node in workflow["nodes"]]
     edges: list[Edge] = [(begin, end) for begin, end in workflow["edges"]]
-    plan = Plan.model_validate(row["plan"])
+    plan = WorkflowPlan.model_validate(row["plan"])
     if plan.made_at < 0 or any(plan.stage_of(node.name) == plan.made_at for node in nodes):
         return nodes, edges
     before = [node.key for node in nodes if plan.stage_of(node.name) == plan.made_at - 1]

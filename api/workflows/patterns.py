@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from api.schemas import Invalid
-from lab.plan import FAILING, Each, Plan, Stage, Step
+from lab.plan import FAILING, Each, Stage, Step, WorkflowPlan
 
 # These have one node for each path before they begin, so their paths must be known by then.
 KNOWN_BEFORE: Final = ("group", "chord")
@@ -28,7 +28,7 @@ def build(
     paths: Sequence[str] | None,
     count: int | None,
     fail_at: str | None,
-) -> tuple[Plan, list[Step]]:
+) -> tuple[WorkflowPlan, list[Step]]:
     """The plan of `pattern`, and its steps in the order of their numbers.
 
     Args:
@@ -73,7 +73,9 @@ def build(
     return _plan(pattern, steps, fail_at)
 
 
-def _plan(pattern: str, steps: list[list[list[Step]]], fail_at: str | None) -> tuple[Plan, list[Step]]:
+def _plan(
+    pattern: str, steps: list[list[list[Step]]], fail_at: str | None
+) -> tuple[WorkflowPlan, list[Step]]:
     parallel = {"group": 0, "chord": 0, "task_group": 1, "chain_group_chord": 1}.get(pattern)
     kinds = BRANCHES if pattern == "conditional_map" else {"": "download"}
     stages = [
@@ -89,7 +91,7 @@ def _plan(pattern: str, steps: list[list[list[Step]]], fail_at: str | None) -> t
         has = ", ".join([*names[:20], *(["item-1"] if any(stage.each for stage in stages) else [])])
         raise _unbuildable("fail_at", f"there is no node {fail_at!r}; this pattern has {has}")
     first = {branch[0].name for branch in steps[0]}
-    return Plan(stages=stages), [
+    return WorkflowPlan(stages=stages), [
         Step(name=step.name, kind=FAILING, params={"given": None} if step.name in first else {})
         if step.name == fail_at
         else step

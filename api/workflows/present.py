@@ -8,7 +8,7 @@ from api.present import result_json, task_json
 from api.queries import Row, count_statuses
 from api.services import services
 from lab.clock import now_us, to_iso
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from lab.status import TaskStatus
 
 
@@ -41,7 +41,7 @@ def workflow_with_nodes(workflow_id: str) -> dict[str, Any] | None:
         return None
     nodes = rows.nodes(workflow_id)
     counts = count_statuses(node["status"] for node in nodes)
-    plan = Plan.model_validate(row["plan"])
+    plan = WorkflowPlan.model_validate(row["plan"])
     made = [node["node"] for node in nodes if plan.stage_of(node["node"]) == plan.made_at]
     ids = {node["node"]: node["id"] for node in nodes}
     return {

@@ -22,7 +22,7 @@ from api.relay import Relay
 from api.store import Store
 from lab.clock import now_us
 from lab.job import Job
-from lab.plan import Plan, Stage, Step
+from lab.plan import Stage, Step, WorkflowPlan
 from lab.status import StatusUpdate, TaskStatus
 
 STEP_SECONDS: Final = 600.0
@@ -76,7 +76,7 @@ class Workflows:
         with writing(self._store.engine) as connection:
             take_turn(connection)
             query = sa.select(workflows.c.plan).where(workflows.c.id == node["workflow_id"])
-            plan = Plan.model_validate(connection.execute(query).scalar_one())
+            plan = WorkflowPlan.model_validate(connection.execute(query).scalar_one())
             nodes = self._nodes(connection, node["workflow_id"])
             made = [row for row in nodes if plan.stage_of(row["node"]) == plan.made_at]
             workflow = self._open(connection, node["workflow_id"])
@@ -103,7 +103,7 @@ class Workflows:
         done = [node for node in nodes if node["status"] == TaskStatus.DONE]
         if not done:
             return []
-        plan = Plan.model_validate(workflow["plan"])
+        plan = WorkflowPlan.model_validate(workflow["plan"])
         left, reached = self._left(connection, workflow), max(plan.stage_of(node["node"]) for node in done)
         # The stages come one after the other: one is complete when nothing but the later ones is left. It may
         # be a later one than this node's, where that was reported late.
@@ -111,7 +111,7 @@ class Workflows:
         return self._complete(connection, workflow, plan, complete[0], now) if complete else []
 
     def _complete(
-        self, connection: sa.Connection, workflow: Row, plan: Plan, place: int, now: int
+        self, connection: sa.Connection, workflow: Row, plan: WorkflowPlan, place: int, now: int
     ) -> list[Errand]:
         """Goes on from a stage whose nodes are all done."""
         if place + 1 == len(plan.stages):
@@ -126,7 +126,7 @@ class Workflows:
         return self._start(connection, workflow, plan, place + 1, now)
 
     def _start(
-        self, connection: sa.Connection, workflow: Row, plan: Plan, place: int, now: int
+        self, connection: sa.Connection, workflow: Row, plan: WorkflowPlan, place: int, now: int
     ) -> list[Errand]:
         """By hand: begins the stage at `place`, where no routing slip does it."""
         stage, before = plan.stages[place], plan.stages[place - 1]
@@ -194,7 +194,7 @@ class Workflows:
         # their branches, may have none any more.
         silent = ended = {row["node"] for row in running} | ({culprit} if culprit else set())
         with suppress(ValueError):  # a plan that cannot be read has nothing behind them
-            plan = Plan.model_validate(workflow["plan"])
+            plan = WorkflowPlan.model_validate(workflow["plan"])
             silent = ended.union(*(plan.behind(name) for name in ended))
         theirs = [row["id"] for row in nodes if row["node"] in silent]
         return [*errands, partial(self._relay.give_up, method, theirs)]
@@ -215,7 +215,7 @@ class Workflows:
         query = sa.select(sa.func.count()).select_from(tasks).where(mine)
         return connection.execute(query).scalar_one()
 
-    def _results(self, connection: sa.Connection, workflow: Row, plan: Plan, place: int) -> Any:
+    def _results(self, connection: sa.Connection, workflow: Row, plan: WorkflowPlan, place: int) -> Any:
         """What the stage at `place` returned: a list where it is parallel."""
         query = (
             sa.select(tasks.c.node, tasks.c.result)

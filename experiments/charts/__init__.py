@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from experiments.charts.lines import LATENCY, OVER_TIME, live
-from experiments.charts.svg import SLIM, WIDE, Look
+from experiments.charts.svg import SLIM, WIDE, ChartSize
 from experiments.charts.workers import WORKERS
-from experiments.model import Run
+from experiments.model import ArmTurn
 from experiments.plan import Plan
 from experiments.tables import Table
 from experiments.words import Translate, untranslated
 
-__all__ = ["SLIM", "WIDE", "Chart", "Look", "charts_of", "live"]
+__all__ = ["SLIM", "WIDE", "Chart", "ChartSize", "charts_of", "live"]
 
 _KINDS: Final = (LATENCY, *OVER_TIME, WORKERS)
 
@@ -33,7 +33,7 @@ class Chart:
 
 
 def charts_of(
-    plan: Plan, runs: Sequence[Run], _: Translate = untranslated, prefix: str = "chart"
+    plan: Plan, runs: Sequence[ArmTurn], _: Translate = untranslated, prefix: str = "chart"
 ) -> list[Chart]:
     """All charts that there is something to show in; `prefix` makes their ids unlike another set's."""
     wide, slim = replace(WIDE, prefix=prefix), replace(SLIM, prefix=f"{prefix}-slim")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.charts.svg import INK, LINE, Look, Style, element, path, text
+from experiments.charts.svg import INK, LINE, ChartSize, Style, element, path, text
 from experiments.words import Translate, decimal, number, untranslated
 
 NINES: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
@@ -105,7 +105,7 @@ def rounded_up(top: float, wanted: int = 5) -> float:
     return max(step, math.ceil(top / step - 1e-9) * step)
 
 
-def room_for(look: Look, series: Iterable[Series]) -> Room:
+def room_for(look: ChartSize, series: Iterable[Series]) -> Room:
     """The room for a chart whose lines are named on the right."""
     widest = max((len(one.style.label) for one in series), default=0)
     return Room(_LEFT, look.width - widest * _LETTER - _SAMPLE - 12, _TOP, look.height - _BOTTOM)

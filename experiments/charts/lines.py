@@ -5,10 +5,10 @@ from statistics import fmean
 from typing import Final
 
 from experiments.charts.axes import Scale, Series, axes, by_decades, linear, lines, nines, room_for, upwards
-from experiments.charts.svg import WIDE, Kind, Look, picture, style_of
+from experiments.charts.svg import WIDE, ChartSize, Kind, picture, style_of
 from experiments.curves import Curve
 from experiments.figures import values_of
-from experiments.model import Figures, Run, arm_key, label
+from experiments.model import ArmTurn, Figures, arm_key, label
 from experiments.plan import Plan
 from experiments.tables import NOTHING, Table, plain
 from experiments.totals import counted
@@ -35,7 +35,7 @@ _CONTENDER: Final = N_("Contender")
 def live(
     plan: Plan,
     curves: Mapping[str, Sequence[tuple[float, float]]],
-    look: Look = WIDE,
+    look: ChartSize = WIDE,
     _: Translate = untranslated,
 ) -> str:
     """The race of a running turn, from each arm's curve by its key; the axes alone before anyone has begun."""
@@ -48,7 +48,7 @@ def live(
 def _timed(
     plan: Plan,
     curves: Mapping[int, Curve],
-    look: Look,
+    look: ChartSize,
     key: str,
     title: str,
     about: str,
@@ -76,18 +76,18 @@ def _timed(
 def _over_time(key: str, title: str, about: str, unit: str, curve_of: Callable[[Figures], Curve]) -> Kind:
     """A chart of one curve of each arm: that of the repetition whose throughput is the middle one."""
 
-    def curves(plan: Plan, runs: Sequence[Run]) -> dict[int, Curve]:
+    def curves(plan: Plan, runs: Sequence[ArmTurn]) -> dict[int, Curve]:
         found = {}
         for arm in range(len(plan.arms)):
             if mine := sorted(counted(runs, arm), key=lambda run: run.figures.throughput):
                 found[arm] = curve_of(mine[len(mine) // 2].figures)
         return found
 
-    def draw(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
+    def draw(plan: Plan, runs: Sequence[ArmTurn], look: ChartSize, _: Translate) -> str:
         said = f"{_(about)} {_(_TYPICAL)}"
         return _timed(plan, curves(plan, runs), look, key, _(title), said, _(unit), _)
 
-    def table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
+    def table(plan: Plan, runs: Sequence[ArmTurn], _: Translate) -> Table:
         rows = _shares if key == "race" else _moments
         return plain(_(title), *rows(plan, curves(plan, runs), _(unit), _))
 
@@ -125,7 +125,7 @@ def _moments(plan: Plan, curves: Mapping[int, Curve], unit: str, _: Translate) -
     ]
 
 
-def _latency(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
+def _latency(plan: Plan, runs: Sequence[ArmTurn], look: ChartSize, _: Translate) -> str:
     """The mean of the repetitions with a band around it; "" where nothing ended."""
     series = [one for arm in range(len(plan.arms)) if (one := _percentiles(plan, runs, arm, _)).points]
     if not series:
@@ -144,7 +144,7 @@ def _latency(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
     return picture(look, "distribution", _(_LATENCY), said, drawing, lines(room, x, y, series))
 
 
-def _percentiles(plan: Plan, runs: Sequence[Run], arm: int, _: Translate) -> Series:
+def _percentiles(plan: Plan, runs: Sequence[ArmTurn], arm: int, _: Translate) -> Series:
     curves = [dict(run.figures.latency_curve) for run in counted(runs, arm) if run.figures.latency_curve]
     # Repetitions that lost jobs end at a lower percentile; only where all of them are is there a mean.
     shared = sorted(set.intersection(*(set(curve) for curve in curves))) if curves else []
@@ -155,7 +155,7 @@ def _percentiles(plan: Plan, runs: Sequence[Run], arm: int, _: Translate) -> Ser
     return Series(style_of(plan, arm, _), points, low if banded else (), high if banded else ())
 
 
-def _latency_table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
+def _latency_table(plan: Plan, runs: Sequence[ArmTurn], _: Translate) -> Table:
     """The percentiles of each arm in ms, the means of the repetitions."""
     rows, keys = [], [f"end_to_end.{point}" for point in POINT_TITLES]
     for arm in range(len(plan.arms)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, NamedTuple
 
-from experiments.model import Run, label
+from experiments.model import ArmTurn, label
 from experiments.plan import Plan
 from experiments.tables import Table
 from experiments.words import Translate, untranslated
@@ -46,7 +46,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Look:
+class ChartSize:
     """The size of a picture, in pixels; `prefix` keeps ids apart where a page has a chart twice."""
 
     width: int = 720
@@ -54,8 +54,8 @@ class Look:
     prefix: str = "chart"
 
 
-WIDE: Final = Look()
-SLIM: Final = Look(width=360, height=280, prefix="slim")
+WIDE: Final = ChartSize()
+SLIM: Final = ChartSize(width=360, height=280, prefix="slim")
 """For a screen as narrow as a phone's."""
 
 
@@ -64,8 +64,8 @@ class Kind(NamedTuple):
 
     key: str
     title: str
-    draw: Callable[[Plan, Sequence[Run], Look, Translate], str]
-    table: Callable[[Plan, Sequence[Run], Translate], Table]
+    draw: Callable[[Plan, Sequence[ArmTurn], ChartSize, Translate], str]
+    table: Callable[[Plan, Sequence[ArmTurn], Translate], Table]
 
 
 def style_of(plan: Plan, arm: int, _: Translate = untranslated) -> Style:
@@ -109,7 +109,7 @@ def sample(plan: Plan, arm: int) -> str:
 
 
 def picture(
-    look: Look, key: str, title: str, description: str, *inside: str, height: float | None = None
+    look: ChartSize, key: str, title: str, description: str, *inside: str, height: float | None = None
 ) -> str:
     """The whole drawing, named and described for those who do not see it."""
     name, about = f"{look.prefix}-{key}-title", f"{look.prefix}-{key}-about"

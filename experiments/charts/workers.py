@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from experiments.charts.axes import Scale, linear, rounded_up
-from experiments.charts.svg import INK, LINE, Kind, Look, Style, element, picture, style_of, text
-from experiments.model import Run, label
+from experiments.charts.svg import INK, LINE, ChartSize, Kind, Style, element, picture, style_of, text
+from experiments.model import ArmTurn, label
 from experiments.plan import Plan
 from experiments.tables import Table, plain
 from experiments.totals import counted
@@ -22,7 +22,7 @@ _BAR: Final = 14.0
 _HEAD: Final = 26.0
 
 
-def _draw(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
+def _draw(plan: Plan, runs: Sequence[ArmTurn], look: ChartSize, _: Translate) -> str:
     """A bar for each worker below the name of its arm; "" where nobody ended a job."""
     jobs = {arm: found for arm in range(len(plan.arms)) if (found := _jobs(runs, arm))}
     if not jobs:
@@ -49,7 +49,7 @@ def _draw(plan: Plan, runs: Sequence[Run], look: Look, _: Translate) -> str:
     return picture(look, "workers", _(_TITLE), _(_ABOUT), drawing, *parts, height=below + 48)
 
 
-def _table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
+def _table(plan: Plan, runs: Sequence[ArmTurn], _: Translate) -> Table:
     """All workers with their jobs, and each one's share of its arm's."""
     rows = []
     for arm in range(len(plan.arms)):
@@ -61,7 +61,7 @@ def _table(plan: Plan, runs: Sequence[Run], _: Translate) -> Table:
     return plain(_(_TITLE), [_(words) for words in head], rows)
 
 
-def _jobs(runs: Sequence[Run], arm: int) -> Counter[str]:
+def _jobs(runs: Sequence[ArmTurn], arm: int) -> Counter[str]:
     found: Counter[str] = Counter()
     for run in counted(runs, arm):
         found.update(run.figures.per_worker)

@@ -12,7 +12,8 @@ from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.proxy import TcpProxy
 from tests.conftest import missing
-from tests.faults.stage import MakeStage, Stage, host_and_port, make_vhost
+from tests.faults.stage import MakeStage, Stage, host_and_port
+from tests.vhosts import make_vhost
 
 
 @pytest.fixture(params=["celery", "rabbitmq"])

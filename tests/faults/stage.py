@@ -1,18 +1,16 @@
 """Where a fault test plays: a lab with its own virtual host, its ledger, and one transport under test."""
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pika
-import requests
 from pika.adapters.blocking_connection import BlockingChannel
 
 from harness import faults
 from harness.lab import Lab
-from harness.ledger import Ledger, Verdict
+from harness.ledger import Ledger, LedgerVerdict
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from lab import amqp
@@ -98,13 +96,13 @@ class Stage:
         while depth := faults.queue_depths(self.node, self.vhost).get(self.queue, 0):
             assert time.monotonic() < deadline, f"{depth} messages are left in {self.queue}"
 
-    def verdict(self, timeout: float = 60.0, quiet: float = 60.0) -> Verdict:
+    def verdict(self, timeout: float = 60.0, quiet: float = 60.0) -> LedgerVerdict:
         """The ledger's verdict once all is quiet, the broker's queue included."""
         self.ledger.settle(timeout, quiet)
         self.wait_until_empty()
         return self.ledger.verdict()
 
-    def assert_nothing_lost(self, timeout: float = 60.0) -> Verdict:
+    def assert_nothing_lost(self, timeout: float = 60.0) -> LedgerVerdict:
         """Fails unless every task is DONE once and all messages are settled."""
         verdict = self.verdict(timeout)
         assert verdict.clean, str(verdict)
@@ -127,18 +125,6 @@ class Stage:
 
 
 MakeStage = Callable[..., Stage]
-
-
-def make_vhost(node: RabbitNode, name: str) -> str:
-    """Makes a virtual host that the node's user may use; returns its AMQP URL."""
-    base = f"{node.management_url}api"
-    login, headers = (node.user, node.password), {"content-type": "application/json"}
-    rights = {"configure": ".*", "write": ".*", "read": ".*"}
-    with requests.Session() as session:
-        for path, body in ((f"vhosts/{name}", {}), (f"permissions/{name}/{node.user}", rights)):
-            answer = session.put(f"{base}/{path}", json.dumps(body), auth=login, headers=headers, timeout=30)
-            answer.raise_for_status()
-    return f"{node.url.rstrip('/')}/{name}"
 
 
 def host_and_port(url: str) -> tuple[str, int]:

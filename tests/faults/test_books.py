@@ -8,7 +8,8 @@ import requests
 
 from harness import faults
 from harness.node import RabbitNode
-from tests.faults.stage import MakeStage, Stage, make_vhost
+from tests.faults.stage import MakeStage, Stage
+from tests.vhosts import make_vhost
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(300)]
 

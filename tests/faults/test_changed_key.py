@@ -7,7 +7,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.processes import until
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 

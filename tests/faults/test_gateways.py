@@ -1,6 +1,5 @@
 """A gateway between the workers and the API that answers for itself: what it says is no answer of the API's."""
 
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +8,10 @@ import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
-from tests.faults.stage import Stage, make_vhost
+from tests.faults.stage import Stage
 from tests.own_project import own_project
 from tests.reverse_proxy import ReverseProxy
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def test_what_a_gateway_refuses_for_a_while_is_done_once_in_the_end(stage: Stage
 def large_lab(tmp_path: Path, fault_node: RabbitNode) -> Iterator[Lab]:
     """A lab whose own task returns as much as is asked for; its workers are not started."""
     project = own_project(tmp_path / "project", CODE)
-    with Lab(tmp_path / "lab", make_vhost(fault_node, f"t{secrets.token_hex(4)}"), root=project) as lab:
+    with Lab(tmp_path / "lab", make_vhost(fault_node), root=project) as lab:
         yield lab
 
 

@@ -5,14 +5,14 @@ import time
 import pytest
 
 from harness import faults
-from harness.ledger import Verdict
+from harness.ledger import LedgerVerdict
 from harness.node import RabbitNode
 from tests.faults.stage import MakeStage, Stage
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 
-def _verdict(stage: Stage) -> Verdict:
+def _verdict(stage: Stage) -> LedgerVerdict:
     stage.ledger.settle(timeout=60, quiet=8)
     stage.wait_until_empty()
     return stage.ledger.verdict()
@@ -28,7 +28,7 @@ def test_without_a_fault_nothing_is_lost_either(
     assert verdict.clean, str(verdict)
 
 
-def _kill_in_the_middle(stage: Stage) -> Verdict:
+def _kill_in_the_middle(stage: Stage) -> LedgerVerdict:
     victim = stage.worker("victim")
     stage.submit(seconds=(0.3,))
     stage.wait_until_done(10)

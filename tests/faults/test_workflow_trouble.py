@@ -12,7 +12,7 @@ from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from tests import flows
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 FILES = 20
 

@@ -8,7 +8,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from tests import flows
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +62,7 @@ def test_workers_killed_again_and_again_lose_no_node_and_double_no_callback(
 def test_a_broker_that_is_away_holds_a_workflow_up_and_loses_nothing(
     tmp_path: Path, own_node: RabbitNode, method: str
 ) -> None:
-    with Lab(tmp_path, make_vhost(own_node, secrets.token_hex(4))) as lab:
+    with Lab(tmp_path, make_vhost(own_node)) as lab:
         start = lab.start_celery if method == "celery" else lab.start_consumer
         start(concurrency=2)
         own_node.ctl("stop_app")

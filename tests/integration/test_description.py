@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.lab import Lab
+from harness.node import RabbitNode
 from tests.conftest import missing
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +25,9 @@ NOT_READY = "/readyz"
 
 
 @pytest.fixture(scope="module")
-def api(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab = Lab(tmp_path_factory.mktemp("description"), broker_url, env={"LAB_SYNC_MAX_SECONDS": "0.2"})
+def api(node: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    url = make_vhost(node)
+    lab = Lab(tmp_path_factory.mktemp("description"), url, env={"LAB_SYNC_MAX_SECONDS": "0.2"})
     try:
         lab.start_api()
         yield lab

@@ -1,7 +1,6 @@
 """Experiments on a lab that runs: real workers, a real broker, and what becomes of them in trouble."""
 
 import os
-import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,8 @@ from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from harness.proxy import TcpProxy
 from lab.settings import Settings
-from tests.faults.stage import host_and_port, make_vhost
+from tests.faults.stage import host_and_port
+from tests.vhosts import make_vhost
 from transports.control import create_control
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ SAFE_ARMS = [{"method": "celery"}, {"method": "rabbitmq"}, {"method": "sync"}]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab of its own, with a Celery worker and a consumer of three jobs at once each."""
-    url = make_vhost(node, secrets.token_hex(4))
+    url = make_vhost(node)
     with Lab(tmp_path_factory.mktemp("lab"), url, management_url=node.management_url) as lab:
         lab.start_celery()
         lab.start_consumer()
@@ -41,7 +41,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Itera
 @pytest.fixture
 def own(tmp_path: Path, node: RabbitNode) -> Iterator[Lab]:
     """A lab to be broken: an API without workers."""
-    with Lab(tmp_path, make_vhost(node, secrets.token_hex(4)), management_url=node.management_url) as lab:
+    with Lab(tmp_path, make_vhost(node), management_url=node.management_url) as lab:
         yield lab
 
 
@@ -138,7 +138,7 @@ def test_three_methods_take_turns_and_every_job_of_every_repetition_is_accounted
 
 def test_contenders_as_they_come_end_all_their_jobs_too(tmp_path: Path, node: RabbitNode) -> None:
     arms = [{"method": method, "delivery": "naive"} for method in ("celery", "rabbitmq")]
-    url = make_vhost(node, secrets.token_hex(4))
+    url = make_vhost(node)
     with Lab(tmp_path, url, management_url=node.management_url, env={"DELIVERY": "naive"}) as lab:
         lab.start_celery()
         lab.start_consumer()
@@ -233,7 +233,7 @@ def test_a_worker_that_is_resized_while_it_runs_is_in_the_table_of_differences(r
 
 
 def test_a_broker_that_was_away_meanwhile_is_in_the_verdict(tmp_path: Path, node: RabbitNode) -> None:
-    url = make_vhost(node, secrets.token_hex(4))
+    url = make_vhost(node)
     with (
         TcpProxy(*host_and_port(url)) as proxy,
         Lab(tmp_path, proxy.url(url), management_url=node.management_url) as lab,

@@ -1,13 +1,12 @@
 """Groups when they are cancelled, and when the result backend is away."""
 
-import secrets
 from pathlib import Path
 
 import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_of_a_cancelled_group_of_twenty_at_most_five_ever_start_even_by_a_new_worker(
     tmp_path: Path, node: RabbitNode
 ) -> None:
-    with Lab(tmp_path, make_vhost(node, secrets.token_hex(4)), env={"LAB_IMAGE_SECONDS": "3"}) as lab:
+    with Lab(tmp_path, make_vhost(node), env={"LAB_IMAGE_SECONDS": "3"}) as lab:
         worker = lab.start_celery(concurrency=2)
         group_id = lab.process_images([f"{i}.jpg" for i in range(20)])
         lab.wait_for_share(group_id, 1 / 20)
@@ -38,7 +37,7 @@ def test_the_result_backend_being_away_holds_up_no_other_task(tmp_path: Path, no
     nowhere = "redis://127.0.0.1:1/0?socket_connect_timeout=1"
     with Lab(
         tmp_path,
-        make_vhost(node, secrets.token_hex(4)),
+        make_vhost(node),
         env={"RESULT_BACKEND": nowhere, "LAB_IMAGE_SECONDS": "0"},
     ) as lab:
         lab.start_celery(concurrency=1)

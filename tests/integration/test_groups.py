@@ -1,6 +1,5 @@
 """The three plain routes of groups, from an HTTP client, against a lab with a worker of its own."""
 
-import secrets
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ import pytest
 
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 RESTORE = """
 import sys
@@ -25,7 +24,7 @@ def quick_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Ite
     """A lab whose images take half a second to a whole one, with one Celery worker of two processes."""
     with Lab(
         tmp_path_factory.mktemp("lab"),
-        make_vhost(node, secrets.token_hex(4)),
+        make_vhost(node),
         env={"LAB_IMAGE_SECONDS": "0.5-1"},
     ) as running:
         running.start_celery(concurrency=2)

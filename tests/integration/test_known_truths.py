@@ -1,6 +1,5 @@
 """Experiments on real workers whose outcome is known beforehand."""
 
-import secrets
 import subprocess
 import sys
 import threading
@@ -13,13 +12,13 @@ import pytest
 import requests
 
 from experiments.between import Change, between
-from experiments.model import Answer, Experiment
+from experiments.model import Experiment, Finding
 from experiments.verdict import verdict_of
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.proxy import TcpProxy
-from tests.faults.stage import make_vhost
 from tests.slow_consumer import SECONDS
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +34,7 @@ TOLERATED_MS = 0.5  # by which a sleep is longer in one experiment than in anoth
 @pytest.fixture
 def lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab without workers."""
-    url = make_vhost(node, secrets.token_hex(4))
+    url = make_vhost(node)
     with Lab(tmp_path_factory.mktemp("lab"), url, management_url=node.management_url) as running:
         yield running
 
@@ -74,7 +73,7 @@ def test_a_worker_that_is_slowed_by_20_ms_a_job_shows_it_in_the_overhead_and_now
     changes = {change.figure: change for change in between(as_it_is, slowed).changes}
     overhead = changes["overhead.p50"]
     low, high = bounds(overhead)
-    assert overhead.answer is Answer.DIFFERS
+    assert overhead.answer is Finding.DIFFERS
     assert low - TOLERATED_MS <= SLOWER_MS <= high + TOLERATED_MS, overhead
     for figure in ("publish.p50", "queue.p50"):
         assert abs(changes[figure].difference.value) < SLOWER_MS / 2, changes[figure]
@@ -103,7 +102,7 @@ def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab:
             seed=seed,
         )
         (throughput,) = [one for one in found.comparisons if one.figure == "throughput"]
-        shown.append(throughput.answer is Answer.DIFFERS)
+        shown.append(throughput.answer is Finding.DIFFERS)
     assert shown.count(True) <= 1, shown
 
 
@@ -116,7 +115,7 @@ def test_ten_percent_more_throughput_are_found_with_ten_repetitions(lab: Lab) ->
     )
     changes = {change.figure: change for change in between(as_it_is, quicker).changes}
     throughput = changes["throughput"]
-    assert throughput.answer is Answer.DIFFERS
+    assert throughput.answer is Finding.DIFFERS
     assert throughput.ratio is not None
     assert throughput.ratio.low is not None
     assert throughput.ratio.high is not None
@@ -136,7 +135,7 @@ def test_thirty_ms_in_the_reports_of_one_worker_are_found_at_their_stage(lab: La
     changes = {change.figure: change for change in between(as_it_is, planted).changes}
     report = changes["report.p50"]
     low, _high = bounds(report)
-    assert report.answer is Answer.DIFFERS
+    assert report.answer is Finding.DIFFERS
     assert low > PLANTED_MS / 4
     assert abs(changes["publish.p50"].difference.value) < PLANTED_MS / 4
 

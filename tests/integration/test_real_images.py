@@ -1,7 +1,6 @@
 """Photos of twelve megapixels through each transport: ten, and sixty among the long tests."""
 
 import io
-import secrets
 import time
 import zipfile
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from PIL import Image
 from harness import proc
 from harness.lab import Lab
 from harness.node import RabbitNode
-from tests.faults.stage import make_vhost
 from tests.pictures import encode, photo
+from tests.vhosts import make_vhost
 
 FEW, MANY = 10, 60
 MOST_GROWTH = 100 * 1024 * 1024
@@ -25,7 +24,7 @@ ORIENTATION = 6  # stored on its side: shown upright it is 3000 wide and 4000 hi
 @pytest.fixture(scope="module")
 def roomy_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab of its own, whose memory nobody else uses."""
-    with Lab(tmp_path_factory.mktemp("lab"), make_vhost(node, secrets.token_hex(4))) as running:
+    with Lab(tmp_path_factory.mktemp("lab"), make_vhost(node)) as running:
         running.start_celery(concurrency=2)
         running.start_consumer(concurrency=2)
         yield running

@@ -18,6 +18,7 @@ from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from harness.processes import until
 from tests.local_server import S3_LOGIN, s3_server
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -316,9 +317,7 @@ celery -A celery_app worker --loglevel=info --concurrency=3
 def test_the_short_guide_starts_a_worker_looks_at_it_and_empties_the_queue(
     tmp_path: Path, node: RabbitNode
 ) -> None:
-    node.ctl("add_vhost", "by-hand")
-    node.ctl("set_permissions", "--vhost", "by-hand", "student", ".*", ".*", ".*")
-    with Lab(tmp_path / "lab", f"{node.url}by-hand") as lab:
+    with Lab(tmp_path / "lab", make_vhost(node)) as lab:
         commands = LOCAL_WORKER.replace("amqp://student:qwerty@localhost:5672/", lab.env["RMQ_URL"])
         commands = commands.replace("http://localhost:8080/", f"{lab.url}/")
         bare = {name: value for name, value in lab.env.items() if name not in ("RMQ_URL", "API_URL")}

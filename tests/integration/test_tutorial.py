@@ -18,7 +18,7 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from tests.callback_api import Api
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 from transports.control import WorkerPicture, create_control
 
 QUEUE = "tasks.naive"

@@ -1,6 +1,5 @@
 """Paths from an S3 bucket, from a folder and from hosts, fetched by real workers, each by its scheme."""
 
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from tests import flows
-from tests.faults.stage import make_vhost
 from tests.https_server import HTTPSServer
 from tests.local_server import S3_LOGIN, s3_server
+from tests.vhosts import make_vhost
 
 OBJECTS = {f"texts/{n:02}.txt": f"object {n}\nof a bucket\n".encode() for n in range(7)}
 PAGE = b"a page of another host\n"
@@ -45,7 +44,7 @@ def cloud_lab(
         **S3_LOGIN,
         "REQUESTS_CA_BUNDLE": str(web.certificate),
     }
-    host = make_vhost(node, secrets.token_hex(4))
+    host = make_vhost(node)
     with Lab(tmp_path_factory.mktemp("lab"), host, env=env) as running:
         running.start_celery(concurrency=2)
         running.start_consumer(concurrency=2)
@@ -105,7 +104,7 @@ def test_a_closed_bucket_is_not_listed(cloud_lab: Lab) -> None:
 @pytest.mark.slow
 def test_an_s3_server_that_is_away_is_tried_again(tmp_path: Path, node: RabbitNode) -> None:
     env = {"LAB_S3_ENDPOINT": "http://127.0.0.1:1", "LAB_S3_BUCKETS": "open"}
-    host = make_vhost(node, secrets.token_hex(4))
+    host = make_vhost(node)
     with Lab(tmp_path, host, env={**env, "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}) as lab:
         lab.start_consumer(concurrency=1)
         sent = flows.send(lab, "group", "rabbitmq", source={"paths": ["s3://open/a.txt"]})

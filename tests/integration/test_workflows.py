@@ -15,7 +15,7 @@ from harness.lab import Lab
 from harness.node import RabbitNode
 from lab.places import SAMPLES
 from tests import flows
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 METHODS = ("celery", "rabbitmq")
 HOST = secrets.token_hex(4)

@@ -9,6 +9,7 @@ import requests
 from harness.lab import Lab
 from harness.node import RabbitNode
 from lab.settings import Settings
+from tests.vhosts import make_vhost
 from transports.control import create_control
 
 pytestmark = pytest.mark.slow
@@ -18,7 +19,8 @@ HOUR = 3600.0
 @pytest.mark.parametrize("off", [HOUR, -HOUR])
 def test_a_wrong_clock_is_told_and_expires_no_job_early(tmp_path: Path, node: RabbitNode, off: float) -> None:
     env = {"LAB_TEST_CLOCK": str(off)}
-    with Lab(tmp_path, node.url, management_url=node.management_url, env=env) as lab:
+    url = make_vhost(node)
+    with Lab(tmp_path, url, management_url=node.management_url, env=env) as lab:
         worker = lab.process("wrong", "-m", "tests.wrong_clock", "--concurrency", "3", "-n", "wrong@%h")
         lab.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)

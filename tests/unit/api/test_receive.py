@@ -21,8 +21,8 @@ from lab.job import Job
 from lab.logs import JobLog
 from lab.options import Options
 from lab.settings import Settings
-from lab.status import TaskStatus, Verdict
-from tests.faults.stage import make_vhost
+from lab.status import TaskStatus, UpdateAnswer
+from tests.vhosts import make_vhost
 
 ADD = Job(task_id="x", num=7, kind="add", params={"x": 1, "y": 2})
 LINKED, ON_ERROR = (Job(task_id=name, num=8, kind="add", params={"y": 2}) for name in ("linked", "on error"))
@@ -33,10 +33,10 @@ class Book:
 
     def __init__(self, **answer: Any) -> None:
         self.told: list[tuple[TaskStatus, int]] = []
-        self._answer = Verdict(task_id="x", **answer)
+        self._answer = UpdateAnswer(task_id="x", **answer)
 
     def report_for(self, job: Job, attempt: int) -> Report:
-        def report(status: TaskStatus, **_: object) -> Verdict:
+        def report(status: TaskStatus, **_: object) -> UpdateAnswer:
             self.told.append((status, attempt))
             return self._answer
 

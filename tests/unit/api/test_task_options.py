@@ -8,7 +8,7 @@ from api.dead_letters import Letter
 from api.relay import job_of
 from api.services import Services
 from lab.backoff import Fixed
-from lab.status import StatusUpdate, TaskStatus, Verdict
+from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
 
 MONTH = 30 * 86_400
 
@@ -27,7 +27,7 @@ def send(client: FlaskClient, headers: dict[str, str] | None = None, **fields: A
     return task
 
 
-def report(parts: Services, task_id: str, status: str, **fields: Any) -> Verdict:
+def report(parts: Services, task_id: str, status: str, **fields: Any) -> UpdateAnswer:
     update = StatusUpdate.model_validate({"task_id": task_id, "status": status, **fields})
     return parts.store.apply([update])[0]
 

@@ -13,7 +13,7 @@ from lab.context import Context, Report
 from lab.job import Job
 from lab.logs import JobLog
 from lab.reporter import ReportFailed
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 
 
 class Message:
@@ -49,13 +49,13 @@ class Stage:
         self,
         concurrency: int = 1,
         *,
-        verdict: Verdict | None = None,
+        verdict: UpdateAnswer | None = None,
         fail_on: TaskStatus | None = None,
         now_us: Callable[[], int] = now_us,
     ) -> None:
         self.reports: list[tuple[str, TaskStatus, int, bool]] = []
         self.cancelled: set[str] = set()
-        self._verdict = verdict or Verdict(task_id="x")
+        self._verdict = verdict or UpdateAnswer(task_id="x")
         self._fail_on = fail_on
         self.jobs = Jobs(
             concurrency,
@@ -67,7 +67,7 @@ class Stage:
         )
 
     def _report_for(self, job: Job, attempt: int, redelivered: bool) -> Report:
-        def report(status: TaskStatus, **_: Any) -> Verdict:
+        def report(status: TaskStatus, **_: Any) -> UpdateAnswer:
             if status is self._fail_on:
                 raise ReportFailed("away")
             self.reports.append((job.task_id, status, attempt, redelivered))

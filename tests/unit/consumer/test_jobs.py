@@ -7,7 +7,7 @@ from lab import amqp
 from lab.clock import now_us
 from lab.job import Job
 from lab.options import Options
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 from tests.unit.consumer.stage import Message, Stage, hanging, until
 
 JOB = Job(task_id="x", num=7, params={"timeout": 0.0}, token="t")
@@ -33,7 +33,7 @@ def test_a_job_whose_end_nobody_takes_goes_back_to_the_queue() -> None:
 
 @pytest.mark.parametrize("verdict", [{"status": TaskStatus.DONE}, {"skip": True}])
 def test_a_job_that_is_not_to_run_is_acknowledged(verdict: dict[str, object]) -> None:
-    stage = Stage(verdict=Verdict.model_validate({"task_id": "x", **verdict}))
+    stage = Stage(verdict=UpdateAnswer.model_validate({"task_id": "x", **verdict}))
     assert stage.settlement(Message(JOB)) == DONE
     assert stage.statuses() == [TaskStatus.IN_PROGRESS]
 
@@ -105,7 +105,7 @@ def test_a_job_without_retries_left_fails() -> None:
 
 @pytest.mark.parametrize("status", [TaskStatus.IN_PROGRESS, TaskStatus.RETRYING])
 def test_a_cancelled_job_is_reported_so_and_acknowledged(status: TaskStatus) -> None:
-    stage = Stage(verdict=Verdict(task_id="x", status=status, cancel=True))
+    stage = Stage(verdict=UpdateAnswer(task_id="x", status=status, cancel=True))
     assert stage.settlement(Message(JOB)) == DONE
     assert stage.statuses() == [TaskStatus.IN_PROGRESS, TaskStatus.CANCELLED]
 
@@ -127,7 +127,7 @@ def test_what_follows_is_published_before_the_message_is_acknowledged() -> None:
 def test_what_follows_a_job_that_had_ended_is_published_again(
     status: str, result: object, follows: list[str]
 ) -> None:
-    stage = Stage(verdict=Verdict(task_id="x", status=TaskStatus(status), result=result))
+    stage = Stage(verdict=UpdateAnswer(task_id="x", status=TaskStatus(status), result=result))
     links = {
         "link": Job(task_id="y", num=8, kind="multiply", params={"y": 10.0}),
         "link_error": Job(task_id="z", num=9, kind="word_count"),

@@ -7,13 +7,13 @@ from experiments.plan import (
     WARM_UP_JOBS,
     Arm,
     Burst,
-    Exponential,
-    Fixed,
+    ExponentialDuration,
+    FixedDuration,
     OpenLoop,
     Plan,
     Uniform,
     Values,
-    Work,
+    Workload,
 )
 
 ARMS = [Arm(method="celery"), Arm(method="sync")]
@@ -25,7 +25,9 @@ def plan(**changes: object) -> Plan:
 
 def test_the_same_seed_gives_the_same_jobs_and_another_one_others() -> None:
     open_loop = plan(
-        arrival=OpenLoop(law="open", rate=50), duration=Exponential(law="exponential", mean=0.1), seed=7
+        arrival=OpenLoop(law="open", rate=50),
+        duration=ExponentialDuration(law="exponential", mean=0.1),
+        seed=7,
     )
     assert jobs_of(open_loop, 1) == jobs_of(open_loop, 1)
     assert jobs_of(open_loop, 1) != jobs_of(open_loop, 2)
@@ -54,7 +56,7 @@ def test_another_law_of_one_thing_leaves_the_others_as_they_were() -> None:
     other = plan(
         duration=Uniform(law="uniform", low=0, high=1),
         arrival=OpenLoop(law="open", rate=9),
-        work=Work.FAILING,
+        work=Workload.FAILING,
     )
     assert [job.seconds for job in jobs_of(one, 1)] == [job.seconds for job in jobs_of(other, 1)]
 
@@ -82,10 +84,10 @@ def test_independent_arrivals_come_at_their_rate_and_in_order() -> None:
 @pytest.mark.parametrize(
     ("law", "mean", "low", "high"),
     [
-        (Fixed(seconds=0.25), 0.25, 0.25, 0.25),
+        (FixedDuration(seconds=0.25), 0.25, 0.25, 0.25),
         (Uniform(law="uniform", low=0.1, high=0.3), 0.2, 0.1, 0.3),
-        (Exponential(law="exponential", mean=0.2), 0.2, 0.0, 4.0),
-        (Exponential(law="exponential", mean=20.0), 19.0, 0.0, 60.0),
+        (ExponentialDuration(law="exponential", mean=0.2), 0.2, 0.0, 4.0),
+        (ExponentialDuration(law="exponential", mean=20.0), 19.0, 0.0, 60.0),
         (Values(law="values", values=[0.1, 0.1, 0.4]), 0.2, 0.1, 0.4),
     ],
 )
@@ -97,10 +99,12 @@ def test_durations_follow_their_law(law: object, mean: float, low: float, high: 
 
 
 def test_a_job_that_does_nothing_takes_no_time() -> None:
-    assert {job.seconds for job in jobs_of(plan(work=Work.NOOP, duration=Fixed(seconds=1)), 1)} == {0.0}
+    assert {
+        job.seconds for job in jobs_of(plan(work=Workload.NOOP, duration=FixedDuration(seconds=1)), 1)
+    } == {0.0}
 
 
 def test_jobs_fail_with_the_asked_probability_where_failing_is_asked_for() -> None:
-    failing = [job.fails for job in jobs_of(plan(work=Work.FAILING, p=0.25), 1)]
+    failing = [job.fails for job in jobs_of(plan(work=Workload.FAILING, p=0.25), 1)]
     assert 0.2 < fmean(failing) < 0.3
-    assert not any(job.fails for job in jobs_of(plan(work=Work.WAIT, p=0.25), 1))
+    assert not any(job.fails for job in jobs_of(plan(work=Workload.WAIT, p=0.25), 1))

@@ -1,5 +1,5 @@
 from experiments.between import between
-from experiments.model import Answer
+from experiments.model import Finding
 from tests.experiment_samples import ARMS, a_plan, an_experiment, runs_of
 
 
@@ -15,7 +15,7 @@ def test_an_experiment_does_not_differ_from_itself() -> None:
     found = between(one, one)
     assert (found.plan, found.environment, found.fairness, found.unmatched) == ((), (), (), ())
     assert {change.difference.value for change in found.changes} == {0}
-    assert Answer.DIFFERS not in {change.answer for change in found.changes}
+    assert Finding.DIFFERS not in {change.answer for change in found.changes}
 
 
 def test_a_difference_between_experiments_is_found_with_its_sign() -> None:
@@ -23,10 +23,10 @@ def test_a_difference_between_experiments_is_found_with_its_sign() -> None:
     slow = an_experiment(plan, runs=runs_of(plan, slower_us=(20_000,)))
     by_key = {change.figure: change for change in between(an_experiment(plan), slow).changes}
     overhead = by_key["overhead.p50"]
-    assert overhead.answer is Answer.DIFFERS
+    assert overhead.answer is Finding.DIFFERS
     assert 19 < overhead.difference.value < 21
     assert overhead.other - overhead.one == overhead.difference.value
-    assert by_key["publish.p50"].answer is not Answer.DIFFERS
+    assert by_key["publish.p50"].answer is not Finding.DIFFERS
 
 
 def test_what_differs_in_plan_environment_and_fairness_is_named_with_both_values() -> None:

@@ -6,7 +6,7 @@ import pytest
 from experiments.charts import charts_of, live
 from experiments.charts.axes import by_decades, linear, nice_step, nines, rounded_up, upwards
 from experiments.charts.svg import DASHES, SLIM, style_of
-from experiments.model import Run
+from experiments.model import ArmTurn
 from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
 from tests.experiment_samples import ARMS, a_plan, an_open_plan, bare_run, runs_of
@@ -126,7 +126,7 @@ def test_the_races_table_tells_when_each_had_done_a_share() -> None:
 
 
 def test_a_run_that_lost_jobs_never_reaches_the_whole() -> None:
-    runs: list[Run] = []
+    runs: list[ArmTurn] = []
     for run in RUNS:
         curve = [(at, share * 0.8) for at, share in run.figures.done_curve]
         runs.append(run.model_copy(update={"figures": run.figures.model_copy(update={"done_curve": curve})}))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.cli_text import Progress
+from experiments.cli_text import ProgressBar
 from experiments.client import ClientError, LabClient, NobodyAnswers
 from experiments.model import Experiment
 from experiments.plan import Plan
@@ -199,10 +199,10 @@ def test_help_is_no_failure() -> None:
 def test_ctrl_c_cancels_the_experiment_and_waits_for_its_end(
     lab: FakeLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_self: Progress, _experiment: Experiment) -> None:
+    def interrupted(_self: ProgressBar, _experiment: Experiment) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Progress, "show", interrupted)
+    monkeypatch.setattr(ProgressBar, "show", interrupted)
     status, out, err = run(lab, "--json")
     assert (status, out) == (130, "")
     assert lab.cancelled == ["new"]
@@ -316,7 +316,7 @@ class Terminal(io.StringIO):
 
 def test_on_a_terminal_progress_is_a_bar_that_leaves_nothing() -> None:
     stream = Terminal()
-    progress = Progress(stream)
+    progress = ProgressBar(stream)
     state = one_that_ran().model_copy(
         update={"status": "IN_PROGRESS", "progress": 0.5, "step": "turn 2 of 5"}
     )
@@ -330,7 +330,7 @@ def test_on_a_terminal_progress_is_a_bar_that_leaves_nothing() -> None:
 
 def test_elsewhere_each_step_is_a_line() -> None:
     stream = io.StringIO()
-    progress = Progress(stream)
+    progress = ProgressBar(stream)
     for share, step in ((0.1, "warm-up"), (0.2, "warm-up"), (0.3, "turn 1")):
         progress.show(one_that_ran().model_copy(update={"progress": share, "step": step}))
     progress.end()

@@ -7,7 +7,18 @@ from click.testing import CliRunner
 from experiments.cli import cli
 from experiments.cli import plan as plan_command
 from experiments.cli_options import DEFAULT_JOBS, option_of, report_file
-from experiments.plan import Arm, Burst, Exponential, Fixed, OpenLoop, Plan, Reports, Uniform, Values, Work
+from experiments.plan import (
+    Arm,
+    Burst,
+    ExponentialDuration,
+    FixedDuration,
+    OpenLoop,
+    Plan,
+    Reports,
+    Uniform,
+    Values,
+    Workload,
+)
 from lab.delivery import Delivery
 
 
@@ -43,10 +54,10 @@ def test_all_of_a_plan_has_an_option() -> None:
         arms=[Arm(method="celery", delivery=Delivery.NAIVE), Arm(method="sync")],
         seconds=30,
         arrival=OpenLoop(law="open", rate=50, spacing="even"),
-        work=Work.FAILING,
+        work=Workload.FAILING,
         p=0.2,
         reports=Reports.IN_PATH,
-        duration=Exponential(law="exponential", mean=0.02),
+        duration=ExponentialDuration(law="exponential", mean=0.02),
         payload_bytes=100,
         repetitions=7,
         seed=3,
@@ -62,7 +73,7 @@ def test_all_of_a_plan_has_an_option() -> None:
 def test_a_duration_is_fixed_or_drawn(tmp_path: Path) -> None:
     file = tmp_path / "durations.txt"
     file.write_text("0.01\n0.02 0.5\n")
-    assert plan("--duration", "0.5").duration == Fixed(seconds=0.5)
+    assert plan("--duration", "0.5").duration == FixedDuration(seconds=0.5)
     assert plan("--duration", "uniform:0.01-5e-2").duration == Uniform(law="uniform", low=0.01, high=0.05)
     assert plan("--duration", f"file:{file}").duration == Values(law="values", values=[0.01, 0.02, 0.5])
 

@@ -9,7 +9,7 @@ from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import Configuration
-from transports.control import Answer, Control, ControlError, WorkerPicture, WorkerUsage
+from transports.control import Control, ControlError, Reply, WorkerPicture, WorkerUsage
 
 
 class Crew(Control):
@@ -40,27 +40,27 @@ class Crew(Control):
         self.late = {}
         return told
 
-    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def grow(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         self.orders += 1
         if self.away:
             raise ControlError("the broker is away")
         if self.deaf:
             return []
         if worker in self.stubborn:
-            return [Answer(worker, 0.0, "all busy")]
+            return [Reply(worker, 0.0, "all busy")]
         self.sizes[worker] += n
-        return [Answer(worker, 0.0)]
+        return [Reply(worker, 0.0)]
 
-    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Answer]:
+    def shrink(self, worker: str, n: int, timeout: float = 2.0) -> list[Reply]:
         return self.grow(worker, -min(n, self.sizes[worker] - 1))
 
     def usage(self, **_: object) -> list[WorkerUsage]:
         return []
 
-    def ping(self, timeout: float = 1.0) -> list[Answer]:
+    def ping(self, timeout: float = 1.0) -> list[Reply]:
         return []
 
-    def rate_limit(self, *_: object, **__: object) -> list[Answer]:
+    def rate_limit(self, *_: object, **__: object) -> list[Reply]:
         return []
 
     def configuration(self, *_: object) -> Configuration:

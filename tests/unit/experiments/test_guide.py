@@ -6,13 +6,13 @@ from api.side.rows import FEATURES
 from experiments.guide import advise
 from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS
 from experiments.model import Experiment, Interval, Mark
-from experiments.plan import Work
+from experiments.plan import Workload
 from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan
 
 BY_ID = {question.id: question for question in QUESTIONS}
 
 
-def measured(plan_work: Work = Work.NOOP, *, burst: bool = True, **values: float) -> Experiment:
+def measured(plan_work: Workload = Workload.NOOP, *, burst: bool = True, **values: float) -> Experiment:
     """A finished experiment in which each method measured its value of throughput or of p99."""
     plan = (a_plan if burst else an_open_plan)(work=plan_work, repetitions=3)
     figure = "throughput" if burst else "end_to_end.p99"
@@ -124,14 +124,14 @@ def test_the_readers_own_runs_count_instead_of_what_is_so_in_general() -> None:
 
 
 def test_a_run_that_its_own_jobs_held_up_does_not_speak_against_a_method() -> None:
-    advice = advise({"throughput": "thousand"}, [measured(Work.WAIT, celery=290, rabbitmq=290, sync=290)])
+    advice = advise({"throughput": "thousand"}, [measured(Workload.WAIT, celery=290, rabbitmq=290, sync=290)])
     assert advice.choice == "either" or advice.choice == "rabbitmq"
     assert not any(reason.experiment_id for reason in advice.reasons)
     assert advice.unmeasured == ("throughput",)
 
 
 def test_latency_is_taken_from_open_loops_less_the_work_itself() -> None:
-    run = measured(Work.WAIT, burst=False, celery=19, rabbitmq=105, sync=250)
+    run = measured(Workload.WAIT, burst=False, celery=19, rabbitmq=105, sync=250)
     advice = advise({"latency": "tenth"}, [measured(celery=1, rabbitmq=1, sync=1), run])
     kept = {
         method: "kept it" in r.text and "not keep" not in r.text
@@ -147,7 +147,9 @@ def test_runs_that_lost_jobs_are_no_evidence() -> None:
     lossy = run.model_copy(update={"totals": [total.model_copy(update={"lost": 1}) for total in run.totals]})
     running = run.model_copy(update={"status": "IN_PROGRESS"})
     naive = run.model_copy(
-        update={"plan": a_plan(arms=[{"method": "celery", "delivery": "naive"}, *ARMS[1:]], work=Work.NOOP)}
+        update={
+            "plan": a_plan(arms=[{"method": "celery", "delivery": "naive"}, *ARMS[1:]], work=Workload.NOOP)
+        }
     )
     assert not any(r.experiment_id for r in advise({"throughput": "more"}, [lossy, running]).reasons)
     told = {method for r in advise({"throughput": "ten"}, [naive]).reasons for method in r.weights}

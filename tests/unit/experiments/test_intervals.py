@@ -14,7 +14,7 @@ from experiments.intervals import (
     t_quantile,
     together,
 )
-from experiments.model import Answer, Interval
+from experiments.model import Finding, Interval
 from experiments.plan import Plan
 from experiments.totals import comparisons_of, headline
 from tests.experiment_samples import a_plan, an_open_plan, bare_run
@@ -58,7 +58,7 @@ def test_equal_arms_do_not_differ_in_any_headline_figure_in_at_least_95_of_100_e
                 own = [dice.expovariate(1 / 4) for _ in range(2)]
                 runs.append(bare_run(turn, arm, 300 + common + own[0], 40 + common + own[0], 90 + own[1]))
         found = comparisons_of(plan, runs, headline(plan))
-        quiet += not any(one.answer is Answer.DIFFERS for one in found)
+        quiet += not any(one.answer is Finding.DIFFERS for one in found)
     assert quiet / rounds >= 0.94
 
 
@@ -73,7 +73,7 @@ def test_fewer_than_three_repetitions_have_no_interval_and_no_answer(values: lis
     for interval in (of_mean(values), of_difference(values, [1.0, 2.0, 3.0]), ratio):
         assert interval.low is interval.high is None
     assert of_mean(values).value == fmean(values)
-    assert answer_of(ratio, of_mean([0.0]), 0.05) is Answer.UNKNOWN
+    assert answer_of(ratio, of_mean([0.0]), 0.05) is Finding.UNKNOWN
     assert more_repetitions(values, values) is None
 
 
@@ -123,23 +123,23 @@ def test_twice_and_half_are_equally_far_from_equal_and_no_bound_of_a_ratio_is_ne
 
 def test_a_ratio_with_zero_is_none() -> None:
     assert of_ratio([0.0, 1.0, 1.0], [1.0, 1.0, 1.0]) is None
-    assert answer_of(None, Interval(value=2.0, low=1.0, high=3.0), 0.05) is Answer.DIFFERS
-    assert answer_of(None, Interval(value=2.0, low=-1.0, high=3.0), 0.05) is Answer.UNKNOWN
+    assert answer_of(None, Interval(value=2.0, low=1.0, high=3.0), 0.05) is Finding.DIFFERS
+    assert answer_of(None, Interval(value=2.0, low=-1.0, high=3.0), 0.05) is Finding.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("low", "high", "answer"),
     [
-        (1.2, 2.0, Answer.DIFFERS),
-        (0.5, 0.9, Answer.DIFFERS),
-        (0.97, 1.04, Answer.EQUAL),
-        (1.01, 1.04, Answer.EQUAL),
-        (1.01, 1.2, Answer.DIFFERS),
-        (0.9, 1.02, Answer.UNKNOWN),
+        (1.2, 2.0, Finding.DIFFERS),
+        (0.5, 0.9, Finding.DIFFERS),
+        (0.97, 1.04, Finding.EQUAL),
+        (1.01, 1.04, Finding.EQUAL),
+        (1.01, 1.2, Finding.DIFFERS),
+        (0.9, 1.02, Finding.UNKNOWN),
     ],
 )
 def test_a_ratio_says_that_two_differ_or_are_equal_within_the_margin_or_nothing(
-    low: float, high: float, answer: Answer
+    low: float, high: float, answer: Finding
 ) -> None:
     assert answer_of(Interval(value=1.0, low=low, high=high), Interval(value=0.0), 0.05) is answer
 

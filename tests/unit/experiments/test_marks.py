@@ -2,14 +2,14 @@ import pytest
 
 from experiments.figures import figures_of
 from experiments.marks import marks_of, marks_of_run
-from experiments.model import Disturbance, Experiment, Figures, Run, Sample
+from experiments.model import ArmTurn, Disturbance, Experiment, Figures, Sample
 from experiments.plan import Plan
 from tests.experiment_samples import ARMS, BEGUN, a_plan, a_sample, an_experiment, an_open_plan
 
 
-def a_run(plan: Plan, samples: list[Sample], turn: int = 1, **disturbance: object) -> Run:
+def a_run(plan: Plan, samples: list[Sample], turn: int = 1, **disturbance: object) -> ArmTurn:
     found = Disturbance.model_validate(disturbance)
-    return Run(turn=turn, arm=0, begun_us=BEGUN, figures=figures_of(samples, plan, BEGUN, {}, found))
+    return ArmTurn(turn=turn, arm=0, begun_us=BEGUN, figures=figures_of(samples, plan, BEGUN, {}, found))
 
 
 def test_a_quiet_repetition_has_no_mark() -> None:

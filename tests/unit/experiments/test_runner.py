@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from experiments.arrivals import order_of
-from experiments.model import Disturbance, Run, Sample, Usage
+from experiments.model import ArmTurn, Disturbance, Sample, Usage
 from experiments.plan import Arm, OpenLoop, Plan, PlannedJob
-from experiments.runner import Progress, Runner, Sender, Stopped, at_once
+from experiments.runner import ExperimentStopped, Progress, Runner, Sender, at_once
 from lab.clock import now_us
 
 
@@ -88,9 +88,9 @@ class Told:
 
     def __init__(self) -> None:
         self.progress: list[Progress] = []
-        self.runs: list[tuple[Run, Sequence[Sample]]] = []
+        self.runs: list[tuple[ArmTurn, Sequence[Sample]]] = []
 
-    def on_run(self, run: Run, samples: Sequence[Sample]) -> None:
+    def on_run(self, run: ArmTurn, samples: Sequence[Sample]) -> None:
         self.runs.append((run, samples))
 
 
@@ -255,7 +255,7 @@ def test_a_runner_that_is_stopped_closes_what_it_has_open() -> None:
     stand = Stand(lambda: Trial(lag=60.0))
     threading.Timer(0.3, stop.set).start()
     begin = time.monotonic()
-    with pytest.raises(Stopped):
+    with pytest.raises(ExperimentStopped):
         run(plan(), stand, stop)
     assert time.monotonic() - begin < 5
     ((_, trial),) = stand.opened

@@ -1,11 +1,11 @@
 import pytest
 
-from experiments.model import Answer, Comparison, Disturbance, Run
+from experiments.model import ArmTurn, Comparison, Disturbance, Finding
 from experiments.totals import comparisons_of, headline, totals_of
 from tests.experiment_samples import ARMS, a_plan, an_open_plan, bare_run, runs_of
 
 
-def three_turns(arms: int = 2) -> list[Run]:
+def three_turns(arms: int = 2) -> list[ArmTurn]:
     return [
         bare_run(turn, arm, throughput=100.0 * (arm + 1) + turn, p50=10.0, p99=20.0 + arm)
         for turn in range(4)
@@ -41,7 +41,7 @@ def test_a_difference_is_taken_turn_by_turn() -> None:
     assert found.ratio.value == pytest.approx(202 / 102, rel=0.001)
     assert found.ratio.low is not None
     assert 1.9 < found.ratio.low < found.ratio.value
-    assert (found.answer, found.more) == (Answer.DIFFERS, None)
+    assert (found.answer, found.more) == (Finding.DIFFERS, None)
 
 
 def test_a_turn_that_only_one_arm_ran_does_not_count_in_the_difference() -> None:
@@ -49,7 +49,7 @@ def test_a_turn_that_only_one_arm_ran_does_not_count_in_the_difference() -> None
     (found,) = comparisons_of(a_plan(arms=ARMS[:2]), runs, ["throughput"])
     assert found.difference.value == 100
     assert found.difference.low is None
-    assert found.answer is Answer.UNKNOWN
+    assert found.answer is Finding.UNKNOWN
 
 
 def test_means_and_ratio_are_of_the_turns_that_both_ran_as_the_difference_is() -> None:
@@ -63,7 +63,7 @@ def test_values_that_never_vary_are_told_apart_only_beyond_what_the_figures_reso
     def differs(second: float) -> bool:
         runs = [bare_run(turn, arm, 1, (10.0, second)[arm], 9) for turn in range(1, 4) for arm in range(2)]
         (found,) = comparisons_of(plan, runs, ["end_to_end.p50"])
-        return found.answer is Answer.DIFFERS
+        return found.answer is Finding.DIFFERS
 
     plan = an_open_plan(arms=ARMS[:2], margin=0.0001)
     assert not differs(10.01)
@@ -145,12 +145,12 @@ def test_a_worker_slowed_by_twenty_ms_shows_in_the_overhead_and_the_interval_hol
     comparisons = comparisons_of(plan, runs_of(plan, slower_us=(0, 20_000)))
     by_key = {one.figure: one for one in comparisons}
     found = by_key["overhead.p50"]
-    assert found.answer is Answer.DIFFERS
+    assert found.answer is Finding.DIFFERS
     assert found.difference.low is not None
     assert found.difference.high is not None
     assert found.difference.low <= 20 <= found.difference.high
-    assert by_key["publish.p50"].answer is not Answer.DIFFERS
-    assert by_key["report.p50"].answer is not Answer.DIFFERS
+    assert by_key["publish.p50"].answer is not Finding.DIFFERS
+    assert by_key["report.p50"].answer is not Finding.DIFFERS
 
 
 def test_a_difference_that_is_not_known_says_how_many_repetitions_more_would_tell() -> None:
@@ -160,14 +160,14 @@ def test_a_difference_that_is_not_known_says_how_many_repetitions_more_would_tel
         for arm in range(2)
     ]
     (found,) = comparisons_of(a_plan(arms=ARMS[:2]), runs, ["throughput"])
-    assert found.answer is Answer.UNKNOWN
+    assert found.answer is Finding.UNKNOWN
     assert found.more is not None
     assert 5 < found.more < 100
 
 
-@pytest.mark.parametrize(("shown", "answer"), [(True, Answer.DIFFERS), (False, Answer.UNKNOWN)])
+@pytest.mark.parametrize(("shown", "answer"), [(True, Finding.DIFFERS), (False, Finding.UNKNOWN)])
 def test_a_comparison_that_was_stored_before_ratios_had_intervals_is_read(
-    shown: bool, answer: Answer
+    shown: bool, answer: Finding
 ) -> None:
     stored = {"first": 0, "second": 1, "figure": "throughput", "difference": {"value": 1.0}}
     found = Comparison.model_validate({**stored, "ratio": 1.5, "shown": shown})

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from experiments.model import Answer, Experiment, FairnessRow, Mark, Run
+from experiments.model import ArmTurn, Experiment, FairnessRow, Finding, Mark
 from experiments.plan import Plan
 from experiments.report_tables import differences
 from experiments.totals import comparisons_of, totals_of
@@ -13,7 +13,7 @@ from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan, 
 
 def judged(plan: Plan, *arms: tuple[float, float, float], repetitions: int = 5) -> Experiment:
     """An experiment whose arms have these values of throughput, p50 and p99, with a little noise in each turn."""
-    runs: list[Run] = [
+    runs: list[ArmTurn] = [
         bare_run(turn, arm, *(value * (1 + 0.01 * ((turn * 7 + arm * 3) % 5 - 2)) for value in values))
         for turn in range(1, repetitions + 1)
         for arm, values in enumerate(arms)
@@ -89,7 +89,7 @@ def test_what_is_not_known_is_said_with_what_would_tell() -> None:
 def test_where_the_repetitions_scatter_it_is_said_how_many_more_are_needed() -> None:
     experiment = judged(a_plan(arms=[ARMS[0], ARMS[0]]), (200, 1, 1), (200, 1, 1))
     (found,) = [one for one in experiment.comparisons if one.figure == "throughput"]
-    unknown = found.model_copy(update={"answer": Answer.UNKNOWN, "more": 7})
+    unknown = found.model_copy(update={"answer": Finding.UNKNOWN, "more": 7})
     (sentence,) = verdict_of(experiment.model_copy(update={"comparisons": [unknown]})).sentences
     assert sentence.endswith(" Repetitions needed to tell 10 %: 7 more.")
 

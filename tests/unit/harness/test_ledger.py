@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from harness.ledger import Death, Entry, Ledger, Verdict, judge, read_logs, settle
+from harness.ledger import Death, Ledger, LedgerVerdict, LogEntry, judge, read_logs, settle
 from lab.job import Job
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 
@@ -28,26 +28,28 @@ def task(*events: dict[str, Any]) -> dict[str, Any]:
     return {"id": "a", "num": 7, "status": history[-1]["status"], "events": history}
 
 
-def started(at: int, place: int, worker: str = "one") -> Entry:
-    return Entry(7, "started", BEGIN + at, worker, place)
+def started(at: int, place: int, worker: str = "one") -> LogEntry:
+    return LogEntry(7, "started", BEGIN + at, worker, place)
 
 
-def finished(at: int, place: int, worker: str = "one") -> Entry:
-    return Entry(7, "finished", BEGIN + at, worker, place)
+def finished(at: int, place: int, worker: str = "one") -> LogEntry:
+    return LogEntry(7, "finished", BEGIN + at, worker, place)
 
 
 def death(at: float, worker: str = "one") -> Death:
     return Death(worker, BEGIN + at)
 
 
-def verdict(shown: dict[str, Any] | None, *entries: Entry, deaths: tuple[Death, ...] = ()) -> Verdict:
+def verdict(
+    shown: dict[str, Any] | None, *entries: LogEntry, deaths: tuple[Death, ...] = ()
+) -> LedgerVerdict:
     return judge({"a": 7}, {} if shown is None else {"a": shown}, entries, deaths)
 
 
-def names(found: Verdict) -> set[str]:
+def names(found: LedgerVerdict) -> set[str]:
     """The sets that hold the task, "accepted" aside."""
     return {
-        name for name in Verdict.__annotations__ if name != "histories" and "a" in getattr(found, name)
+        name for name in LedgerVerdict.__annotations__ if name != "histories" and "a" in getattr(found, name)
     } - {"accepted"}
 
 

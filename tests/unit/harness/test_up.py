@@ -9,7 +9,7 @@ from harness.plan import make_plan
 from harness.ports import free_port
 from harness.stopping import StopRequest
 from harness.supervision import ProgramState
-from harness.up import MOST_RESTARTS, Run, UpError
+from harness.up import MOST_RESTARTS, LabRun, UpError
 
 
 class Programs:
@@ -27,9 +27,9 @@ class Programs:
         self.started.append(name)
 
 
-def a_run(folder: Path, programs: Any, *, is_up: bool) -> Run:
+def a_run(folder: Path, programs: Any, *, is_up: bool) -> LabRun:
     env = {"RMQ_URL": "amqp://127.0.0.1:1/", "LAB_VAR": str(folder), "PORT": str(free_port())}
-    made = Run(make_plan(env, folder), StopRequest(), supervisor=programs)
+    made = LabRun(make_plan(env, folder), StopRequest(), supervisor=programs)
     made.is_up = is_up
     return made
 

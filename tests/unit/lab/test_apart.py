@@ -9,7 +9,7 @@ from lab.apart import perform_apart
 from lab.context import Context
 from lab.job import Job, KilledItsProcess, Outcome, run
 from lab.logs import JobLog
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 
 
 def job(kind: str, **params: Any) -> Job:
@@ -22,9 +22,9 @@ def run_apart(job: Job, *, cancel: bool = False, attempt: int = 1) -> tuple[Outc
 
     def report(
         status: TaskStatus, *, progress: float | None = None, result: Any = None, error: str | None = None
-    ) -> Verdict:
+    ) -> UpdateAnswer:
         told.append((status, progress, result, error))
-        return Verdict(task_id="x", cancel=cancel and bool(progress))
+        return UpdateAnswer(task_id="x", cancel=cancel and bool(progress))
 
     context = Context(job.num, attempt, job.time_limit, report)
     return run(job, report, JobLog("test", "en"), context, perform_apart), told

@@ -6,16 +6,16 @@ import pytest
 from lab.context import Cancelled, Context, TemporaryError
 from lab.experiment_job import ExperimentFailure, experiment_job
 from lab.kinds import KINDS
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 
 
 def context(cancel: bool = False) -> tuple[Context, list[float | None]]:
     """A context, and the progress that it is told."""
     told: list[float | None] = []
 
-    def report(_status: TaskStatus, *, progress: float | None = None, **_: Any) -> Verdict:
+    def report(_status: TaskStatus, *, progress: float | None = None, **_: Any) -> UpdateAnswer:
         told.append(progress)
-        return Verdict(task_id="x", cancel=cancel)
+        return UpdateAnswer(task_id="x", cancel=cancel)
 
     return Context(1, report=report), told
 

@@ -11,7 +11,7 @@ from lab.job import MAX_RESULT_BYTES, Job, Outcome, UnknownKind, error_text, run
 from lab.kinds import KINDS, process_data
 from lab.logs import JobLog
 from lab.reporter import ReportFailed
-from lab.status import WRONG_TOKEN, TaskStatus, Verdict
+from lab.status import WRONG_TOKEN, TaskStatus, UpdateAnswer
 
 LOG = JobLog("test", "en")
 
@@ -19,9 +19,9 @@ LOG = JobLog("test", "en")
 class Notebook:
     """A report function that writes down what it is told."""
 
-    def __init__(self, answer: Verdict | None = None) -> None:
+    def __init__(self, answer: UpdateAnswer | None = None) -> None:
         self.lines: list[tuple[TaskStatus, float | None, Any, str | None]] = []
-        self._answer = answer or Verdict(task_id="x")
+        self._answer = answer or UpdateAnswer(task_id="x")
 
     def __call__(
         self,
@@ -30,7 +30,7 @@ class Notebook:
         progress: float | None = None,
         result: Any = None,
         error: str | None = None,
-    ) -> Verdict:
+    ) -> UpdateAnswer:
         self.lines.append((status, progress, result, error))
         return self._answer
 
@@ -63,7 +63,7 @@ def test_a_job_of_no_seconds_is_done_at_once() -> None:
 
 
 def test_a_task_that_has_ended_is_not_run_again() -> None:
-    ended = Verdict(task_id="x", status=TaskStatus.DONE, result=5)
+    ended = UpdateAnswer(task_id="x", status=TaskStatus.DONE, result=5)
     notebook = Notebook(ended)
     outcome = run_job(job(params={"timeout": 60.0}), notebook)
     assert outcome == Outcome(TaskStatus.CANCELLED, skipped=ended)
@@ -71,7 +71,7 @@ def test_a_task_that_has_ended_is_not_run_again() -> None:
 
 
 def test_a_task_that_was_cancelled_before_it_began_is_told_so_and_not_run() -> None:
-    notebook = Notebook(Verdict(task_id="x", cancel=True))
+    notebook = Notebook(UpdateAnswer(task_id="x", cancel=True))
     assert run_job(job(params={"timeout": 60.0}), notebook).skipped is not None
     assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS, TaskStatus.CANCELLED]
 
@@ -147,9 +147,9 @@ def test_a_flaky_job_succeeds_once_it_has_failed_often_enough() -> None:
 
 def test_a_job_stops_at_its_next_report_when_it_is_cancelled() -> None:
     class Cancelling(Notebook):
-        def __call__(self, status: TaskStatus, **fields: Any) -> Verdict:
+        def __call__(self, status: TaskStatus, **fields: Any) -> UpdateAnswer:
             super().__call__(status, **fields)
-            return Verdict(task_id="x", cancel=bool(fields.get("progress")))
+            return UpdateAnswer(task_id="x", cancel=bool(fields.get("progress")))
 
     notebook = Cancelling()
     begin = time.monotonic()
@@ -318,16 +318,18 @@ WORKFLOW = job(link=LINKED, link_error=ON_ERROR, then=[FIRST])
         (Outcome(TaskStatus.RETRYING, error=ValueError("no")), []),
         (Outcome(TaskStatus.CANCELLED, error=Cancelled()), []),
         (
-            Outcome(TaskStatus.CANCELLED, skipped=Verdict(task_id="x", status=TaskStatus.DONE, result=5)),
+            Outcome(
+                TaskStatus.CANCELLED, skipped=UpdateAnswer(task_id="x", status=TaskStatus.DONE, result=5)
+            ),
             [("first", 5), ("linked", 5)],
         ),
         (
             Outcome(
-                TaskStatus.CANCELLED, skipped=Verdict(task_id="x", status=TaskStatus.FAILED, result="no")
+                TaskStatus.CANCELLED, skipped=UpdateAnswer(task_id="x", status=TaskStatus.FAILED, result="no")
             ),
             [("on error", "no")],
         ),
-        (Outcome(TaskStatus.CANCELLED, skipped=Verdict(task_id="x", cancel=True)), []),
+        (Outcome(TaskStatus.CANCELLED, skipped=UpdateAnswer(task_id="x", cancel=True)), []),
     ],
     ids=["done", "failed", "retrying", "cancelled", "done before", "failed before", "not begun"],
 )
@@ -340,12 +342,12 @@ def test_the_text_of_an_error_can_always_be_told() -> None:
 
 
 def test_a_job_of_another_lab_is_neither_run_nor_ended() -> None:
-    notebook = Notebook(Verdict(task_id="x", error=WRONG_TOKEN))
+    notebook = Notebook(UpdateAnswer(task_id="x", error=WRONG_TOKEN))
     with pytest.raises(ReportFailed, match="another lab's"):
         run_job(job(token="a"), notebook)
     assert [line[0] for line in notebook.lines] == [TaskStatus.IN_PROGRESS]
 
 
 def test_a_job_without_a_token_was_sent_by_no_lab_and_runs() -> None:
-    outcome = run_job(job(), Notebook(Verdict(task_id="x", error=WRONG_TOKEN)))
+    outcome = run_job(job(), Notebook(UpdateAnswer(task_id="x", error=WRONG_TOKEN)))
     assert outcome.status is TaskStatus.DONE

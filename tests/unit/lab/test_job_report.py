@@ -10,7 +10,7 @@ from lab.job import Assignment
 from lab.job_report import JobReport, report_of
 from lab.lines import Line
 from lab.stamps import Stamp, StampedReport
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 
 JOB = Assignment("x", 1, "add", {}, "t")
 
@@ -21,17 +21,17 @@ class Desk:
     def __init__(self) -> None:
         self.taken: list[tuple[str, dict[str, Any]]] = []
 
-    def _take(self, how: str, lines: Sequence[Line]) -> list[Verdict]:
+    def _take(self, how: str, lines: Sequence[Line]) -> list[UpdateAnswer]:
         self.taken += [(how, json.loads(line.json)) for line in lines]
-        return [Verdict(task_id=line.task_id, applied=True) for line in lines]
+        return [UpdateAnswer(task_id=line.task_id, applied=True) for line in lines]
 
-    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[Verdict]:
+    def ask(self, lines: Sequence[Line], *, must: bool = False) -> list[UpdateAnswer]:
         return self._take("must ask" if must else "ask", lines)
 
-    def settle(self, lines: Sequence[Line]) -> list[Verdict]:
+    def settle(self, lines: Sequence[Line]) -> list[UpdateAnswer]:
         return self._take("settle", lines)
 
-    def note_progress(self, line: Line) -> Verdict:
+    def note_progress(self, line: Line) -> UpdateAnswer:
         return self._take("progress", [line])[0]
 
     def stamp(self, stamp: Stamp) -> None:

@@ -1,4 +1,3 @@
-import secrets
 from pathlib import Path
 
 import pytest
@@ -7,14 +6,14 @@ from harness.node import RabbitNode
 from harness.processes import until
 from lab import amqp, owner
 from lab.settings import Settings
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 ONE, OTHER = owner.mark((b"one",)), owner.mark((b"other",))
 
 
 @pytest.fixture
 def url(node: RabbitNode) -> str:
-    return make_vhost(node, secrets.token_hex(4))
+    return make_vhost(node)
 
 
 def free_for(url: str, lab: str) -> bool:

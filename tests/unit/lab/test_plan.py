@@ -2,16 +2,16 @@
 
 import pytest
 
-from lab.plan import MOST_NODES, Each, Plan, Stage
+from lab.plan import MOST_NODES, Each, Stage, WorkflowPlan
 
-FAN = Plan(
+FAN = WorkflowPlan(
     stages=[
         Stage(branches=[["list"]]),
         Stage(branches=[["a1", "b1"], ["a2", "b2"]], parallel=True),
         Stage(branches=[["end"]]),
     ]
 )
-MAP = Plan(
+MAP = WorkflowPlan(
     stages=[
         Stage(branches=[["list"]]),
         Stage(parallel=True, each=Each(kinds={"": "download"})),
@@ -75,4 +75,4 @@ def test_a_map_takes_a_list_that_is_not_too_long(items: object) -> None:
 
 def test_a_plan_comes_back_from_json_as_it_went() -> None:
     for plan in (FAN, MAP):
-        assert Plan.model_validate(plan.model_dump(mode="json", exclude_defaults=True)) == plan
+        assert WorkflowPlan.model_validate(plan.model_dump(mode="json", exclude_defaults=True)) == plan

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lab.status import StatusUpdate, TaskStatus, Verdict, may_follow
+from lab.status import StatusUpdate, TaskStatus, UpdateAnswer, may_follow
 
 S = TaskStatus
 statuses = st.sampled_from(list(TaskStatus))
@@ -71,8 +71,8 @@ def test_a_malformed_update_is_refused(fields: dict[str, object]) -> None:
 
 
 def test_a_job_runs_unless_its_task_has_ended_or_is_cancelled() -> None:
-    assert Verdict(task_id="x").run
-    assert Verdict(task_id="x", status=S.IN_PROGRESS).run
-    assert Verdict(task_id="x", error="unknown task").run
-    assert not Verdict(task_id="x", status=S.DONE).run
-    assert not Verdict(task_id="x", status=S.IN_PROGRESS, cancel=True).run
+    assert UpdateAnswer(task_id="x").run
+    assert UpdateAnswer(task_id="x", status=S.IN_PROGRESS).run
+    assert UpdateAnswer(task_id="x", error="unknown task").run
+    assert not UpdateAnswer(task_id="x", status=S.DONE).run
+    assert not UpdateAnswer(task_id="x", status=S.IN_PROGRESS, cancel=True).run

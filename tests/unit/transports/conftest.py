@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from harness.node import RabbitNode
 from lab.settings import Settings
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +9,13 @@ from harness.node import RabbitNode
 from harness.plan import ROOT
 from lab import amqp
 from lab.settings import Settings
-from tests.faults.stage import make_vhost
+from tests.vhosts import make_vhost
 from transports.check import Unusable, check
 
 
 @pytest.fixture
 def url(node: RabbitNode) -> str:
-    return make_vhost(node, secrets.token_hex(4))
+    return make_vhost(node)
 
 
 def settings_for(url: str, folder: Path) -> Settings:

@@ -7,7 +7,7 @@ from lab.delivery import Delivery
 from lab.job import Job
 from lab.options import Options
 from lab.settings import Settings
-from lab.status import TaskStatus, Verdict
+from lab.status import TaskStatus, UpdateAnswer
 from transports.celery_transport import task_arguments
 
 NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
@@ -43,9 +43,9 @@ def test_sync_runs_all_jobs_whatever_becomes_of_one() -> None:
     seen: list[tuple[int, TaskStatus]] = []
 
     def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
-        def report(status: TaskStatus, **_: object) -> Verdict:
+        def report(status: TaskStatus, **_: object) -> UpdateAnswer:
             seen.append((job.num, status))
-            return Verdict(task_id=job.task_id)
+            return UpdateAnswer(task_id=job.task_id)
 
         return report
 
@@ -63,9 +63,9 @@ def test_sync_tries_a_job_again_after_a_pause_until_it_succeeds_or_has_no_try_le
     seen: list[tuple[str, int, TaskStatus]] = []
 
     def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
-        def report(status: TaskStatus, **_: object) -> Verdict:
+        def report(status: TaskStatus, **_: object) -> UpdateAnswer:
             seen.append((job.task_id, attempt, status))
-            return Verdict(task_id=job.task_id)
+            return UpdateAnswer(task_id=job.task_id)
 
         return report
 
@@ -90,9 +90,9 @@ def test_sync_does_not_run_what_has_ended() -> None:
     seen: list[TaskStatus] = []
 
     def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
-        def report(status: TaskStatus, **_: object) -> Verdict:
+        def report(status: TaskStatus, **_: object) -> UpdateAnswer:
             seen.append(status)
-            return Verdict(task_id=job.task_id, status=TaskStatus.DONE)
+            return UpdateAnswer(task_id=job.task_id, status=TaskStatus.DONE)
 
         return report
 
@@ -110,10 +110,10 @@ def test_sync_stops_when_the_time_of_its_request_is_over() -> None:
     ended: dict[str, tuple[TaskStatus, object]] = {}
 
     def report_for(job: Job, attempt: int):  # type: ignore[no-untyped-def]
-        def report(status: TaskStatus, *, error: object = None, **_: object) -> Verdict:
+        def report(status: TaskStatus, *, error: object = None, **_: object) -> UpdateAnswer:
             if status.final:
                 ended[job.task_id] = status, error
-            return Verdict(task_id=job.task_id)
+            return UpdateAnswer(task_id=job.task_id)
 
         return report
 

@@ -4,14 +4,14 @@ from celery import Celery, Signature
 
 from api.workflows.patterns import build
 from lab.job import Job
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from transports.celery_workflow import canvas, mark_revoked
 from transports.rabbitmq_workflow import with_slip
 
 PATHS = ["data:,1", "data:,2"]
 
 
-def made(pattern: str, method: str) -> tuple[Plan, dict[str, Job]]:
+def made(pattern: str, method: str) -> tuple[WorkflowPlan, dict[str, Job]]:
     plan, steps = build(pattern, method, {"paths": PATHS}, PATHS, None, None)
     jobs = {
         step.name: Job(task_id=step.name, num=num, kind=step.kind, params=step.params)

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pika.exceptions import AMQPConnectionError
 
-from api.control.look import Look, merge
+from api.control.look import Poll, merge
 from lab.clock import now_us, to_iso
 from lab.settings import Settings
 from transports.control import ControlError, WorkerPicture
@@ -32,7 +32,7 @@ class Lab:
         self.celery, self.rabbitmq = Workers("celery", "c1"), Workers("rabbitmq", "r1")
         self.queues: list[dict[str, Any]] | None = [{"name": "tasks", "method": "rabbitmq"}]
         controls: Any = {"celery": self.celery, "rabbitmq": self.rabbitmq}
-        self.look = Look(settings, controls, self._read)
+        self.look = Poll(settings, controls, self._read)
 
     def _read(self, _: Settings) -> tuple[list[dict[str, Any]], str]:
         if self.queues is None:

@@ -8,7 +8,7 @@ from api.experiments.store import conclude
 from api.services import Services
 from experiments.arrivals import jobs_of
 from experiments.figures import figures_of
-from experiments.model import Run
+from experiments.model import ArmTurn
 from experiments.plan import Plan
 from experiments.sampling import pack, samples_of
 
@@ -36,7 +36,7 @@ def test_it_can_be_watched_without_its_repetitions(client: FlaskClient, parts: S
     rows.claim()
     plan = Plan.model_validate(PLAN)
     figures = figures_of(samples_of(jobs_of(plan, 1), 1, [], [], [], {}, {}, in_request=True), plan, 1, {})
-    rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1, figures=figures), pack([]))
+    rows.keep_run(experiment_id, ArmTurn(turn=1, arm=0, begun_us=1, figures=figures), pack([]))
     path = f"/api/experiments/{experiment_id}"
     assert len(client.get(path).get_json()["runs"]) == 1
     watched = client.get(f"{path}?runs=false").get_json()
@@ -131,7 +131,7 @@ def test_a_finished_experiment_can_be_had_as_a_file_in_four_forms(
     ends = [{"num": 1, "status": "DONE", "recorded_us": 1_000_300}]
     samples = samples_of(jobs, 1_000_000, [1, 1, 1], [task], ends, {}, {}, in_request=True)
     figures = figures_of(samples, plan, 1_000_000, {})
-    rows.keep_run(experiment_id, Run(turn=1, arm=0, begun_us=1_000_000, figures=figures), pack(samples))
+    rows.keep_run(experiment_id, ArmTurn(turn=1, arm=0, begun_us=1_000_000, figures=figures), pack(samples))
     conclude(rows, experiment_id, "DONE")
     path = f"/api/experiments/{experiment_id}/report"
     html, text, table, document = (client.get(f"{path}.{kind}") for kind in ("html", "md", "csv", "json"))

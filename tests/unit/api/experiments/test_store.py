@@ -7,7 +7,7 @@ from api.models import experiments
 from api.moves import NewTask
 from api.services import Services
 from api.store import KeyReused
-from experiments.model import FairnessRow, Figures, Run, Sample
+from experiments.model import ArmTurn, FairnessRow, Figures, Sample
 from experiments.plan import Arm, Plan, Reports
 from experiments.sampling import pack
 from lab.status import StatusUpdate, TaskStatus
@@ -28,11 +28,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return now
 
 
-def made_run(turn: int = 1, arm: int = 0, throughput: float = 10.0) -> Run:
+def made_run(turn: int = 1, arm: int = 0, throughput: float = 10.0) -> ArmTurn:
     figures = Figures(
         jobs=3, seconds=0.3, throughput=throughput, spreads={}, usage={}, per_job={}, per_worker={}
     )
-    return Run(turn=turn, arm=arm, begun_us=5, figures=figures)
+    return ArmTurn(turn=turn, arm=arm, begun_us=5, figures=figures)
 
 
 def test_an_experiment_begins_as_it_was_asked_for(rows: ExperimentRows) -> None:

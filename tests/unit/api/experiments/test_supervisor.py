@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from api.experiments.store import INTERRUPTED, LEASE_US, ExperimentRows, conclude
-from api.experiments.supervisor import Supervisor
+from api.experiments.supervisor import ExperimentSupervisor
 from api.moves import NewTask
 from api.services import Services
 from experiments.plan import Arm, Plan
@@ -14,7 +14,7 @@ PLAN = Plan(arms=[Arm(method="sync")], jobs=3)
 WAITS_FOR_ITS_PARENT = (sys.executable, "-c", "import sys; sys.stdin.read()")
 ENDS_AT_ONCE = (sys.executable, "-c", "")
 
-Make = Callable[..., Supervisor]
+Make = Callable[..., ExperimentSupervisor]
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def rows(parts: Services) -> ExperimentRows:
 
 @pytest.fixture
 def make(parts: Services, rows: ExperimentRows) -> Iterator[Make]:
-    made: list[Supervisor] = []
+    made: list[ExperimentSupervisor] = []
 
-    def supervisor(command: Sequence[str]) -> Supervisor:
-        made.append(Supervisor(rows, parts.submitter.cancel_all, command))
+    def supervisor(command: Sequence[str]) -> ExperimentSupervisor:
+        made.append(ExperimentSupervisor(rows, parts.submitter.cancel_all, command))
         made[-1].start()
         return made[-1]
 

@@ -13,13 +13,13 @@ from pika.exceptions import AMQPConnectionError
 from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotAlone, NotDrained, NotFree
 from api.experiments.sync_trial import SyncTrial
-from api.experiments.trials import BrokeredTrial, Desk, cancel_all
+from api.experiments.trials import BrokeredTrial, TrialTools, cancel_all
 from api.models import outbox, task_events
 from api.moves import NewTask
 from api.services import Services
 from api.store import Store
 from experiments.model import Disturbance, Sample, Usage
-from experiments.plan import Arm, Plan, PlannedJob, Reports, Work
+from experiments.plan import Arm, Plan, PlannedJob, Reports, Workload
 from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job
@@ -107,33 +107,35 @@ def sender(parts: Services) -> Sender:
 
 
 @pytest.fixture
-def desk(parts: Services, relay: Relay, sender: Sender) -> Desk:
-    plan = Plan(arms=[CONSUMER, SYNC], jobs=2, payload_bytes=10, work=Work.FAILING, reports=Reports.IN_PATH)
+def desk(parts: Services, relay: Relay, sender: Sender) -> TrialTools:
+    plan = Plan(
+        arms=[CONSUMER, SYNC], jobs=2, payload_bytes=10, work=Workload.FAILING, reports=Reports.IN_PATH
+    )
     rows = parts.experiments.rows
-    return Desk(
+    return TrialTools(
         parts.settings, parts.secret, parts.store, rows, relay, Meter(), rows.add(plan), plan, 2,  # type: ignore[arg-type]
         BrokerWatch("amqp://nobody"), threading.Event(), {"rabbitmq": sender}, Stamps(parts.store),
     )  # fmt: skip
 
 
 @pytest.fixture
-def beside(desk: Desk) -> Desk:
+def beside(desk: TrialTools) -> TrialTools:
     """The desk of an experiment whose reports travel beside the path."""
     return replace(desk, plan=desk.plan.model_copy(update={"reports": Reports.BESIDE}))
 
 
 @pytest.fixture
-def sync(desk: Desk) -> Iterator[SyncTrial]:
+def sync(desk: TrialTools) -> Iterator[SyncTrial]:
     trial = SyncTrial(desk, SYNC)
     yield trial
     trial.close()
 
 
-def tasks_of(desk: Desk) -> list[dict[str, Any]]:
+def tasks_of(desk: TrialTools) -> list[dict[str, Any]]:
     return desk.store.get_all([*desk.rows.unfinished_tasks(desk.experiment_id)])
 
 
-def apply(desk: Desk, task: dict[str, Any], status: TaskStatus) -> None:
+def apply(desk: TrialTools, task: dict[str, Any], status: TaskStatus) -> None:
     desk.store.apply([StatusUpdate(task_id=task["id"], status=status, worker="w@h")])
 
 
@@ -152,7 +154,7 @@ def wait_for_ends(trial: BrokeredTrial, count: int) -> None:
 
 
 def test_jobs_become_tasks_of_the_experiment_that_wait_in_the_outbox(
-    desk: Desk, relay: Relay, parts: Services
+    desk: TrialTools, relay: Relay, parts: Services
 ) -> None:
     BrokeredTrial(desk, CONSUMER).send(JOBS)
     first, second = tasks_of(desk)
@@ -165,7 +167,7 @@ def test_jobs_become_tasks_of_the_experiment_that_wait_in_the_outbox(
     assert relay.woken == ["rabbitmq"]
 
 
-def test_a_trial_counts_its_own_ends_alone(desk: Desk) -> None:
+def test_a_trial_counts_its_own_ends_alone(desk: TrialTools) -> None:
     other = BrokeredTrial(desk, CONSUMER)
     other.send(JOBS)
     trial = BrokeredTrial(desk, CONSUMER)
@@ -178,7 +180,7 @@ def test_a_trial_counts_its_own_ends_alone(desk: Desk) -> None:
     assert (other.ended(), trial.ended()) == (1, 1)
 
 
-def test_samples_tell_what_the_store_knows(desk: Desk) -> None:
+def test_samples_tell_what_the_store_knows(desk: TrialTools) -> None:
     trial = BrokeredTrial(desk, CONSUMER)
     trial.send(JOBS)
     apply(desk, tasks_of(desk)[0], TaskStatus.DONE)
@@ -188,7 +190,7 @@ def test_samples_tell_what_the_store_knows(desk: Desk) -> None:
 
 
 def test_closing_a_trial_cancels_what_is_left_and_tells_workers_of_what_runs(
-    desk: Desk, relay: Relay
+    desk: TrialTools, relay: Relay
 ) -> None:
     trial = BrokeredTrial(desk, CONSUMER)
     trial.send(JOBS)
@@ -202,7 +204,7 @@ def test_closing_a_trial_cancels_what_is_left_and_tells_workers_of_what_runs(
     assert row["status"] == "CANCELLED"
 
 
-def test_closing_a_trial_that_has_ended_asks_for_nothing(desk: Desk, relay: Relay) -> None:
+def test_closing_a_trial_that_has_ended_asks_for_nothing(desk: TrialTools, relay: Relay) -> None:
     trial = BrokeredTrial(desk, CONSUMER)
     trial.send(JOBS)
     for task in tasks_of(desk):
@@ -213,7 +215,7 @@ def test_closing_a_trial_that_has_ended_asks_for_nothing(desk: Desk, relay: Rela
     assert relay.cancelled == []
 
 
-def test_sync_runs_its_jobs_in_threads_as_they_are_due(desk: Desk, sync: SyncTrial) -> None:
+def test_sync_runs_its_jobs_in_threads_as_they_are_due(desk: TrialTools, sync: SyncTrial) -> None:
     jobs = [*JOBS, *[PlannedJob(at=0.0, seconds=0.05)] * 8]
     sync.send(jobs)
     wait_for_ends(sync, 10)
@@ -223,7 +225,7 @@ def test_sync_runs_its_jobs_in_threads_as_they_are_due(desk: Desk, sync: SyncTri
     assert all(one.published_us is not None for one in samples)
 
 
-def test_closing_sync_ends_its_threads_and_what_they_run(desk: Desk) -> None:
+def test_closing_sync_ends_its_threads_and_what_they_run(desk: TrialTools) -> None:
     before = threading.active_count()
     trial = SyncTrial(desk, SYNC)
     trial.send([PlannedJob(at=0.0, seconds=30.0)] * 5)
@@ -236,14 +238,14 @@ def test_closing_sync_ends_its_threads_and_what_they_run(desk: Desk) -> None:
         time.sleep(0.05)
 
 
-def test_all_that_an_experiment_has_left_can_be_cancelled(desk: Desk) -> None:
+def test_all_that_an_experiment_has_left_can_be_cancelled(desk: TrialTools) -> None:
     BrokeredTrial(desk, CONSUMER).send(JOBS)
     cancel_all(desk)
     assert desk.rows.unfinished_tasks(desk.experiment_id) == []
 
 
 def test_what_ends_a_thread_of_sync_is_told(
-    desk: Desk, sync: SyncTrial, monkeypatch: pytest.MonkeyPatch
+    desk: TrialTools, sync: SyncTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
         raise OSError("the store is away")
@@ -258,7 +260,7 @@ def test_what_ends_a_thread_of_sync_is_told(
     monkeypatch.undo()
 
 
-def test_no_other_relay_takes_what_waits_until_the_deadline(desk: Desk, parts: Services) -> None:
+def test_no_other_relay_takes_what_waits_until_the_deadline(desk: TrialTools, parts: Services) -> None:
     BrokeredTrial(desk, CONSUMER).send(JOBS)
     with desk.store.engine.connect() as connection:
         left = connection.execute(sa.select(outbox.c.lease_until_us)).scalars().all()
@@ -267,7 +269,7 @@ def test_no_other_relay_takes_what_waits_until_the_deadline(desk: Desk, parts: S
     assert len(parts.outbox.claim("another relay", "rabbitmq", 10)) == 2
 
 
-def test_a_message_that_a_dead_worker_only_held_is_not_begun_twice(desk: Desk) -> None:
+def test_a_message_that_a_dead_worker_only_held_is_not_begun_twice(desk: TrialTools) -> None:
     trial = BrokeredTrial(desk, CONSUMER)
     trial.send(JOBS)
     held, begun = tasks_of(desk)
@@ -278,7 +280,7 @@ def test_a_message_that_a_dead_worker_only_held_is_not_begun_twice(desk: Desk) -
     assert [one.attempts for one in trial.samples(JOBS, 1_000_000)] == [1, 2]
 
 
-def test_an_outage_counts_for_the_trials_that_it_reached_into(desk: Desk) -> None:
+def test_an_outage_counts_for_the_trials_that_it_reached_into(desk: TrialTools) -> None:
     before = BrokerWatch("amqp://nobody")
     before.losses = 3
     desk = replace(desk, watch=before)
@@ -295,7 +297,7 @@ def test_an_outage_counts_for_the_trials_that_it_reached_into(desk: Desk) -> Non
 
 
 def test_beside_the_path_tasks_are_stored_before_the_repetition_and_their_messages_published_as_they_are_due(
-    beside: Desk, relay: Relay, sender: Sender, parts: Services
+    beside: TrialTools, relay: Relay, sender: Sender, parts: Services
 ) -> None:
     trial = BrokeredTrial(beside, CONSUMER)
     trial.prepare(JOBS)
@@ -311,7 +313,7 @@ def test_beside_the_path_tasks_are_stored_before_the_repetition_and_their_messag
     assert [job.params["serial"] for job in jobs] == [1, 2]
 
 
-def test_when_messages_were_written_is_noted_after_the_repetition(beside: Desk, sender: Sender) -> None:
+def test_when_messages_were_written_is_noted_after_the_repetition(beside: TrialTools, sender: Sender) -> None:
     trial = BrokeredTrial(beside, CONSUMER)
     trial.prepare(JOBS)
     trial.send(JOBS)
@@ -321,7 +323,9 @@ def test_when_messages_were_written_is_noted_after_the_repetition(beside: Desk, 
     assert [task["published_us"] for task in tasks_of(beside)] == written
 
 
-def test_what_the_broker_does_not_take_is_sent_when_it_comes_again(beside: Desk, sender: Sender) -> None:
+def test_what_the_broker_does_not_take_is_sent_when_it_comes_again(
+    beside: TrialTools, sender: Sender
+) -> None:
     trial = BrokeredTrial(beside, CONSUMER)
     trial.prepare(JOBS)
     sender.refuses = 2
@@ -329,20 +333,20 @@ def test_what_the_broker_does_not_take_is_sent_when_it_comes_again(beside: Desk,
     assert len({job.task_id for job, _, _ in sender.sent}) == 2
 
 
-def test_so_few_are_sent_at_a_time_that_the_sender_can_be_stopped(beside: Desk) -> None:
+def test_so_few_are_sent_at_a_time_that_the_sender_can_be_stopped(beside: TrialTools) -> None:
     jobs = JOBS[:1] * 250
     trial = BrokeredTrial(beside, CONSUMER)
     trial.prepare(jobs)
     assert trial.send(jobs) == 100
 
 
-def test_an_experiment_that_is_to_end_prepares_no_more(beside: Desk) -> None:
+def test_an_experiment_that_is_to_end_prepares_no_more(beside: TrialTools) -> None:
     beside.stop.set()
     BrokeredTrial(beside, CONSUMER).prepare(JOBS)
     assert tasks_of(beside) == []
 
 
-def test_a_job_that_was_stamped_twice_ran_twice_and_one_told_twice_did_not(beside: Desk) -> None:
+def test_a_job_that_was_stamped_twice_ran_twice_and_one_told_twice_did_not(beside: TrialTools) -> None:
     trial = BrokeredTrial(beside, CONSUMER)
     trial.prepare(JOBS)
     twice, once = tasks_of(beside)
@@ -359,7 +363,7 @@ def test_a_job_that_was_stamped_twice_ran_twice_and_one_told_twice_did_not(besid
 
 
 def test_workers_are_told_of_all_that_is_cancelled_since_the_store_does_not_know_what_runs(
-    beside: Desk, relay: Relay
+    beside: TrialTools, relay: Relay
 ) -> None:
     trial = BrokeredTrial(beside, CONSUMER)
     trial.prepare(JOBS)
@@ -371,7 +375,7 @@ def test_workers_are_told_of_all_that_is_cancelled_since_the_store_does_not_know
     assert trial.lingers == trial.longest == 0.02
 
 
-def test_beside_the_path_sync_stamps_its_jobs(beside: Desk) -> None:
+def test_beside_the_path_sync_stamps_its_jobs(beside: TrialTools) -> None:
     jobs = [*JOBS, *[PlannedJob(at=0.0, seconds=0.05)] * 8]
     trial = SyncTrial(beside, SYNC)
     try:
@@ -392,7 +396,7 @@ def test_beside_the_path_sync_stamps_its_jobs(beside: Desk) -> None:
         assert one.started_us + one.seconds * 900_000 <= one.finished_us
 
 
-def test_closing_sync_ends_what_runs_beside_the_path_too(beside: Desk) -> None:
+def test_closing_sync_ends_what_runs_beside_the_path_too(beside: TrialTools) -> None:
     before = threading.active_count()
     trial = SyncTrial(beside, SYNC)
     jobs = [PlannedJob(at=0.0, seconds=30.0)] * 5
@@ -407,7 +411,7 @@ def test_closing_sync_ends_what_runs_beside_the_path_too(beside: Desk) -> None:
 
 
 def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: TrialTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(monkeypatch, {})
     stand = LabStand(desk)
@@ -422,7 +426,7 @@ def test_a_stand_waits_for_what_a_trial_has_left_and_fails_where_it_does_not_end
 
 
 def test_the_first_trial_begins_when_the_workers_have_ended_what_others_left(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: TrialTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, looks = {"tasks.naive": 2, "celery": 4}, iter(range(100))
 
@@ -438,7 +442,7 @@ def test_the_first_trial_begins_when_the_workers_have_ended_what_others_left(
 
 
 def test_messages_that_nobody_takes_hold_up_only_those_that_would_stand_behind_them(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: TrialTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(monkeypatch, {"celery": 5})
     assert LabStand(desk).open(CONSUMER).arm is CONSUMER
@@ -447,13 +451,13 @@ def test_messages_that_nobody_takes_hold_up_only_those_that_would_stand_behind_t
         LabStand(desk).open(CONSUMER)
 
 
-def test_a_broker_that_stays_away_is_said_to_be(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_stays_away_is_said_to_be(desk: TrialTools, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.experiments.stand.DRAIN_SECONDS", 0.1)
     with pytest.raises(NotFree, match="the broker does not answer"):
         LabStand(desk).open(CONSUMER)  # nobody listens at its address
 
 
-def test_what_is_left_of_an_experiment_that_is_to_end_is_cancelled_at_last(desk: Desk) -> None:
+def test_what_is_left_of_an_experiment_that_is_to_end_is_cancelled_at_last(desk: TrialTools) -> None:
     trial = BrokeredTrial(desk, CONSUMER)
     trial.send(JOBS)
     desk.stop.set()
@@ -464,7 +468,7 @@ def test_what_is_left_of_an_experiment_that_is_to_end_is_cancelled_at_last(desk:
 
 
 def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: TrialTools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold(monkeypatch, {})
     stand = LabStand(desk)
@@ -475,7 +479,7 @@ def test_a_stand_opens_the_kind_of_trial_that_an_arm_needs(
 
 
 def test_tasks_that_are_not_of_the_experiment_and_that_its_methods_workers_begin_meanwhile_are_counted(
-    beside: Desk, parts: Services
+    beside: TrialTools, parts: Services
 ) -> None:
     methods = ("rabbitmq", "celery", "rabbitmq")
     rows = parts.store.add([NewTask(method, "add", {"x": 1, "y": 2}, 0.0) for method in methods]).rows

@@ -20,7 +20,7 @@ from api.models import (
 from api.schedule.store import Cleanup
 from api.services import Services
 from api.store import NewGroup, NewTask, Store
-from experiments.model import Figures, Run
+from experiments.model import ArmTurn, Figures
 from experiments.plan import Arm, Plan
 from lab.clock import to_us
 from lab.status import StatusUpdate, TaskStatus
@@ -163,7 +163,7 @@ def test_an_experiment_goes_with_its_repetitions_when_it_ended_long_ago(parts: S
     ids = [rows.add(plan) for _ in range(3)]
     for one in ids[:2]:
         assert rows.claim() == one
-        rows.keep_run(one, Run(turn=1, arm=0, begun_us=0, figures=figures), b"")
+        rows.keep_run(one, ArmTurn(turn=1, arm=0, begun_us=0, figures=figures), b"")
         rows.finish(one, "DONE", None, [], [])
         rows.release(one)
     with parts.store.engine.begin() as connection:

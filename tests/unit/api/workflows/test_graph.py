@@ -5,7 +5,7 @@ from itertools import combinations, pairwise
 
 import pytest
 
-from api.workflows.graph import AWAITED, NARROW, TINY, WIDE, Box, Look, Node, draw, whole
+from api.workflows.graph import AWAITED, NARROW, TINY, WIDE, Box, GraphStyle, Node, draw, whole
 from api.workflows.patterns import build
 from api.workflows.schemas import PATTERNS
 from lab.status import TaskStatus
@@ -31,7 +31,7 @@ def overlap(one: Box, other: Box) -> bool:
 @pytest.mark.parametrize("look", LOOKS, ids=["wide", "narrow", "tiny"])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 12, 13, 333])
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_no_box_lies_over_another_and_none_outside(pattern: str, n: int, look: Look) -> None:
+def test_no_box_lies_over_another_and_none_outside(pattern: str, n: int, look: GraphStyle) -> None:
     picture = draw(*drawn_from(pattern, n), look)
     assert not any(overlap(one, other) for one, other in combinations(picture.boxes, 2))
     for box in picture.boxes:

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from api import LabAPI
 from api.services import Services
 from api.workflows.schemas import PATTERNS
-from lab.plan import Plan
+from lab.plan import WorkflowPlan
 from lab.status import StatusUpdate, TaskStatus
 
 
@@ -147,7 +147,7 @@ def test_the_plan_that_is_kept_is_whole(client: FlaskClient, parts: Services) ->
     workflow_id = send(client, pattern="conditional_map", fail_at="item-2").json["id"]
     row = parts.workflows.rows.get(workflow_id)
     assert row is not None
-    each = Plan.model_validate(row["plan"]).stages[1].each
+    each = WorkflowPlan.model_validate(row["plan"]).stages[1].each
     assert each is not None
     assert each.fail_at == "item-2"
     assert each.kinds["s3"] == "download_s3"
