@@ -19,4 +19,4 @@ RUN pybabel --quiet compile --directory translations \
 USER lab
 VOLUME /var/lib/lab
 EXPOSE 8080
-CMD ["sh", "-c", "python -m api.migrate && exec gunicorn -c api/gunicorn_conf.py api.wsgi:app"]
+CMD ["sh", "-c", "python -m store.migrate && exec gunicorn -c api/gunicorn_conf.py api.wsgi:app"]

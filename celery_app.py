@@ -14,8 +14,8 @@ from celery.schedules import BaseSchedule, crontab, schedule
 from celery.signals import after_setup_logger, after_setup_task_logger
 from kombu import Exchange, Queue
 
-from celery_headers import TolerantFrames
-from lab.amqp import (
+from celery_worker.frames import TolerantFrames
+from lab.broker.amqp import (
     CELERY_QUEUE,
     HEARTBEAT_SECONDS,
     OPEN_QUEUE,
@@ -24,7 +24,7 @@ from lab.amqp import (
     queue_arguments,
 )
 from lab.delivery import Delivery
-from lab.experiment_job import experiment_job
+from lab.jobs.experiment import experiment_job
 from lab.logs import DATE_FORMAT, LOG_FORMAT, RECEIVED
 from lab.schedule import ENTRIES, Every, Rule
 from lab.settings import Settings
@@ -34,7 +34,7 @@ _SQLITE = "db+sqlite:///"
 
 # What the safe mode sets beyond Celery's defaults.
 SAFE: Final = {
-    "worker_consumer": "celery_dead_letters:DeadLetteringConsumer",
+    "worker_consumer": "celery_worker.dead_letters:DeadLetteringConsumer",
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,
@@ -153,4 +153,4 @@ app = celery_app  # as many guides name it
 if settings.delivery is Delivery.SAFE:
     # A worker whose result backend is away waits for it; as it comes, Celery drops the task instead.
     celery_app.conf.result_backend_always_retry = True
-    import celery_results  # noqa: F401 - here, where it finds the application
+    from celery_worker import results  # noqa: F401 - here, where it finds the application

@@ -10,11 +10,12 @@ from celery import Signature, Task, group
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded, TaskPredicate
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-import celery_consuming  # noqa: F401 - has the workers consume again
-import celery_control  # noqa: F401 - has the workers answer the control page
-import celery_dead_letters  # noqa: F401 - the setting worker_consumer names it
 from celery_app import HARD_LIMIT_SECONDS, celery_app, settings
-from celery_examples import (  # noqa: F401 - registers them, and a shell finds them here
+
+# Commands answer the control page, the setting worker_consumer names dead_letters, and lost_queues has workers consume
+# again.
+from celery_worker import commands, dead_letters, lost_queues  # noqa: F401
+from celery_worker.examples import (  # noqa: F401 - registers them, and a shell finds them here
     applied,
     download_file_from_azure,
     download_file_from_gcp,
@@ -25,21 +26,21 @@ from celery_examples import (  # noqa: F401 - registers them, and a shell finds 
     send_email,
     write_paths_to_file,
 )
-from celery_reporting import report_of
-from lab.amqp import CELERY_QUEUE, OPEN_QUEUE, delivery_count, priority_queue
-from lab.backoff import RetryPolicy
+from celery_worker.reporting import report_of
+from lab.broker.amqp import CELERY_QUEUE, OPEN_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
-from lab.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
-from lab.files import TaskFiles
 from lab.job import MAX_ATTEMPT, MAX_ERROR, MAX_RETRIES, Assignment, Job, JobFailed, Outcome, error_text, run
-from lab.kinds import KINDS
+from lab.jobs.backoff import RetryPolicy
+from lab.jobs.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
+from lab.jobs.files import TaskFiles
+from lab.jobs.kinds import KINDS
+from lab.jobs.mail import Mailer
+from lab.jobs.signatures import bind, check_call
+from lab.jobs.task_api import TaskAPI, tell_due
 from lab.logs import JobLog
-from lab.mail import Mailer
 from lab.options import NONE, Options
-from lab.reporter import ReportFailed
-from lab.signatures import bind, check_call
+from lab.reporting.reporter import ReportFailed
 from lab.status import TaskStatus, UpdateAnswer
-from lab.task_api import TaskAPI, tell_due
 
 # A chord on a database polls its tasks each second; this is where it ends at last.
 celery_app.tasks["celery.chord_unlock"].max_retries = 2 * MAX_TIME_LIMIT
@@ -142,7 +143,7 @@ def dmap(
     worker_id: str = "celery",
 ) -> Any:
     """Replaces itself by a group of one task for each of `items`: `some_task`, a signature, where it is given one
-    (`celery_examples.applied`), else those that the API has made and named."""
+    (`celery_worker.examples.applied`), else those that the API has made and named."""
     if some_task is not None or end_task is not None:
         return self.replace(applied(self, items, some_task, end_task))
     _run(self, task_num, {"items": items}, worker_id)

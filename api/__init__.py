@@ -8,48 +8,51 @@ from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from api import callback, docs, events, health, i18n, letters, pages, problems, security, task_result, tasks
-from api.books import Books
 from api.control.collector import ControlCollector
-from api.control.look import Poll
-from api.control.store import Pictures
-from api.dead_letters import DeadLetters
-from api.events import Feed
+from api.control.poll import Poll
 from api.experiments import reports as experiment_reports
 from api.experiments.service import Experiments
-from api.experiments.store import ExperimentRows
 from api.experiments.supervisor import ExperimentSupervisor
-from api.groups import routes as group_routes
-from api.groups import seed
-from api.groups.service import Groups
-from api.groups.store import GroupRows
+from api.health import routes as health_routes
+from api.health.books import Books
+from api.images import compat, group_routes
 from api.images import routes as image_routes
 from api.images.files import ImageFiles
+from api.images.groups import Groups
 from api.images.intake import Intake, Sweeper
-from api.images.store import UploadRows
-from api.interrupted import Interrupted
-from api.letter_collector import LetterCollector
-from api.outbox import Outbox
+from api.letters import routes as letter_routes
+from api.letters.collector import LetterCollector
 from api.relay import Relay
 from api.schedule import routes as schedule_routes
-from api.schedule import workers as schedule_workers
+from api.schedule import worker_routes as schedule_workers
 from api.schedule.service import Schedule
 from api.services import Services
 from api.side import routes as side_routes
 from api.side.service import SideBySide
 from api.side.stage import Parts
-from api.store import Store
 from api.submit import Submitter, store_reports
+from api.tasks import callback, celery_result, pages
+from api.tasks import routes as task_routes
+from api.tasks.interrupted import Interrupted
 from api.watch import Watch
+from api.web import docs, events, i18n, problems, security
+from api.web.events import Feed
 from api.workflows import routes as workflow_routes
-from api.workflows import workers as workflow_workers
-from api.workflows.queries import WorkflowRows
+from api.workflows import worker_routes as workflow_workers
 from api.workflows.service import WorkflowService
-from lab import owner
+from lab.broker import owner
 from lab.settings import Settings
+from store.experiments import ExperimentRows
+from store.groups import GroupRows
+from store.letters import DeadLetters
+from store.outbox import Outbox
+from store.pictures import Pictures
+from store.tasks import Store
+from store.uploads import UploadRows
+from store.workflow_queries import WorkflowRows
 from transports import TRANSPORTS, create_transport, transport_class
-from transports.celery_group import CeleryGroups
-from transports.celery_result import CeleryResults
+from transports.celery.groups import CeleryGroups
+from transports.celery.results import CeleryResults
 from transports.control import CONTROLS, create_control
 
 MOST_BODY_BYTES = 2 * 1024 * 1024
@@ -103,8 +106,8 @@ def create_app(settings: Settings) -> LabAPI:
     problems.init_app(app)
     i18n.init_app(app)
     apis = (
-        tasks.tasks, task_result.task_result, image_routes.images, group_routes.groups, seed.seed,
-        letters.letters, callback.callback, health.health,
+        task_routes.tasks, celery_result.task_result, image_routes.images, group_routes.groups, compat.seed,
+        letter_routes.letters, callback.callback, health_routes.health,
         schedule_routes.schedule, schedule_workers.workers,
         workflow_routes.workflows, workflow_workers.workers,
         side_routes.side, experiment_reports.experiments,

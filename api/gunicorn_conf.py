@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lab import owner
+from lab.broker import owner
 from lab.settings import Settings, SettingsError
 
 try:
@@ -22,7 +22,7 @@ importlib.import_module("api")
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = 2
-worker_class = "api.worker.BoundedWorker"
+worker_class = "api.web.gunicorn_worker.BoundedWorker"
 threads = 200  # an open page holds one for its event stream
 # A process has descriptors for other things too: the store's connections, uploads, the broker.
 worker_connections = max(100, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 400))

@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import links
-from api.options import travelling
-from api.outbox import Outbox
-from api.workflows.queries import WorkflowRows
 from lab.delivery import Delivery
 from lab.job import Job, error_text
 from lab.plan import WorkflowPlan
 from lab.token import sign
+from store import followers
+from store.options import travelling
+from store.outbox import Outbox
+from store.workflow_queries import WorkflowRows
 from transports import Submission, Transport
 
 BATCH: Final = Transport.batch
@@ -57,8 +57,8 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
             fields[name] = row[name]
     if options := row["options"]:
         fields["options"] = travelling(options)
-        fields["link"] = links.job_of(options.get("callback"), secret)
-        fields["link_error"] = links.job_of(options.get("errback"), secret)
+        fields["link"] = followers.job_of(options.get("callback"), secret)
+        fields["link_error"] = followers.job_of(options.get("errback"), secret)
     return _PLAIN.model_copy(update=fields)  # all of it was checked before it was stored
 
 

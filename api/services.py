@@ -5,28 +5,28 @@ from typing import Any
 
 from flask import current_app
 
-from api.books import Books
 from api.control.collector import ControlCollector
-from api.dead_letters import DeadLetters
-from api.events import Feed
 from api.experiments.service import Experiments
 from api.experiments.supervisor import ExperimentSupervisor
-from api.groups.service import Groups
+from api.health.books import Books
 from api.images.files import ImageFiles
+from api.images.groups import Groups
 from api.images.intake import Intake, Sweeper
-from api.images.store import UploadRows
-from api.interrupted import Interrupted
-from api.letter_collector import LetterCollector
-from api.outbox import Outbox
+from api.letters.collector import LetterCollector
 from api.relay import Relay
 from api.schedule.service import Schedule
 from api.side.service import SideBySide
-from api.store import Store
 from api.submit import Submitter
+from api.tasks.interrupted import Interrupted
 from api.watch import Watch
+from api.web.events import Feed
 from api.workflows.service import WorkflowService
 from lab.settings import Settings
-from transports.celery_result import CeleryResults
+from store.letters import DeadLetters
+from store.outbox import Outbox
+from store.tasks import Store
+from store.uploads import UploadRows
+from transports.celery.results import CeleryResults
 
 
 @dataclass(frozen=True)

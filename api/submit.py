@@ -6,18 +6,18 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from api.dead_letters import DeadLetters
-from api.links import follows, once_more
-from api.receive import BrokerAway, ReceiveRefused, receive_one, republish
 from api.relay import Relay, job_of
-from api.schemas import Invalid, TaskRequest
-from api.store import Cancellation, NewGroup, NewTask, Row, Store
-from lab.context import Report
+from api.tasks.receive import BrokerAway, ReceiveRefused, receive_one, republish
+from api.web.schemas import Invalid, TaskRequest
 from lab.delivery import Delivery
 from lab.job import Job
+from lab.jobs.context import Report
 from lab.logs import JobLog
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
+from store.followers import follows, once_more
+from store.letters import DeadLetters
+from store.tasks import Cancellation, NewGroup, NewTask, Row, Store
 from transports import ReportFor, Transport, transport_class
 
 MOST_BYTES: Final = 16_000_000
@@ -80,7 +80,7 @@ class Submitter:
 
         Raises:
             Invalid: the seconds or the bytes asked of one request are too many.
-            api.store.KeyReused: `key` came before with another request.
+            store.tasks.KeyReused: `key` came before with another request.
         """
         if transport_class(request.method).in_request:
             self._check_seconds((request.timeout or 0.0) * request.count)
@@ -96,7 +96,7 @@ class Submitter:
         """Stores the tasks `news`, all of one method with a broker, as `group`, and returns their rows.
 
         Raises:
-            api.store.KeyReused: `key` came before with another request.
+            store.tasks.KeyReused: `key` came before with another request.
         """
         added = self._store.add(news, relay=self._relay.name, key=key, group=group)
         self._relay.wake(news[0].method)

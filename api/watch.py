@@ -14,13 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.background import BackgroundThread
 from api.control.queues import read_alarms
-from api.dead_letters import DeadLetters
-from api.outbox import Outbox
-from api.store import Store
-from lab import amqp
+from lab.broker import amqp
 from lab.clock import now_us, to_iso
 from lab.delivery import Delivery
 from lab.settings import Settings
+from store.letters import DeadLetters
+from store.outbox import Outbox
+from store.tasks import Store
 
 _ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
 _METHODS: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}

@@ -9,7 +9,7 @@ from benchmarks import messages
 from benchmarks.contender import Contender, Measured
 from benchmarks.programs import message_file
 from benchmarks.stand import Stand
-from lab.amqp import RABBITMQ_QUEUE, queue_arguments
+from lab.broker.amqp import RABBITMQ_QUEUE, queue_arguments
 from lab.delivery import Delivery
 
 QUEUE: Final = "bench.ceiling"

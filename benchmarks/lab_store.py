@@ -7,15 +7,15 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from api.database import writing
-from api.models import outbox, task_events
-from api.store import NewTask, Store
 from benchmarks import messages
 from benchmarks.clients import Trouble
 from harness.lab import Lab
 from lab.delivery import Delivery
 from lab.settings import Settings
 from lab.token import sign
+from store.engine import writing
+from store.tables import outbox, task_events
+from store.tasks import NewTask, Store
 
 CHUNK: Final = 1_000
 FAR: Final = 2**62

@@ -19,7 +19,7 @@ from benchmarks.programs import message_file
 from benchmarks.stand import PREFETCH, Stand
 from harness.lab import Lab
 from harness.processes import ManagedProcess
-from lab import amqp
+from lab.broker import amqp
 from lab.delivery import Delivery
 
 WARM: Final = 300

@@ -18,7 +18,7 @@ from benchmarks.clients import Trouble
 from benchmarks.contender import Contender, Measured
 from benchmarks.labs import WORKERS, a_lab, running
 from benchmarks.stand import Stand
-from lab.amqp import RABBITMQ_QUEUE
+from lab.broker.amqp import RABBITMQ_QUEUE
 from lab.job import Job
 
 EVERY_SECONDS: Final = 0.02

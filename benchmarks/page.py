@@ -10,12 +10,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from api.migrate import migrate
-from api.models import counters, task_counts, task_events, tasks
-from api.store import NewTask, Store
 from benchmarks.contender import Contender, Measured
 from benchmarks.stand import Stand
 from lab.status import StatusUpdate, TaskStatus
+from store.migrate import migrate
+from store.tables import counters, task_counts, task_events, tasks
+from store.tasks import NewTask, Store
 
 SHORT: Final = 1_000
 LONG: Final = 1_000_000

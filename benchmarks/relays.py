@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
-from api.migrate import migrate
 from benchmarks.contender import Contender, Measured
 from benchmarks.lab_store import Tracked
 from benchmarks.labs import QUEUES, WARM, a_lab, empty_queues
 from benchmarks.stand import Stand
 from lab.delivery import Delivery
+from store.migrate import migrate
 
 
 def relay(method: str, stand: Stand, jobs: int) -> Measured:

@@ -15,14 +15,14 @@ from consumer.control import RemoteControl
 from consumer.jobs import Jobs
 from consumer.overdue import watch
 from consumer.worker import Worker
-from lab.apart import context_of
+from lab.broker.traffic import with_broker
 from lab.delivery import Delivery
+from lab.jobs.apart import context_of
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
-from lab.reporter import Reporter
+from lab.reporting.reporter import Reporter
+from lab.reporting.spool import Spool
+from lab.reporting.untracked import Untracked
 from lab.settings import Settings, SettingsError
-from lab.spool import Spool
-from lab.traffic import with_broker
-from lab.untracked import Untracked
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,11 +16,12 @@ from pika.spec import Basic, BasicProperties
 from pydantic import BaseModel, Field, ValidationError
 
 from consumer.jobs import Jobs
-from lab import amqp, usage
+from lab import usage
+from lab.broker import amqp
+from lab.broker.traffic import Traffic
 from lab.clock import now_us, to_iso
 from lab.delivery import Delivery
-from lab.kinds import KINDS
-from lab.traffic import Traffic
+from lab.jobs.kinds import KINDS
 
 logger = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ from itertools import count
 from pika.spec import BasicProperties
 
 from consumer.hold import Hold
-from lab import amqp
-from lab.amqp_job import read
-from lab.apart import perform_apart
-from lab.context import Context, Report
+from lab.broker import amqp
+from lab.broker.message import read
 from lab.job import Job, KilledItsProcess, perform, run
+from lab.jobs.apart import perform_apart
+from lab.jobs.context import Context, Report
 from lab.logs import RECEIVED, JobLog
 from lab.options import MAX_PRIORITY
-from lab.reporter import ReportFailed
+from lab.reporting.reporter import ReportFailed
 from lab.status import TaskStatus
 
 logger = logging.getLogger(__name__)

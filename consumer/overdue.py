@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from consumer.jobs import Action, Jobs, ReceivedJob
-from lab.reporter import ReportFailed
+from lab.reporting.reporter import ReportFailed
 from lab.status import TaskStatus
 
 CHECK_SECONDS: Final = 0.25

@@ -13,17 +13,17 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
-from lab.context import Cancelled, Context
-from lab.files import TaskFiles
 from lab.job import Job, error_text
-from lab.kinds import KINDS
+from lab.jobs.context import Cancelled, Context
+from lab.jobs.files import TaskFiles
+from lab.jobs.kinds import KINDS
+from lab.jobs.task_api import TaskAPI
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
-from lab.plain_reports import PlainReports
-from lab.reporter import Reporter
+from lab.reporting.plain_reports import PlainReports
+from lab.reporting.reporter import Reporter
+from lab.reporting.untracked import Untracked
 from lab.settings import Settings
 from lab.status import TaskStatus
-from lab.task_api import TaskAPI
-from lab.untracked import Untracked
 
 QUEUE = "tasks.naive"
 

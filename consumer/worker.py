@@ -20,9 +20,9 @@ from pika.spec import Basic, BasicProperties
 
 from consumer.acks import Acks
 from consumer.jobs import Action, Jobs
-from lab import amqp
-from lab.amqp_job import publish
-from lab.consuming import Witness
+from lab.broker import amqp
+from lab.broker.message import publish
+from lab.broker.witness import Witness
 from lab.job import Job
 
 QUEUE: Final = amqp.RABBITMQ_QUEUE

@@ -23,7 +23,7 @@ MAX_DEADLINE: Final = 7_200
 MAX_TITLE: Final = 120
 
 KIND: Final = "experiment_job"
-"""The kind of job (`lab.experiment_job`) that all tasks of experiments are."""
+"""The kind of job (`lab.jobs.experiment`) that all tasks of experiments are."""
 
 Seconds = Annotated[float, Field(ge=0, le=MAX_DURATION, allow_inf_nan=False)]
 

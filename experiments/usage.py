@@ -11,10 +11,10 @@ import requests
 
 from experiments.model import Disturbance, Usage
 from experiments.plan import Arm
-from lab import management
+from lab.broker import management
+from lab.broker.traffic import with_broker
 from lab.exposure import is_loopback
 from lab.settings import Settings
-from lab.traffic import with_broker
 from lab.usage import cpu_seconds, machine_seconds, memory
 from transports.control import Control, ControlError, WorkerUsage
 

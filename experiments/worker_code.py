@@ -13,7 +13,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 # Of each contender the patterns of its worker's own files, and those that do not belong to it. What both methods
 # share, in `lab/`, counts for neither.
 _FILES: Final = {
-    ("celery", "safe"): (("celery_*.py",), ("celery_examples.py",)),
+    ("celery", "safe"): (("celery_*.py", "celery_worker/*.py"), ("celery_worker/examples.py",)),
     ("celery", "naive"): (("celery_app.py", "celery_tasks.py"), ()),
     ("rabbitmq", "safe"): (("consumer/*.py",), ("consumer/tutorial.py", "consumer/processes.py")),
     ("rabbitmq", "naive"): (("consumer/tutorial.py",), ()),

@@ -69,7 +69,7 @@ class Lab:
 
     def start_api(self, timeout: float = 30.0) -> None:
         """Migrates the store and starts the API; raises ProcessError where it does not answer in time."""
-        migration = self.process("migrate", "-m", "api.migrate").start()
+        migration = self.process("migrate", "-m", "store.migrate").start()
         until(lambda: not migration.running, timeout, 0.02)
         if migration.returncode != 0:
             raise ProcessError(migration.log.read_text())

@@ -102,7 +102,7 @@ class LabRun:
         say("RabbitMQ is starting …" if self.node else "RabbitMQ: the one that RMQ_URL names.", DIM)
         self.supervisor.process.start()
         self._wait_until("supervisord answers", 20.0, lambda: bool(self.states), self.supervisor.process.log)
-        self._run_module("api.migrate", "The store could not be prepared (api.migrate):")
+        self._run_module("store.migrate", "The store could not be prepared (store.migrate):")
         say("The API is starting …", DIM)
         self._start_program("api")
         self._wait_for_broker()

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
 
-from lab.backoff import delay
-from lab.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryError
-from lab.kinds import KINDS
+from lab.jobs.backoff import delay
+from lab.jobs.context import MAX_TIME_LIMIT, Cancelled, Context, Report, TemporaryError
+from lab.jobs.kinds import KINDS
+from lab.jobs.signatures import open_parameter
 from lab.logs import JobLog
 from lab.options import NONE, Options
-from lab.reporter import ReportFailed
-from lab.signatures import open_parameter
+from lab.reporting.reporter import ReportFailed
 from lab.status import WRONG_TOKEN, TaskStatus, UpdateAnswer
 from lab.values import MAX_WHOLE
 

@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lab.backoff import RetryPolicy
 from lab.clock import FIRST_US, LAST_US
+from lab.jobs.backoff import RetryPolicy
 
 MAX_COUNTDOWN: Final = 30 * 86_400.0
 MAX_PRIORITY: Final = 9

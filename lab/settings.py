@@ -21,9 +21,10 @@ from pydantic import (
     model_validator,
 )
 
-from lab import broker_url, exposure
-from lab.context import MAX_TIME_LIMIT
+from lab import exposure
+from lab.broker import address
 from lab.delivery import Delivery
+from lab.jobs.context import MAX_TIME_LIMIT
 from lab.places import SAMPLES, Places
 
 DEFAULT_RMQ_URL: Final = "amqp://student:qwerty@localhost:5672/"
@@ -50,7 +51,7 @@ def _url(*schemes: str) -> AfterValidator:
 
 
 def _celery_broker(url: str) -> str:
-    return broker_url.normal(url) if url.startswith(("amqp", "pyamqp")) else url
+    return address.normal(url) if url.startswith(("amqp", "pyamqp")) else url
 
 
 def _split(text: Any) -> Any:
@@ -102,7 +103,7 @@ class Settings(BaseModel):
         alias_generator=lambda name: name.upper() if name in WITHOUT_PREFIX else f"LAB_{name.upper()}",
     )
 
-    rmq_url: Annotated[str, AfterValidator(broker_url.normal)] = DEFAULT_RMQ_URL
+    rmq_url: Annotated[str, AfterValidator(address.normal)] = DEFAULT_RMQ_URL
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     api_url: Http = Field(
         default_factory=lambda had: f"http://localhost:{had['port']}/update_task_status_api/"

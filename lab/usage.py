@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import psutil
 
-from lab.traffic import Traffic
+from lab.broker.traffic import Traffic
 
 MOST_JOBS: Final = 500  # at once, in one worker whose pool grows
 _GONE: Final = (psutil.NoSuchProcess, psutil.AccessDenied)

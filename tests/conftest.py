@@ -15,9 +15,6 @@ from flask.testing import FlaskClient
 
 import harness.node
 from api import LabAPI, create_app
-from api.database import create_engine
-from api.migrate import migrate
-from api.models import metadata
 from api.services import Services
 from harness.lab import Lab
 from harness.node import RabbitNode
@@ -30,6 +27,9 @@ from harness.servers import (
     redis_binary,
 )
 from lab.settings import Settings
+from store.engine import create_engine
+from store.migrate import migrate
+from store.tables import metadata
 
 # Machines are shared: how long an example takes says nothing.
 hypothesis.settings.register_profile(
@@ -150,7 +150,7 @@ def app(settings: Settings) -> Iterator[LabAPI]:
     """The application, without its background threads."""
     made = create_app(settings)
     made.testing = True
-    made.config["WTF_CSRF_ENABLED"] = False  # tests/unit/api/test_security.py turns it on
+    made.config["WTF_CSRF_ENABLED"] = False  # tests/unit/api/web/test_security.py turns it on
     yield made
     parts: Services = made.extensions["lab"]
     parts.stop()

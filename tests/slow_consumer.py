@@ -5,7 +5,7 @@ import time
 from typing import Any, Final
 
 from consumer.__main__ import main
-from lab.kinds import KINDS
+from lab.jobs.kinds import KINDS
 
 SECONDS: Final = 0.02
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api.store import NewTask, Store
 from lab.status import StatusUpdate
+from store.tasks import NewTask, Store
 
 TIMED = NewTask("celery", "process_task", {"timeout": 5.0}, 5.0)
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)

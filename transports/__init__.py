@@ -7,9 +7,9 @@ from lab.settings import Settings
 from transports.base import ReportFor, SendError, Submission, Transport
 
 TRANSPORTS: Final[dict[str, str]] = {
-    "celery": "transports.celery_transport:CeleryTransport",
-    "rabbitmq": "transports.rabbitmq_transport:RabbitMQTransport",
-    "sync": "transports.sync_transport:SyncTransport",
+    "celery": "transports.celery.transport:CeleryTransport",
+    "rabbitmq": "transports.rabbitmq.transport:RabbitMQTransport",
+    "sync": "transports.sync:SyncTransport",
 }
 
 

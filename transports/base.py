@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from lab.context import Report
 from lab.delivery import Delivery
 from lab.job import Job
+from lab.jobs.context import Report
 from lab.plan import WorkflowPlan
 from lab.settings import Settings
 

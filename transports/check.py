@@ -17,7 +17,7 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from lab import amqp, broker_url, owner
+from lab.broker import address, amqp, owner
 from lab.settings import Settings, SettingsError
 from transports.topology import declared
 
@@ -57,7 +57,7 @@ def _declare(channel: amqp.Channel, settings: Settings) -> None:
 
 def _connected(url: str, seconds: float) -> BlockingConnection:
     deadline = time.monotonic() + seconds
-    shown, vhost = broker_url.without_password(url), broker_url.virtual_host(url)
+    shown, vhost = address.without_password(url), address.virtual_host(url)
     while True:
         try:
             return amqp.connected(url, "transport-lab check")
@@ -81,12 +81,10 @@ def _connected(url: str, seconds: float) -> BlockingConnection:
 def _why(error: ChannelClosedByBroker, url: str) -> str:
     found = _OTHERWISE.search(error.reply_text)
     if found is None:
-        return (
-            f"The broker at {broker_url.without_password(url)} refuses the lab's queues: {error.reply_text}"
-        )
+        return f"The broker at {address.without_password(url)} refuses the lab's queues: {error.reply_text}"
     kind, name = found.groups()
     return (
-        f"The virtual host {broker_url.virtual_host(url)!r} has the {kind} {name!r} already, declared by somebody else"
+        f"The virtual host {address.virtual_host(url)!r} has the {kind} {name!r} already, declared by somebody else"
         f" with other properties: name another virtual host at the end of RMQ_URL, or delete that {kind}"
         f"{' with its messages' if kind == 'queue' else ''}."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-from lab.amqp import queue_arguments
+from lab.broker.amqp import queue_arguments
 from lab.delivery import Delivery
 from lab.job import MAX_TIMEOUT, Job
 

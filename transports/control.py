@@ -12,8 +12,8 @@ from lab.settings import Settings
 from transports.configuration import Configuration
 
 CONTROLS: Final[dict[str, str]] = {
-    "celery": "transports.celery_control:CeleryControl",
-    "rabbitmq": "transports.rabbitmq_control:RabbitMQControl",
+    "celery": "transports.celery.control:CeleryControl",
+    "rabbitmq": "transports.rabbitmq.control:RabbitMQControl",
 }
 
 

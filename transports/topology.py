@@ -7,7 +7,7 @@ from celery import Celery
 from kombu.transport.native_delayed_delivery import CELERY_DELAYED_DELIVERY_EXCHANGE, MAX_LEVEL, level_name
 
 from celery_app import create_celery
-from lab import amqp
+from lab.broker import amqp
 from lab.delivery import Delivery
 from lab.settings import Settings
 

@@ -7,15 +7,15 @@ from typing import Any, Final
 from flask import url_for
 from werkzeug.wrappers import Response
 
-from api.answers import say
 from api.control import wording
 from api.control.purge import purge
 from api.control.queues import ready
-from api.forms import whole_number
-from api.problems import Refusal
 from api.services import services
-from api.wording import gettext
-from lab import amqp
+from api.web.answers import say
+from api.web.forms import whole_number
+from api.web.problems import Refusal
+from api.web.wording import gettext
+from lab.broker import amqp
 from lab.usage import MOST_JOBS
 from transports.control import CONTROLS, Control, ControlError, Reply, create_control
 

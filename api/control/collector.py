@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Final
 
 from api.background import BackgroundThread
-from api.books import Books
-from api.control.look import Picture, Poll
-from api.control.store import Pictures
+from api.control.poll import Picture, Poll
+from api.health.books import Books
 from lab.clock import now_us, to_us
+from store.pictures import Pictures
 
 PERIOD_US: Final = 10_000_000
 SOON_US: Final = 2_000_000

@@ -6,17 +6,17 @@ from typing import Final
 from flask import Blueprint, abort, jsonify, make_response, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.answers import own_path, say, wants_json
 from api.control import wording
 from api.control.actions import OrderRefused, act, confirmed_purge, tell
-from api.control.look import NO_PICTURE, can_be_purged
+from api.control.poll import NO_PICTURE, can_be_purged
 from api.control.queues import is_ours, ready
-from api.i18n import number
 from api.services import services
-from api.wording import gettext, ngettext
-from lab import amqp
+from api.web.answers import own_path, say, wants_json
+from api.web.i18n import number
+from api.web.wording import gettext, ngettext
+from lab.broker import amqp
 from lab.clock import now_us, to_us
-from lab.kinds import KINDS
+from lab.jobs.kinds import KINDS
 
 control = Blueprint("control", __name__)
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from pika.adapters.blocking_connection import BlockingChannel
 
-from api.store import Store
-from lab import amqp
+from lab.broker import amqp
 from lab.status import StatusUpdate, TaskStatus
+from store.tasks import Store
 
 BATCH: Final = 200
 MOST_SECONDS: Final = 20.0

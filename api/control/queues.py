@@ -8,8 +8,8 @@ from urllib.parse import quote
 import requests
 from pika.exceptions import ChannelClosedByBroker
 
-from lab import amqp, management
-from lab.broker_url import virtual_host
+from lab.broker import amqp, management
+from lab.broker.address import virtual_host
 from lab.delivery import Delivery
 from lab.settings import Settings
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from api.control.look import Picture
+from api.control.poll import Picture
 from api.control.purge import Purged
-from api.i18n import clock, duration, number
-from api.wording import gettext, ngettext
+from api.web.i18n import clock, duration, number
+from api.web.wording import gettext, ngettext
 from transports.control import Reply
 
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from api.experiments.connected import answering, missing
 from api.experiments.routes import experiments
-from api.experiments.workers import answering, missing
 from api.services import services
 from experiments.broker import Broker, broker_of
 from experiments.fairness import fairness_of

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.experiments import wording
-from api.schemas import faults
+from api.web.schemas import faults
 from experiments.model import arm_name
 from experiments.plan import (
     MAX_ARMS,

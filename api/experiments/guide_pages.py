@@ -5,10 +5,10 @@ from typing import Any, Final
 from flask import Blueprint, render_template, request, url_for
 
 from api.experiments import plan_words
-from api.page_config import page_config
 from api.services import services
 from api.side.rows import FEATURES
-from api.wording import gettext
+from api.web.page_config import page_config
+from api.web.wording import gettext
 from experiments.guide import NAMES, Advice, Reason, advise
 from experiments.guide_questions import QUESTIONS
 from experiments.model import Experiment

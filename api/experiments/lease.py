@@ -5,8 +5,8 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.experiments.store import LEASE_US, ExperimentRows, conclude
 from lab.clock import now_us
+from store.experiments import LEASE_US, ExperimentRows, conclude
 
 RENEW_SECONDS: Final = 0.5
 

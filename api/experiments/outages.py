@@ -6,7 +6,7 @@ from typing import Final
 import pika
 
 from api.background import BackgroundThread
-from lab import amqp
+from lab.broker import amqp
 
 AGAIN_SECONDS: Final = 0.5
 BACK_SECONDS: Final = 5.0

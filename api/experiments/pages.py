@@ -11,16 +11,15 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.experiments import plan_words, wording
+from api.experiments.connected import NoWorker, start_of
 from api.experiments.differences import differences_of, pictures_now, workers_at
 from api.experiments.form import ARMS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
-from api.experiments.workers import NoWorker, start_of
-from api.forms import sent_before
-from api.keys import form_key
-from api.page_config import page_config
 from api.services import services
-from api.store import KeyReused
-from api.wording import gettext
+from api.web.forms import sent_before
+from api.web.keys import form_key
+from api.web.page_config import page_config
+from api.web.wording import gettext
 from experiments.between import ALONE, Parts, between
 from experiments.charts import SLIM, WIDE, live
 from experiments.fairness_table import fairness_said, fairness_table
@@ -31,6 +30,7 @@ from experiments.report_tables import arms, changes
 from experiments.tables import NOTHING, Cell, Column, Row, Table
 from experiments.verdict import verdict_of
 from lab.clock import to_iso
+from store.tasks import KeyReused
 from transports.control import CONTROLS
 from transports.methods import label_of
 

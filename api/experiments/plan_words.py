@@ -4,9 +4,9 @@ import math
 import re
 from typing import Final
 
-from api.i18n import duration as measured
-from api.i18n import moment, number, seconds
-from api.wording import gettext, ngettext
+from api.web.i18n import duration as measured
+from api.web.i18n import moment, number, seconds
+from api.web.wording import gettext, ngettext
 from experiments.model import Experiment
 from experiments.plan import ExponentialDuration, FixedDuration, OpenLoop, Plan, Uniform, Values, Workload
 from experiments.plan_facts import WORKS, duration_text

@@ -6,10 +6,10 @@ from functools import partial
 from flask import Response, stream_with_context
 
 from api.experiments.routes import ExperimentPath, experiments, unknown
-from api.i18n import language
-from api.schemas import Problem
 from api.services import services
-from api.wording import gettext
+from api.web.i18n import language
+from api.web.schemas import Problem
+from api.web.wording import gettext
 from experiments.model import Experiment
 from experiments.report_html import to_html
 from experiments.report_md import to_markdown

@@ -6,16 +6,16 @@ from flask import Response, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.answers import json_answer
+from api.experiments.connected import NoWorker
 from api.experiments.service import summary
-from api.experiments.workers import NoWorker
-from api.keys import idempotency_key
-from api.problems import problem
-from api.schemas import Problem
 from api.services import services
-from api.store import KeyReused
+from api.web.answers import json_answer
+from api.web.keys import idempotency_key
+from api.web.problems import problem
+from api.web.schemas import Problem
 from experiments.model import Comparison, Experiment, Total
 from experiments.plan import Plan
+from store.tasks import KeyReused
 
 experiments = APIBlueprint(
     "experiments",

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from api.control.collector import ControlCollector
-from api.experiments.store import ExperimentRows
-from api.experiments.workers import NoWorker, ask, check, present_in
+from api.experiments.connected import NoWorker, ask, check, present_in
 from experiments.model import Experiment
 from experiments.plan import Plan
 from lab.settings import Settings
+from store.experiments import ExperimentRows
 
 __all__ = ["Experiments", "NoWorker", "summary"]
 
@@ -36,7 +36,7 @@ class Experiments:
 
         Raises:
             NoWorker: nobody would take the jobs of an arm.
-            api.store.KeyReused: `key` came before with another plan.
+            store.tasks.KeyReused: `key` came before with another plan.
         """
         if key is None or not self.rows.knows(key):
             self._check_workers(plan)

@@ -9,13 +9,13 @@ from typing import Final
 from kombu import Connection
 
 from api.control.queues import METHODS, ready
+from api.experiments.connected import check, missing
 from api.experiments.sync_trial import SyncTrial
 from api.experiments.trials import BrokeredTrial, TrialTools, queue_of
-from api.experiments.workers import check, missing
 from experiments.environment import environment_of
 from experiments.model import label
 from experiments.plan import Arm, Plan
-from lab import amqp
+from lab.broker import amqp
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.control import Control, ControlError, WorkerPicture
@@ -150,7 +150,7 @@ def pictures_of(
     where one that `plan` needs is not among them.
 
     Raises:
-        api.experiments.workers.NoWorker: nobody would take the jobs of an arm.
+        api.experiments.connected.NoWorker: nobody would take the jobs of an arm.
     """
     found = {_who(one): one for one in known}
     settled = bool(known)

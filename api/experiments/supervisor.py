@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from api.background import BackgroundThread
-from api.experiments.store import INTERRUPTED, ExperimentRows, conclude
 from api.experiments.trials import CANCELLED_AT_ONCE
+from store.experiments import INTERRUPTED, ExperimentRows, conclude
 
 LOOK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 2.5

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from api.experiments.trials import BrokeredTrial, TrialTools
 from api.relay import job_of
-from api.store import Row
 from api.submit import store_reports
 from experiments.plan import Arm
 from lab.clock import now_us
 from lab.job import Job
+from store.tasks import Row
 from transports import ReportFor, create_transport
 
 

@@ -15,10 +15,7 @@ from typing import Any, Final
 
 from api.control.queues import METHODS
 from api.experiments.outages import BrokerWatch
-from api.experiments.store import ExperimentRows
-from api.moves import NewTask
 from api.relay import Relay, job_of
-from api.store import Row, Store
 from experiments.equalise import is_fixed
 from experiments.model import Disturbance, Sample, Usage
 from experiments.plan import KIND, Arm, Plan, PlannedJob, Reports, Workload
@@ -26,9 +23,12 @@ from experiments.runner import at_once
 from experiments.sampling import samples_of
 from experiments.usage import UsageMeter
 from lab.job import Job
-from lab.reporter import Reporter
+from lab.reporting.reporter import Reporter
 from lab.settings import Settings
 from lab.status import TaskStatus
+from store.experiments import ExperimentRows
+from store.progress import NewTask
+from store.tasks import Row, Store
 from transports import Transport
 from transports.base import SendError
 

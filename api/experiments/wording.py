@@ -1,8 +1,8 @@
 """What the form of experiments says, in the reader's language."""
 
-from api.experiments.workers import start_of
-from api.i18n import number
-from api.wording import gettext
+from api.experiments.connected import start_of
+from api.web.i18n import number
+from api.web.wording import gettext
 from experiments.plan import (
     MAX_ARMS,
     MAX_BYTES,

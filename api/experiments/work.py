@@ -14,17 +14,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+from api.experiments.connected import NoWorker
 from api.experiments.lease import Lease
 from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotFree, environment, pictures_again, pictures_of
-from api.experiments.store import INTERRUPTED, ExperimentRows, conclude
 from api.experiments.trials import TrialTools, cancel_all, queue_of
-from api.experiments.workers import NoWorker
-from api.outbox import Outbox
 from api.relay import BATCH, Relay
-from api.store import Store
 from api.submit import store_reports
-from api.workflows.queries import WorkflowRows
 from experiments.broker import broker_of
 from experiments.equalise import EqualiseError, Equaliser
 from experiments.fairness import changed, fairness_of, sync_threads
@@ -33,8 +29,12 @@ from experiments.plan import Plan
 from experiments.runner import ExperimentStopped, Progress, Runner, at_once
 from experiments.sampling import pack
 from experiments.usage import UsageMeter
-from lab.reporter import Reporter
+from lab.reporting.reporter import Reporter
 from lab.settings import Settings
+from store.experiments import INTERRUPTED, ExperimentRows, conclude
+from store.outbox import Outbox
+from store.tasks import Store
+from store.workflow_queries import WorkflowRows
 from transports import create_transport
 from transports.control import CONTROLS, Control, create_control
 

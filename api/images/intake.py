@@ -14,11 +14,11 @@ from werkzeug.datastructures import FileStorage
 
 from api.background import BackgroundThread
 from api.images.files import ImageFiles
-from api.images.store import UploadRows
-from api.queries import Row
 from lab.clock import now_us
-from lab.images import BadImage, ImageInfo, complete, inspect
+from lab.jobs.images import BadImage, ImageInfo, complete, inspect
 from lab.settings import Settings
+from store.task_queries import Row
+from store.uploads import UploadRows
 
 LONGEST_NAME: Final = 120
 SWEEP_SECONDS: Final = 60.0

@@ -8,21 +8,21 @@ from flask import Blueprint, abort, flash, make_response, redirect, render_templ
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.answers import say
-from api.forms import Form, bounds, parse
-from api.groups.present import group_json, group_with_tasks
 from api.images import wording
 from api.images.files import DiskFull
+from api.images.group_present import group_json, group_with_tasks
 from api.images.routes import allow_files
-from api.keys import form_key
-from api.page_config import page_config
-from api.schemas import Invalid
 from api.services import services
-from api.store import KeyReused
-from api.wording import gettext
-from lab.images import MEDIA_TYPES, Operation
-from lab.images.operation import TAKES
+from api.web.answers import say
+from api.web.forms import Form, bounds, parse
+from api.web.keys import form_key
+from api.web.page_config import page_config
+from api.web.schemas import Invalid
+from api.web.wording import gettext
+from lab.jobs.images import MEDIA_TYPES, Operation
+from lab.jobs.images.operation import TAKES
 from lab.status import TaskStatus
+from store.tasks import KeyReused
 from transports import TRANSPORTS, transport_class
 
 images = Blueprint("images", __name__)

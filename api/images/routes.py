@@ -8,17 +8,17 @@ from flask import Response, abort, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
-from api.answers import json_answer
-from api.bearer import need_token
-from api.bulk import json_text
 from api.images.files import DiskFull, Part
 from api.images.intake import fault
-from api.problems import problem
-from api.queries import Row
-from api.schemas import Problem
 from api.services import services
-from lab.images import MEDIA_TYPES
+from api.web.answers import json_answer
+from api.web.bearer import need_token
+from api.web.problems import problem
+from api.web.schemas import Problem
+from lab.jobs.images import MEDIA_TYPES
 from lab.status import TaskStatus
+from store.fast_sql import json_text
+from store.task_queries import Row
 
 images = APIBlueprint(
     "images",

@@ -5,11 +5,11 @@ from typing import Any
 
 from babel.numbers import format_percent
 
-from api.forms import sentences
-from api.groups.service import GroupCancelled
-from api.i18n import language, number, plural_forms
-from api.wording import gettext, ngettext
-from lab.images import Operation
+from api.images.groups import GroupCancelled
+from api.web.forms import sentences
+from api.web.i18n import language, number, plural_forms
+from api.web.wording import gettext, ngettext
+from lab.jobs.images import Operation
 from lab.settings import Settings
 from lab.status import TaskStatus
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.keys import form_key
 from api.schedule import wording
 from api.schedule.present import report_json, schedule_json
 from api.schedule.reports.text import names
 from api.schedule.service import now
 from api.services import services
+from api.web.keys import form_key
 from lab.schedule import ENTRIES
 
 schedule = Blueprint("schedule", __name__)

@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from api.queries import Row
 from api.services import services
 from lab.clock import to_iso, to_us
 from lab.schedule import ENTRIES, Entry, Every, Rule
+from store.task_queries import Row
 
 SHOWN_RUNS: Final = 20
 SILENT_AFTER: Final = timedelta(minutes=2)

@@ -6,13 +6,13 @@ from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from api.answers import json_answer
-from api.keys import idempotency_key
-from api.present import task_json
 from api.schedule.present import report_json, schedule_json
 from api.schedule.service import now
-from api.schemas import OneTaskOut, Problem, TaskOut
 from api.services import services
+from api.web.answers import json_answer
+from api.web.keys import idempotency_key
+from api.web.present import task_json
+from api.web.schemas import OneTaskOut, Problem, TaskOut
 from lab.schedule import ENTRIES
 
 schedule = APIBlueprint(

@@ -3,14 +3,14 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from api.queries import Row
 from api.relay import Relay
-from api.schedule.reports.store import ReportRows
-from api.schedule.store import Cleanup, RunRows
-from api.store import Added, KeyReused, NewTask, Store
 from lab.clock import to_iso, to_us
 from lab.schedule import Entry, day_before
 from lab.settings import Settings
+from store.reports import ReportRows
+from store.schedule import Cleanup, RunRows
+from store.task_queries import Row
+from store.tasks import Added, KeyReused, NewTask, Store
 
 BY_HAND: Final = timedelta(days=1)
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 from babel import dates
 
-from api.i18n import language, moment, number
-from api.wording import gettext, ngettext
+from api.web.i18n import language, moment, number
+from api.web.wording import gettext, ngettext
 from lab.schedule import Every, Rule
 
 

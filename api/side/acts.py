@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import pika
 
-from api.receive import republish
 from api.schedule.service import Schedule, now
 from api.side.stage import Act, SideOutcome, SideRun
+from api.tasks.receive import republish
 from api.workflows.schemas import WorkflowRequest
 from api.workflows.service import WorkflowService
-from lab import amqp
+from lab.broker import amqp
 from lab.delivery import Delivery
 from lab.schedule import ENTRIES
 from transports.control import WorkerPicture

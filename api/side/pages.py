@@ -13,13 +13,13 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import JsonLexer, PythonLexer
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.answers import say
 from api.services import services
 from api.side.feature import METHODS, Feature
 from api.side.present import feature_json, lines, run_json
 from api.side.rows import FEATURES, ROWS
 from api.side.service import RunsAlready
-from api.wording import gettext
+from api.web.answers import say
+from api.web.wording import gettext
 
 side = Blueprint("side", __name__)
 

@@ -4,11 +4,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from api.present import event_json, task_json
 from api.services import services
 from api.side.feature import METHODS, Feature
 from api.side.source import Excerpt, excerpts
-from api.wording import gettext
+from api.web.present import event_json, task_json
+from api.web.wording import gettext
 from lab.clock import now_us, to_us
 from lab.settings import Settings
 from lab.status import TaskStatus

@@ -6,10 +6,10 @@ from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
-from api.answers import json_answer
-from api.schemas import Problem
 from api.side.present import feature_json
 from api.side.rows import FEATURES, ROWS
+from api.web.answers import json_answer
+from api.web.schemas import Problem
 
 side = APIBlueprint(
     "side",

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from api.receive import BrokerAway
 from api.side.feature import Feature
 from api.side.stage import Parts, SideOutcome, SideRun
+from api.tasks.receive import BrokerAway
 from api.workflows.service import NoChords
-from lab import amqp
+from lab.broker import amqp
 from lab.clock import now_us, to_iso
 from transports.control import ControlError
 

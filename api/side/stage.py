@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
-from api.dead_letters import DeadLetters
-from api.outbox import Outbox
-from api.queries import Row
 from api.relay import Relay
-from api.schemas import TaskRequest
 from api.side.messages import message_json
 from api.side.wire import Wire
-from api.store import Store
 from api.submit import Submitter, store_reports
-from api.workflows.queries import WorkflowRows
-from lab import amqp
+from api.web.schemas import TaskRequest
+from lab.broker import amqp
 from lab.settings import Settings
 from lab.status import TaskStatus
+from store.letters import DeadLetters
+from store.outbox import Outbox
+from store.task_queries import Row
+from store.tasks import Store
+from store.workflow_queries import WorkflowRows
 from transports import create_transport
 from transports.control import create_control
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from api.forms import Form, parse
+from api.web.forms import Form, parse
 from api.workflows.patterns import build
 from api.workflows.schemas import WorkflowRequest
 from lab.plan import Step, WorkflowPlan

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from api.queries import count_statuses
 from lab.status import TaskStatus
+from store.task_queries import count_statuses
 
 AWAITED: Final = "awaited"
 SLIM: Final = 160.0

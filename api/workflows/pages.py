@@ -7,15 +7,13 @@ from typing import Any, Final
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from api.answers import say
-from api.forms import Form, sent_before
-from api.keys import form_key
-from api.page_config import page_config
-from api.queries import Row
-from api.schemas import Invalid
 from api.services import services
-from api.store import KeyReused
-from api.wording import gettext
+from api.web.answers import say
+from api.web.forms import Form, sent_before
+from api.web.keys import form_key
+from api.web.page_config import page_config
+from api.web.schemas import Invalid
+from api.web.wording import gettext
 from api.workflows import wording
 from api.workflows.form import parse_workflow
 from api.workflows.graph import AWAITED, NARROW, TINY, WIDE, Edge, Node, Picture, draw
@@ -25,6 +23,8 @@ from api.workflows.schemas import PATTERNS
 from api.workflows.service import NoChords
 from lab.plan import MOST_NODES, WorkflowPlan
 from lab.status import TaskStatus
+from store.task_queries import Row
+from store.tasks import KeyReused
 from transports import TRANSPORTS, transport_class
 
 workflows = Blueprint("workflows", __name__)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from api.schemas import Invalid
+from api.web.schemas import Invalid
 from lab.plan import FAILING, Each, Stage, Step, WorkflowPlan
 
 # These have one node for each path before they begin, so their paths must be known by then.

@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import url_for
 
-from api.present import result_json, task_json
-from api.queries import Row, count_statuses
 from api.services import services
+from api.web.present import result_json, task_json
 from lab.clock import now_us, to_iso
 from lab.plan import WorkflowPlan
 from lab.status import TaskStatus
+from store.task_queries import Row, count_statuses
 
 
 def workflow_json(row: Row, counts: dict[str, int]) -> dict[str, Any]:

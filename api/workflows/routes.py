@@ -5,10 +5,10 @@ from typing import NoReturn
 from flask import Response, abort, request, send_file
 from flask_openapi3 import APIBlueprint, Tag
 
-from api.answers import json_answer
-from api.keys import idempotency_key
-from api.schemas import Problem
 from api.services import services
+from api.web.answers import json_answer
+from api.web.keys import idempotency_key
+from api.web.schemas import Problem
 from api.workflows.present import workflow_json, workflow_with_nodes
 from api.workflows.schemas import (
     WorkflowPath,

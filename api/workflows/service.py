@@ -4,17 +4,17 @@ import uuid
 from typing import Final
 
 from api.background import BackgroundThread
-from api.queries import Row
 from api.relay import Relay
-from api.store import NewWorkflow, Store
 from api.workflows.patterns import build
-from api.workflows.queries import WorkflowRows
 from api.workflows.schemas import WorkflowRequest
-from api.workflows.store import Workflows, new_task
 from lab.clock import now_us
 from lab.settings import Settings
 from lab.status import TaskStatus
-from transports.celery_workflow import NO_CHORDS
+from store.task_queries import Row
+from store.tasks import NewWorkflow, Store
+from store.workflow_queries import WorkflowRows
+from store.workflows import Workflows, new_task
+from transports.celery.canvas import NO_CHORDS
 
 LOOK_SECONDS: Final = 10.0
 # Celery's chain and group pass no results from one process to another's chord.
@@ -45,8 +45,8 @@ class WorkflowService(BackgroundThread):
 
         Raises:
             NoChords: RESULT_BACKEND cannot do the pattern.
-            api.schemas.Invalid: a field does not go with the pattern.
-            api.store.KeyReused: `key` came before with another request.
+            api.web.schemas.Invalid: a field does not go with the pattern.
+            store.tasks.KeyReused: `key` came before with another request.
         """
         method, source = request.method, request.source.named()
         backend = self._settings.result_backend

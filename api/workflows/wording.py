@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from api.forms import sentences
-from api.i18n import number
-from api.wording import gettext
+from api.web.forms import sentences
+from api.web.i18n import number
+from api.web.wording import gettext
 from api.workflows.schemas import Source, WorkflowRequest
 from lab.status import TaskStatus
 
@@ -15,7 +15,7 @@ BY_HAND: Final = "the workflow was cancelled"
 
 
 def patterns() -> dict[str, dict[str, str]]:
-    """What each pattern is called, what it is for, how it is built of Celery's canvas (as transports/celery_workflow.py
+    """What each pattern is called, what it is for, how it is built of Celery's canvas (as transports/celery/canvas.py
     and celery_tasks.py do it), and how it is done by hand."""
     return {
         "chain": {

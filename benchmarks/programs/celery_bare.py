@@ -11,7 +11,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from benchmarks.programs import work
-from lab.amqp import CELERY_QUEUE, queue_arguments
+from lab.broker.amqp import CELERY_QUEUE, queue_arguments
 
 SAFE: Final = {
     "task_acks_late": True,

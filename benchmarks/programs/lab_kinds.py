@@ -1,8 +1,8 @@
 """Makes the benchmarks' functions kinds of jobs of the lab, in whichever of its programs imports this."""
 
 from benchmarks.programs import work
-from lab.context import Context
-from lab.kinds import KINDS
+from lab.jobs.context import Context
+from lab.jobs.kinds import KINDS
 
 
 def bench_tick(context: Context, serial: int) -> None:  # noqa: ARG001 - as every kind is called

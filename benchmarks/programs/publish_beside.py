@@ -7,8 +7,8 @@ from pathlib import Path
 
 from benchmarks.messages import KIND
 from lab.job import Job
+from lab.reporting.untracked import Untracked
 from lab.settings import Settings
-from lab.untracked import Untracked
 from transports import create_transport
 
 transport = create_transport("rabbitmq", Settings.from_env(), Untracked().for_job)

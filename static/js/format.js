@@ -1,4 +1,4 @@
-// Numbers as the server writes them in this language (api/i18n.py).
+// Numbers as the server writes them in this language (api/web/i18n.py).
 import { config, strings } from "./config.js";
 
 const plain = new Intl.NumberFormat(config.language);

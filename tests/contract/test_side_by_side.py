@@ -13,7 +13,7 @@ import requests
 
 from api.side.rows import FEATURES
 from harness.lab import Lab
-from lab import amqp
+from lab.broker import amqp
 from lab.own_tasks import word_count
 from lab.settings import Settings
 from lab.token import sign

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from harness.lab import Lab
-from lab import amqp
+from lab.broker import amqp
 from tests.e2e.test_look import CONTRASTS, FAULTS, PHONE, overflow
 from tests.e2e.visitor import Visitor
 

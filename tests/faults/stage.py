@@ -13,7 +13,7 @@ from harness.lab import Lab
 from harness.ledger import Ledger, LedgerVerdict
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
-from lab import amqp
+from lab.broker import amqp
 
 JOB_SECONDS = (0.05, 0.1, 0.15, 0.2, 0.3)
 QUEUES = {

@@ -6,7 +6,7 @@ import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
-from lab import amqp
+from lab.broker import amqp
 
 LONG_SECONDS = 90.0
 

@@ -14,7 +14,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from harness.ledger import read_logs
 from harness.node import RabbitNode
 from harness.processes import tail
-from lab import amqp
+from lab.broker import amqp
 from tests.faults.stage import MakeStage, Stage
 
 pytestmark = pytest.mark.slow

@@ -35,7 +35,8 @@ def test_an_api_of_another_lab_does_not_start_and_one_of_the_same_lab_does(
     same = {"LAB_SECRET_KEY": "the same"}
     with Lab(tmp_path / "one", url, env=same):
         assert until(
-            lambda: "lab.owner" in fault_node.ctl("list_queues", "-q", "-p", url.rpartition("/")[2]), 20
+            lambda: "lab.broker.owner" in fault_node.ctl("list_queues", "-q", "-p", url.rpartition("/")[2]),
+            20,
         )
         other = Lab(tmp_path / "other", url)
         with pytest.raises(ProcessError, match="Another lab uses the virtual host"):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from api import create_app
-from api.database import create_engine
-from api.migrate import migrate
 from lab.settings import Settings
 from lab.token import sign
+from store.engine import create_engine
+from store.migrate import migrate
 
 FINAL = {"DONE", "FAILED", "CANCELLED"}
 Fact = dict[str, Any]

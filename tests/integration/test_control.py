@@ -15,7 +15,7 @@ import requests
 
 from harness.lab import Lab
 from harness.node import RabbitNode
-from lab import amqp
+from lab.broker import amqp
 from lab.settings import Settings
 from transports.control import CONTROLS, Control, WorkerPicture, create_control
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from api.database import create_engine
-from api.experiments.store import ExperimentRows
 from experiments.figures import figures_of
 from experiments.model import Experiment
 from experiments.verdict import verdict_of
@@ -19,6 +17,8 @@ from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from harness.proxy import TcpProxy
 from lab.settings import Settings
+from store.engine import create_engine
+from store.experiments import ExperimentRows
 from tests.faults.stage import host_and_port
 from tests.vhosts import make_vhost
 from transports.control import create_control

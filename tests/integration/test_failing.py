@@ -11,7 +11,7 @@ import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
-from lab import amqp
+from lab.broker import amqp
 from lab.job import SUSPECT_COUNT
 
 both = pytest.mark.parametrize("method", ["celery", "rabbitmq"])

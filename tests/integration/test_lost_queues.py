@@ -6,7 +6,7 @@ import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
-from lab import amqp
+from lab.broker import amqp
 
 METHODS = {"rabbitmq": amqp.RABBITMQ_QUEUE, "celery": amqp.CELERY_QUEUE}
 AGAIN_SECONDS = 20.0  # ten are promised; the machine may be busy

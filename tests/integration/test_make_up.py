@@ -241,7 +241,7 @@ def test_a_store_that_cannot_be_prepared_ends_the_start_with_its_reason(fresh: R
     fresh.start(DATABASE_URL="no-such-kind://x")
     assert fresh.process is not None
     assert fresh.process.wait(60) == 1
-    assert "The store could not be prepared (api.migrate):" in fresh.said()
+    assert "The store could not be prepared (store.migrate):" in fresh.said()
     assert fresh.left() == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
-from lab import amqp
+from lab.broker import amqp
 from tests.integration.test_features import at, both, starts, submit
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,9 @@ def start(lab: Lab, method: str, name: str = "one", concurrency: int = 1) -> Man
 
 def many(lab: Lab, method: str, count: int, **fields: Any) -> list[str]:
     answer = lab.session.post(
-        f"{lab.url}/api/tasks", json={"method": method, "timeout": 0.02, "count": count, **fields}, timeout=60
+        f"{lab.url}/api/tasks",
+        json={"method": method, "timeout": 0.02, "count": count, **fields},
+        timeout=60,
     )
     assert answer.status_code == 202, answer.text
     return [task["id"] for task in answer.json()["tasks"]]

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.app.defaults import DEFAULTS
 
 from celery_app import SAFE, create_celery
-from lab.amqp import queue_arguments
+from lab.broker.amqp import queue_arguments
 from lab.delivery import Delivery
 from lab.options import MAX_PRIORITY
 from lab.schedule import ENTRIES
@@ -86,7 +86,7 @@ def test_the_safe_mode_leaves_pool_timers_and_tasks_celerys_own(tmp_path: Path) 
     for name in ("worker_pool", "worker_timer", "worker_autoscaler", "worker_agent"):
         assert app.conf[name] == plain.conf[name]
     assert app.task_cls == plain.task_cls
-    assert app.conf.worker_consumer == "celery_dead_letters:DeadLetteringConsumer"
+    assert app.conf.worker_consumer == "celery_worker.dead_letters:DeadLetteringConsumer"
 
 
 def test_the_priority_queue_is_consumed_beside_the_quorum_queue(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ PROGRAM = """
 import json, sys
 import celery_tasks
 from celery.exceptions import SoftTimeLimitExceeded
-from lab.status import Verdict
+from lab.status import UpdateAnswer
 
 request, kwargs, answer, strikes_at, raises = json.loads(sys.argv[1])
 told, jobs = [], []
@@ -24,7 +24,7 @@ def report_of(job, worker, attempt, *, redelivered=False):
         told.append([str(status), error])
         if len(told) == strikes_at:
             raise SoftTimeLimitExceeded()
-        return Verdict.model_validate({"task_id": job.task_id} | answer)
+        return UpdateAnswer.model_validate({"task_id": job.task_id} | answer)
     return report
 
 if raises:
@@ -232,7 +232,7 @@ def test_each_task_has_a_name_of_its_own_and_can_be_imported(tmp_path: Path) -> 
         tmp_path,
         "import celery_tasks",
         "from celery_app import app, celery_app",
-        "from lab.kinds import KINDS",
+        "from lab.jobs.kinds import KINDS",
         "tasks = {n: t for n, t in app.tasks.items() if not n.startswith('celery.')}",
         "print([n for n, t in tasks.items() if t.__name__ != n])",
         "print([n for n, t in tasks.items() if getattr(celery_tasks, n) != t])",
@@ -264,7 +264,7 @@ def test_the_names_of_tasks_that_celery_alone_has_are_known_to_the_kinds(tmp_pat
         tmp_path,
         "import celery_tasks",
         "from celery_app import app",
-        "from lab.kinds import CELERYS, KINDS",
+        "from lab.jobs.kinds import CELERYS, KINDS",
         "tasks = {n for n in app.tasks if not n.startswith('celery.')}",
         "print(tasks - KINDS.keys() == CELERYS, CELERYS & KINDS.keys())",
     )

@@ -6,13 +6,13 @@ from typing import Any
 from flask import render_template
 from flask_babel import force_locale
 
-from api.i18n import duration, number
-from api.queries import Row
 from api.schedule import wording
 from api.schedule.present import report_json
-from api.schedule.reports.store import MEASURES
-from api.wording import LABELS, gettext
+from api.web.i18n import duration, number
+from api.web.wording import LABELS, gettext
 from lab.settings import Settings
+from store.reports import MEASURES
+from store.task_queries import Row
 
 
 def write(row: Row, settings: Settings) -> dict[str, str]:

@@ -5,13 +5,13 @@ from typing import Final
 from api.side import acts
 from api.side.feature import N_, Feature, Side
 
-CANVAS: Final = "transports/celery_workflow.py:canvas"
-OPTIONS: Final = "transports/celery_options.py"
+CANVAS: Final = "transports/celery/canvas.py:canvas"
+OPTIONS: Final = "transports/celery/options.py"
 TASKS: Final = "celery_tasks.py"
 JOBS: Final = "consumer/jobs.py:Jobs"
-SLIP: Final = "transports/rabbitmq_workflow.py:with_slip"
-SENDING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
-STORE: Final = "api/workflows/store.py:Workflows"
+SLIP: Final = "transports/rabbitmq/workflow.py:with_slip"
+SENDING: Final = "transports/rabbitmq/transport.py:RabbitMQTransport"
+STORE: Final = "store/workflows.py:Workflows"
 
 _CELERY: Final = ("exchange celery", "queue celery")
 _BY_HAND: Final = ("queue tasks",)
@@ -67,7 +67,7 @@ ROWS: Final = (
         N_("Several tasks at once, and one look at how many of them are done."),
         N_("The lab's samples, each fetched by a task of its own."),
         Side(
-            ("transports/celery_group.py:send_group", CANVAS),
+            ("transports/celery/groups.py:send_group", CANVAS),
             _CELERY,
             N_(
                 "group, and GroupResult where it was saved: any Celery client can restore it and ask how many of its"
@@ -117,7 +117,7 @@ ROWS: Final = (
         N_("A group, and one task with the list of all its results when all of it is done."),
         N_("The lab's samples, each by a task of its own, and one task that merges them into a file."),
         Side(
-            (CANVAS, "transports/celery_workflow.py:mark_revoked", "celery_tasks.py:_end_again"),
+            (CANVAS, "transports/celery/canvas.py:mark_revoked", "celery_tasks.py:_end_again"),
             _CELERY,
             N_(
                 "chord. On a database as result backend a task of Celery's own, chord_unlock, asks once a second"

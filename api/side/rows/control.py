@@ -5,11 +5,11 @@ from typing import Final
 from api.side import acts
 from api.side.feature import N_, Feature, Side
 
-ASKING: Final = "transports/celery_control.py:CeleryControl"
-ASKING_BY_HAND: Final = "transports/rabbitmq_control.py"
-WORKER: Final = "celery_control.py"
+ASKING: Final = "transports/celery/control.py:CeleryControl"
+ASKING_BY_HAND: Final = "transports/rabbitmq/control.py"
+WORKER: Final = "celery_worker/commands.py"
 CONTROL: Final = "consumer/control.py"
-LISTENING: Final = (f"{CONTROL}:Control.listen", f"{CONTROL}:Control._on_order", f"{CONTROL}:Control.obey")
+LISTENING: Final = tuple(f"{CONTROL}:RemoteControl.{name}" for name in ("listen", "_on_order", "obey"))
 JOBS: Final = "consumer/jobs.py:Jobs"
 
 _MAILBOX: Final = ("exchange celery.pidbox", "exchange reply.celery.pidbox")
@@ -24,8 +24,8 @@ ROWS: Final = (
         Side(
             (
                 "celery_app.py:_queue",
-                "lab/amqp.py:priority_arguments",
-                "transports/celery_options.py:_priority",
+                "lab/broker/amqp.py:priority_arguments",
+                "transports/celery/options.py:_priority",
                 "celery_tasks.py:_pass_on",
             ),
             ("exchange celery.priority", "queue celery.priority"),
@@ -37,8 +37,8 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp.py:priority_arguments",
-                "lab/amqp_job.py:addressed",
+                "lab/broker/amqp.py:priority_arguments",
+                "lab/broker/message.py:addressed",
                 "consumer/worker.py:Session.consume",
                 f"{JOBS}._put_in_line",
                 "lab/job.py:Job.suspected",
@@ -69,7 +69,7 @@ ROWS: Final = (
         Side(
             (
                 f"{ASKING_BY_HAND}:RabbitMQControl.rate_limit",
-                f"{CONTROL}:Control._do.rate_limit",
+                f"{CONTROL}:RemoteControl._do.rate_limit",
                 "consumer/hold.py:interval",
                 "consumer/hold.py:_Limit",
                 "consumer/hold.py:Hold._limit",
@@ -91,8 +91,8 @@ ROWS: Final = (
         N_("A job of twenty seconds, cancelled as soon as it runs."),
         Side(
             (
-                "transports/celery_transport.py:CeleryTransport.cancel",
-                "celery_reporting.py:_report_cancelled",
+                "transports/celery/transport.py:CeleryTransport.cancel",
+                "celery_worker/reporting.py:_report_cancelled",
             ),
             ("exchange celery.pidbox",),
             N_(
@@ -103,10 +103,10 @@ ROWS: Final = (
         ),
         Side(
             (
-                "transports/rabbitmq_transport.py:RabbitMQTransport.cancel",
-                "transports/rabbitmq_publisher.py:Publisher.tell",
+                "transports/rabbitmq/transport.py:RabbitMQTransport.cancel",
+                "transports/rabbitmq/publisher.py:Publisher.tell",
                 *LISTENING,
-                f"{CONTROL}:Control._do.cancel",
+                f"{CONTROL}:RemoteControl._do.cancel",
                 "consumer/overdue.py:watch",
             ),
             _BROADCAST,
@@ -131,7 +131,10 @@ ROWS: Final = (
             ),
         ),
         Side(
-            ("lab/reporter.py:Reporter.for_job", "lab/reporter.py:Reporter.note_progress"),
+            (
+                "lab/reporting/reporter.py:Reporter.for_job",
+                "lab/reporting/reporter.py:Reporter.note_progress",
+            ),
             ("queue tasks",),
             N_(
                 "A report to the API over HTTP, gathered with others; nothing of it goes over the broker. Progress"
@@ -148,7 +151,7 @@ ROWS: Final = (
             "Two products: the result of the first is kept in Celery's result backend, that of the second is not."
         ),
         Side(
-            ("transports/celery_options.py:options_of.ignore_result",),
+            ("transports/celery/options.py:options_of.ignore_result",),
             ("queue celery",),
             N_(
                 "ignore_result for each message. What is kept lies in the result backend, for AsyncResult.get and"
@@ -187,7 +190,7 @@ ROWS: Final = (
                 f"{ASKING_BY_HAND}:RabbitMQControl._ask",
                 f"{ASKING_BY_HAND}:_collect",
                 *LISTENING,
-                f"{CONTROL}:Control._picture",
+                f"{CONTROL}:RemoteControl._picture",
             ),
             _BROADCAST,
             N_(
@@ -215,8 +218,8 @@ ROWS: Final = (
             (
                 f"{ASKING_BY_HAND}:RabbitMQControl.grow",
                 f"{ASKING_BY_HAND}:RabbitMQControl.shrink",
-                f"{CONTROL}:Control._do.grow",
-                f"{CONTROL}:Control._do.shrink",
+                f"{CONTROL}:RemoteControl._do.grow",
+                f"{CONTROL}:RemoteControl._do.shrink",
                 f"{JOBS}.grow",
                 f"{JOBS}.shrink",
                 "consumer/worker.py:Session.consume",

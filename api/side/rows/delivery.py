@@ -6,9 +6,9 @@ from api.side import acts
 from api.side.feature import N_, Feature, Side
 
 APP: Final = "celery_app.py"
-SENDING: Final = "transports/celery_transport.py"
-PUBLISHING: Final = "transports/rabbitmq_transport.py:RabbitMQTransport"
-PUBLISHER: Final = "transports/rabbitmq_publisher.py:Publisher"
+SENDING: Final = "transports/celery/transport.py"
+PUBLISHING: Final = "transports/rabbitmq/transport.py:RabbitMQTransport"
+PUBLISHER: Final = "transports/rabbitmq/publisher.py:Publisher"
 SESSION: Final = "consumer/worker.py:Session"
 JOBS: Final = "consumer/jobs.py"
 
@@ -33,8 +33,8 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:publish",
-                "lab/amqp_job.py:addressed",
+                "lab/broker/message.py:publish",
+                "lab/broker/message.py:addressed",
                 f"{PUBLISHING}.send",
                 f"{PUBLISHING}._channel",
                 f"{SESSION}._on_message",
@@ -95,7 +95,7 @@ ROWS: Final = (
                 f"{PUBLISHER}._publish",
                 f"{PUBLISHER}._on_confirm",
                 f"{PUBLISHER}._on_return",
-                "lab/amqp.py:parameters",
+                "lab/broker/amqp.py:parameters",
             ),
             ("queue tasks",),
             N_(
@@ -172,7 +172,7 @@ ROWS: Final = (
             " it kills. No real worker is harmed; the letter is kept with the others."
         ),
         Side(
-            (f"{APP}:_safe.task_queues", f"{APP}:_queue", "lab/amqp.py:queue_arguments"),
+            (f"{APP}:_safe.task_queues", f"{APP}:_queue", "lab/broker/amqp.py:queue_arguments"),
             ("queue celery", "exchange lab.dead", "queue celery.dead"),
             N_(
                 "The broker counts and gives up at the sixth return. Celery only has to declare its queue with"
@@ -181,7 +181,11 @@ ROWS: Final = (
             ),
         ),
         Side(
-            ("lab/amqp.py:queue_arguments", "lab/amqp.py:declare_topology", "lab/amqp.py:delivery_count"),
+            (
+                "lab/broker/amqp.py:queue_arguments",
+                "lab/broker/amqp.py:declare_topology",
+                "lab/broker/amqp.py:delivery_count",
+            ),
             ("queue tasks", "exchange lab.dead", "queue tasks.dead"),
             N_(
                 "The same arguments, and the same at the sixth return. The number of the attempt comes from the"
@@ -197,8 +201,8 @@ ROWS: Final = (
         N_("A message that is no job goes into each queue, and turns up among the dead letters."),
         Side(
             (
-                "celery_dead_letters.py:DeadLetteringConsumer",
-                "celery_dead_letters.py:check",
+                "celery_worker/dead_letters.py:DeadLetteringConsumer",
+                "celery_worker/dead_letters.py:check",
                 f"{APP}:SAFE.worker_consumer",
             ),
             ("queue celery", "exchange lab.dead", "queue celery.dead"),

@@ -6,8 +6,8 @@ from api.side import acts
 from api.side.feature import N_, Feature, Side
 from transports.topology import CELERY_DELAYS, DELAYS
 
-SENDING: Final = "transports/celery_transport.py"
-OPTIONS: Final = "transports/celery_options.py"
+SENDING: Final = "transports/celery/transport.py"
+OPTIONS: Final = "transports/celery/options.py"
 TASKS: Final = "celery_tasks.py"
 SESSION: Final = "consumer/worker.py:Session"
 JOBS: Final = "consumer/jobs.py:Jobs"
@@ -18,9 +18,9 @@ _RETRY_BY_HAND: Final = (
     f"{JOBS}._run",
     "lab/job.py:Job.again",
     f"{SESSION}._settle_all",
-    "lab/amqp_job.py:publish",
-    "lab/amqp.py:delay_seconds",
-    "lab/amqp.py:declare_delay_queue",
+    "lab/broker/message.py:publish",
+    "lab/broker/amqp.py:delay_seconds",
+    "lab/broker/amqp.py:declare_delay_queue",
 )
 
 ROWS: Final = (
@@ -98,9 +98,9 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:addressed",
-                "lab/amqp.py:delay_seconds",
-                "lab/amqp.py:declare_delay_queue",
+                "lab/broker/message.py:addressed",
+                "lab/broker/amqp.py:delay_seconds",
+                "lab/broker/amqp.py:declare_delay_queue",
                 f"{JOBS}.take.if suspect",
                 "consumer/hold.py:Hold.take",
                 "consumer/hold.py:Hold.release",
@@ -119,7 +119,7 @@ ROWS: Final = (
         N_("A job that nobody has begun by then is not run any more."),
         N_("A job that has expired before a worker can have it: it ends CANCELLED, expired."),
         Side(
-            (f"{OPTIONS}:options_of.expires", "celery_reporting.py:_report_cancelled"),
+            (f"{OPTIONS}:options_of.expires", "celery_worker/reporting.py:_report_cancelled"),
             ("queue celery",),
             N_(
                 "expires as an argument. The worker looks at it when the message comes and once more before it runs;"
@@ -128,7 +128,7 @@ ROWS: Final = (
         ),
         Side(
             (
-                "lab/amqp_job.py:addressed",
+                "lab/broker/message.py:addressed",
                 "lab/options.py:Options.expired",
                 f"{JOBS}._run.if expired()",
             ),

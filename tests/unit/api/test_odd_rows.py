@@ -6,13 +6,13 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from api.dead_letters import Letter
-from api.experiments.store import conclude
-from api.models import dead_letters, experiments, task_events, task_groups, tasks, workflows
 from api.relay import Relay
 from api.services import Services
-from api.store import NewTask
 from experiments.plan import Arm, Plan
+from store.experiments import conclude
+from store.letters import Letter
+from store.tables import dead_letters, experiments, task_events, task_groups, tasks, workflows
+from store.tasks import NewTask
 from tests.unit.api.test_relay import Double
 from tests.unit.api.test_values import assert_all_is_well
 

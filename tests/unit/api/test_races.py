@@ -8,11 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import LabAPI, submit
-from api.dead_letters import Letter
-from api.receive import BrokerAway
 from api.services import Services
-from api.store import NewTask
+from api.tasks.receive import BrokerAway
 from lab.status import StatusUpdate, TaskStatus
+from store.letters import Letter
+from store.tasks import NewTask
 
 MANY = 10
 TIMED = NewTask("celery", "process_task", {"timeout": 5.0}, 5.0)

@@ -6,14 +6,14 @@ from typing import ClassVar
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.outbox import Outbox
-from api.queries import Row
 from api.relay import BATCH, Relay, job_of
-from api.store import NewGroup, NewTask, Store
 from lab.delivery import Delivery
 from lab.job import Job
 from lab.settings import Settings
 from lab.token import verify
+from store.outbox import Outbox
+from store.task_queries import Row
+from store.tasks import NewGroup, NewTask, Store
 from transports import Submission, Transport
 
 AT = 1_700_000_000_000_000

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from api import LabAPI
 from api.services import Services
-from api.store import NewTask
 from lab.token import sign
+from store.tasks import NewTask
 
 TIMES: Final = (
     "0001-01-01T00:00:00Z",

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from api.models import task_events, tasks
-from api.store import NewTask, Query, Store
 from benchmarks.page import fill
+from store.tables import task_events, tasks
+from store.tasks import NewTask, Query, Store
 
 
 def test_a_long_history_is_one_that_the_store_could_have_written(tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from pika.spec import BasicProperties
 
 from consumer.jobs import Action, Jobs
 from lab.clock import now_us
-from lab.context import Context, Report
 from lab.job import Job
+from lab.jobs.context import Context, Report
 from lab.logs import JobLog
-from lab.reporter import ReportFailed
+from lab.reporting.reporter import ReportFailed
 from lab.status import TaskStatus, UpdateAnswer
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from consumer.control import RemoteControl
 from consumer.jobs import Jobs
-from lab.kinds import KINDS
-from lab.traffic import Traffic
+from lab.broker.traffic import Traffic
+from lab.jobs.kinds import KINDS
 from tests.unit.consumer.stage import Stage
 from transports.control import read_picture
 

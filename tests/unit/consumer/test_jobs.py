@@ -3,7 +3,7 @@ import time
 import pytest
 
 from consumer.jobs import Action
-from lab import amqp
+from lab.broker import amqp
 from lab.clock import now_us
 from lab.job import Job
 from lab.options import Options

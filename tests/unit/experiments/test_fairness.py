@@ -136,7 +136,7 @@ def test_a_rate_limit_on_the_experiments_jobs_is_shown(settings: Settings) -> No
 def test_what_a_worker_is_made_of_is_named_as_it_was_loaded_with_what_the_lab_has_changed(
     settings: Settings,
 ) -> None:
-    pool, changed = "celery.concurrency.prefork:TaskPool", "celery_dead_letters:DeadLetteringConsumer"
+    pool, changed = "celery.concurrency.prefork:TaskPool", "celery_worker.dead_letters:DeadLetteringConsumer"
     added = worker("celery", pool_class=pool, consumer_class=changed, changed_by_lab=("consumer",))
     found = rows(settings, plan(CELERY, RABBITMQ, SYNC), added, worker("rabbitmq", changed_by_lab=()))
     assert found["pool_class"].values == [pool, "unknown", "none"]

@@ -1,10 +1,10 @@
 import inspect
 
+from api.experiments.connected import NoWorker
 from api.experiments.stand import NotAlone, NotDrained
-from api.experiments.store import INTERRUPTED
-from api.experiments.workers import NoWorker
 from experiments import equalise
 from experiments.troubles import TROUBLES, trouble_text
+from store.experiments import INTERRUPTED
 from tests.experiment_samples import a_plan
 
 

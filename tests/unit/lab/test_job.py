@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from lab.context import Cancelled, Context, TemporaryError, TimeLimitExceeded
 from lab.job import MAX_RESULT_BYTES, Job, Outcome, UnknownKind, error_text, run
-from lab.kinds import KINDS, process_data
+from lab.jobs.context import Cancelled, Context, TemporaryError, TimeLimitExceeded
+from lab.jobs.kinds import KINDS, process_data
 from lab.logs import JobLog
-from lab.reporter import ReportFailed
+from lab.reporting.reporter import ReportFailed
 from lab.status import WRONG_TOKEN, TaskStatus, UpdateAnswer
 
 LOG = JobLog("test", "en")

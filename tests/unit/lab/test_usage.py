@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import usage
-from lab.traffic import Traffic
+from lab.broker.traffic import Traffic
 
 BURN = "import time\nwhile time.process_time() < {seconds}: pass\n"
 WAIT = "import sys; sys.stdin.read()"

@@ -7,7 +7,7 @@ import pytest
 
 from harness.node import RabbitNode
 from harness.plan import ROOT
-from lab import amqp
+from lab.broker import amqp
 from lab.settings import Settings
 from tests.vhosts import make_vhost
 from transports.check import Unusable, check

@@ -8,10 +8,10 @@ import pytest
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports import TRANSPORTS, create_transport, transport_class
-from transports.celery_control import _plain
+from transports.celery.control import _plain
 from transports.configuration import SAMPLE
 from transports.control import CONTROLS, Control, ControlError, create_control, read_picture, read_usage
-from transports.rabbitmq_control import tutorial_picture
+from transports.rabbitmq.control import tutorial_picture
 
 NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
 

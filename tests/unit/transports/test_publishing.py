@@ -7,14 +7,14 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from harness.proxy import TcpProxy
-from lab import amqp
+from lab.broker import amqp
 from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job
 from lab.options import Options
 from lab.settings import Settings
 from transports import SendError, Transport, create_transport
-from transports.rabbitmq_transport import IDLE_SECONDS
+from transports.rabbitmq.transport import IDLE_SECONDS
 
 QUEUES = {"celery": "celery", "rabbitmq": "tasks"}
 METHODS = list(QUEUES)

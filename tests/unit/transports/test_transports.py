@@ -8,7 +8,7 @@ from lab.job import Job
 from lab.options import Options
 from lab.settings import Settings
 from lab.status import TaskStatus, UpdateAnswer
-from transports.celery_transport import task_arguments
+from transports.celery.transport import task_arguments
 
 NOWHERE = Settings.from_env({"RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/"})
 JOB = Job(task_id="x", num=7, params={"timeout": 0.0}, token="t")

@@ -5,8 +5,8 @@ from celery import Celery, Signature
 from api.workflows.patterns import build
 from lab.job import Job
 from lab.plan import WorkflowPlan
-from transports.celery_workflow import canvas, mark_revoked
-from transports.rabbitmq_workflow import with_slip
+from transports.celery.canvas import canvas, mark_revoked
+from transports.rabbitmq.workflow import with_slip
 
 PATHS = ["data:,1", "data:,2"]
 

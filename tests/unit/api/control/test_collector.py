@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from api.control.collector import ControlCollector
-from api.control.store import Pictures
 from api.services import Services
 from lab.clock import now_us, to_iso
+from store.pictures import Pictures
 
 
 class CountingLook:
@@ -117,7 +117,7 @@ def test_a_lease_of_a_process_that_died_runs_out(
     collectors[0].refresh()
     assert look.looks == 0
     late = now_us() + 21_000_000
-    monkeypatch.setattr("api.control.store.now_us", lambda: late)
+    monkeypatch.setattr("store.pictures.now_us", lambda: late)
     monkeypatch.setattr("api.control.collector.now_us", lambda: late)
     collectors[0].refresh()
     assert look.looks == 1

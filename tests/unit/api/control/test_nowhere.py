@@ -4,9 +4,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.services import Services
-from api.store import NewTask
 from lab.clock import now_us
 from lab.status import StatusUpdate, TaskStatus
+from store.tasks import NewTask
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.control.collector import FRESH_US
-from api.control.look import NO_PICTURE
-from api.control.store import Pictures
+from api.control.poll import NO_PICTURE
 from api.services import Services
 from lab.clock import now_us, to_iso
-from tests.unit.api.test_pages import EVIL, text_of
+from store.pictures import Pictures
+from tests.unit.api.tasks.test_pages import EVIL, text_of
 
 WORKER: dict[str, Any] = {
     "method": "rabbitmq",

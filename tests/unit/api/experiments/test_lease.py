@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from api.experiments.lease import Lease
-from api.experiments.store import ExperimentRows
 from api.services import Services
 from experiments.plan import Arm, Plan
+from store.experiments import ExperimentRows
 
 
 @pytest.fixture

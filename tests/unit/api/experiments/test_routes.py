@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.experiments.store import conclude
 from api.services import Services
 from experiments.arrivals import jobs_of
 from experiments.figures import figures_of
 from experiments.model import ArmTurn
 from experiments.plan import Plan
 from experiments.sampling import pack, samples_of
+from store.experiments import conclude
 
 PLAN = {"arms": [{"method": "sync"}], "jobs": 3}
 

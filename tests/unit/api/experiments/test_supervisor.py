@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from api.experiments.store import INTERRUPTED, LEASE_US, ExperimentRows, conclude
 from api.experiments.supervisor import ExperimentSupervisor
-from api.moves import NewTask
 from api.services import Services
 from experiments.plan import Arm, Plan
+from store.experiments import INTERRUPTED, LEASE_US, ExperimentRows, conclude
+from store.progress import NewTask
 
 PLAN = Plan(arms=[Arm(method="sync")], jobs=3)
 WAITS_FOR_ITS_PARENT = (sys.executable, "-c", "import sys; sys.stdin.read()")
@@ -71,7 +71,7 @@ def test_a_process_that_ends_without_a_word_fails_its_experiment_and_the_next_on
 def test_what_a_process_has_ended_and_not_cleaned_up_is_cancelled(
     make: Make, parts: Services, rows: ExperimentRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.experiments.store.LEASE_US", -LEASE_US)
+    monkeypatch.setattr("store.experiments.LEASE_US", -LEASE_US)
     experiment_id = rows.add(PLAN)
     new = NewTask("rabbitmq", "experiment_job", {"seconds": 0.0}, 0.0)
     task = parts.store.add(new, relay="the experiment's", experiment_id=experiment_id).rows[0]
@@ -93,7 +93,7 @@ def test_what_has_ended_is_not_worked_up_again(rows: ExperimentRows, monkeypatch
     assert not conclude(rows, experiment_id, "FAILED")  # its turn has not come
     rows.claim()
     assert conclude(rows, experiment_id, "DONE")
-    monkeypatch.setattr("api.experiments.store.totals_of", None)
+    monkeypatch.setattr("store.experiments.totals_of", None)
     assert not conclude(rows, experiment_id, "FAILED")
 
 
@@ -101,7 +101,7 @@ def test_an_experiment_of_a_process_that_is_gone_fails_when_its_lease_has_run_ou
     make: Make, rows: ExperimentRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment_id = rows.add(PLAN)
-    monkeypatch.setattr("api.experiments.store.LEASE_US", -LEASE_US)
+    monkeypatch.setattr("store.experiments.LEASE_US", -LEASE_US)
     assert rows.claim() == experiment_id
     make(WAITS_FOR_ITS_PARENT)
     wait_for(rows, experiment_id, "FAILED")

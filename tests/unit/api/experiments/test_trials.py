@@ -14,22 +14,22 @@ from api.experiments.outages import BrokerWatch
 from api.experiments.stand import LabStand, NotAlone, NotDrained, NotFree
 from api.experiments.sync_trial import SyncTrial
 from api.experiments.trials import BrokeredTrial, TrialTools, cancel_all
-from api.models import outbox, task_events
-from api.moves import NewTask
 from api.services import Services
-from api.store import Store
 from experiments.model import Disturbance, Sample, Usage
 from experiments.plan import Arm, Plan, PlannedJob, Reports, Workload
 from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job
-from lab.lines import Line
-from lab.reporter import Reporter
+from lab.reporting.lines import Line
+from lab.reporting.reporter import Reporter
+from lab.reporting.stamps import Stamp
 from lab.settings import Settings
-from lab.stamps import Stamp
 from lab.status import GO_ON, StatusUpdate, TaskStatus
+from store.progress import NewTask
+from store.tables import outbox, task_events
+from store.tasks import Store
 from transports.base import SendError
-from transports.sync_transport import SyncTransport
+from transports.sync import SyncTransport
 
 JOBS = [PlannedJob(at=0.0, seconds=0.01), PlannedJob(at=0.0, seconds=0.02, fails=True)]
 CONSUMER = Arm(method="rabbitmq", delivery=Delivery.NAIVE)

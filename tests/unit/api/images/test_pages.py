@@ -13,10 +13,10 @@ from werkzeug.test import TestResponse, encode_multipart
 from api import LabAPI
 from api.images.pages import MOST_NAMED
 from api.services import Services
-from lab.images import Operation
+from lab.jobs.images import Operation
 from lab.status import TaskStatus
 from tests.pictures import corners, encode
-from tests.unit.api.test_pages import EVIL, config_of, move, text_of
+from tests.unit.api.tasks.test_pages import EVIL, config_of, move, text_of
 
 PNG = encode(corners(), "PNG")
 FORM = {"operation": "thumbnail", "size": "64", "method": "celery", "key": "12345678"}

@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from api.models import (
+from api.services import Services
+from experiments.model import ArmTurn, Figures
+from experiments.plan import Arm, Plan
+from lab.clock import to_us
+from lab.status import StatusUpdate, TaskStatus
+from store.schedule import Cleanup
+from store.tables import (
     experiment_runs,
     experiments,
     reports,
@@ -17,13 +23,7 @@ from api.models import (
     tasks,
     workflows,
 )
-from api.schedule.store import Cleanup
-from api.services import Services
-from api.store import NewGroup, NewTask, Store
-from experiments.model import ArmTurn, Figures
-from experiments.plan import Arm, Plan
-from lab.clock import to_us
-from lab.status import StatusUpdate, TaskStatus
+from store.tasks import NewGroup, NewTask, Store
 
 TIMED = NewTask("celery", "process_task", {"timeout": 1.0}, 1.0)
 NOW = datetime.now(UTC)

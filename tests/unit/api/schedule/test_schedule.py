@@ -10,11 +10,11 @@ from flask.testing import FlaskClient
 
 from api import LabAPI
 from api.services import Services
-from api.store import Row
 from lab.clock import to_us
 from lab.schedule import ENTRIES
 from lab.status import StatusUpdate, TaskStatus
 from lab.token import sign
+from store.tasks import Row
 
 HEALTH, REPORT, CLEANUP = (
     ENTRIES[name] for name in ("check-health-every-minute", "daily-report", "weekly-cleanup")

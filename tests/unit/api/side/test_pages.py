@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.outbox import Outbox
 from api.services import Services
 from api.side import pages
 from api.side.rows import FEATURES, ROWS
 from api.side.service import KeptRuns, RunsAlready
+from store.outbox import Outbox
 from transports.topology import declared
 
 JSON = {"Accept": "application/json"}

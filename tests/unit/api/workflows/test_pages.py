@@ -10,12 +10,12 @@ from werkzeug.test import TestResponse
 
 from api import LabAPI
 from api.services import Services
-from api.store import Row
 from api.workflows.pages import METHODS, PREVIEW_CHARS, SHOWN_RESULTS
 from api.workflows.schemas import PATTERNS, WorkflowRequest
 from api.workflows.wording import patterns
 from lab.status import TaskStatus
-from tests.unit.api.test_pages import EVIL, config_of, move, text_of
+from store.tasks import Row
+from tests.unit.api.tasks.test_pages import EVIL, config_of, move, text_of
 
 FORM = {"pattern": "chain", "method": "rabbitmq", "source": "table", "key": "12345678"}
 SHA = "0" * 64

@@ -1,1 +1,0 @@
-"""Groups of tasks that are sent, followed and cancelled together."""

@@ -1,0 +1,1 @@
+"""Dead letters: moved from the broker into the store, shown, requeued, discarded."""

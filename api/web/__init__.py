@@ -1,0 +1,1 @@
+"""What all pages and JSON routes share: answers, problems, forms, words, security, the stream of events."""

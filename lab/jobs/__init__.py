@@ -1,0 +1,1 @@
+"""The job functions and what they are given."""

@@ -1,0 +1,1 @@
+"""How statuses get from a worker to the API."""

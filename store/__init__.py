@@ -1,0 +1,1 @@
+"""The lab's store: all of its SQL, and nothing else."""

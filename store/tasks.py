@@ -1,0 +1,178 @@
+"""The lab's memory: taking in tasks, with their history and the outbox.
+
+What becomes of them is in `updates`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from operator import itemgetter
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from lab.clock import now_us
+from lab.status import TaskStatus
+from store import fast_sql, followers
+from store.engine import take_turn, writing
+from store.progress import EVENT, NewTask, pending
+from store.submissions import Added, Cancellation, KeyReused, NewGroup, NewWorkflow, fingerprint_of
+from store.tables import (
+    outbox,
+    submissions,
+    task_events,
+    task_groups,
+    tasks,
+    workflows,
+)
+from store.task_queries import Query, Row
+from store.task_updates import Updates
+
+__all__ = [
+    "Added",
+    "Cancellation",
+    "KeyReused",
+    "NewGroup",
+    "NewTask",
+    "NewWorkflow",
+    "Query",
+    "Row",
+    "Store",
+]
+
+OWN_LEASE_US: Final = 15_000_000
+_COLUMNS: Final = tuple(column.name for column in tasks.columns)
+_VALUES: Final = itemgetter(*_COLUMNS)
+_OUTBOX: Final = ("num", "method", "lease_owner", "lease_until_us")
+
+
+class Store(Updates):
+    """Tasks in the database at `url`. May be shared by threads; processes have one each."""
+
+    def add(
+        self,
+        new: NewTask | Sequence[NewTask],
+        count: int = 1,
+        *,
+        relay: str | None = None,
+        key: str | None = None,
+        group: NewGroup | None = None,
+        workflow: NewWorkflow | None = None,
+        experiment_id: str | None = None,
+        lease_us: int = OWN_LEASE_US,
+    ) -> Added:
+        """Stores `count` tasks like `new`, or `count` times one like each of several, as PENDING, the newest
+        last.
+
+        Args:
+            relay: name of the relay that publishes them first; their outbox rows are committed with
+                them. None for tasks that no broker carries.
+            key: an Idempotency-Key; the same key with the same request returns the first one's tasks.
+            group: the group that all of them make.
+            workflow: the workflow whose nodes they are.
+            experiment_id: the experiment that they are part of; such tasks are in no list, count or
+                stream of changes.
+            lease_us: for how long no other relay takes what `relay` has not published.
+
+        Raises:
+            KeyReused: `key` was used for another request.
+        """
+        news = [new] * count if isinstance(new, NewTask) else list(new) * count
+        count, method = len(news), news[0].method
+        now = now_us()
+        with writing(self.engine) as connection:
+            # Whoever moves tasks takes the turn first and a number later; in another order two would wait for
+            # each other.
+            take_turn(connection)
+            first = self.next(connection, "num", count)
+            if key is not None:
+                fingerprint = fingerprint_of(new, count, group)
+                known = connection.execute(sa.select(submissions).where(submissions.c.key == key)).first()
+                if known is not None:
+                    if known.fingerprint != fingerprint:
+                        raise KeyReused(key)
+                    return Added(self._rows(connection, _nums(known)), anew=False)
+                connection.execute(
+                    submissions.insert().values(
+                        key=key, fingerprint=fingerprint, first_num=first, count=count, created_us=now
+                    )
+                )
+            if group is not None:
+                values = {**asdict(group), "method": method, "count": count, "created_us": now}
+                connection.execute(task_groups.insert().values(values))
+            if workflow is not None:
+                values = {
+                    **asdict(workflow),
+                    "method": method,
+                    "status": TaskStatus.PENDING,
+                    "created_us": now,
+                }
+                connection.execute(workflows.insert().values(values))
+            rows = self.insert(
+                connection,
+                news,
+                first,
+                now,
+                relay=relay,
+                group_id=None if group is None else group.id,
+                workflow_id=None if workflow is None else workflow.id,
+                experiment_id=experiment_id,
+                lease_us=lease_us,
+            )
+        return Added(rows, anew=True)
+
+    def under_key(self, key: str) -> list[Row]:
+        """The tasks that the Idempotency-Key `key` made, less those that were removed."""
+        with self.engine.connect() as connection:
+            known = connection.execute(sa.select(submissions).where(submissions.c.key == key)).first()
+            return [] if known is None else self._rows(connection, _nums(known))
+
+    def insert(
+        self,
+        connection: sa.Connection,
+        news: Sequence[NewTask],
+        first: int,
+        now: int,
+        *,
+        relay: str | None,
+        group_id: str | None = None,
+        workflow_id: str | None = None,
+        experiment_id: str | None = None,
+        lease_us: int = OWN_LEASE_US,
+    ) -> list[Row]:
+        """Inserts tasks of one method with the numbers from `first`; `relay` as `add` has it, "" for any."""
+        method, count = news[0].method, len(news)
+        change = self.next(connection, "change", count)
+        rows = [
+            pending(one, first + i, change + i, now, group_id, workflow_id, experiment_id)
+            for i, one in enumerate(news)
+        ]
+        followers.tie(rows, news)
+        fast_sql.insert(connection, tasks, _COLUMNS, list(_values(rows)))
+        status = TaskStatus.PENDING.value
+        begun = [(row["num"], status, 0, None, None, now, now) for row in rows]
+        fast_sql.insert(connection, task_events, EVENT, begun)
+        if relay is not None:
+            lease = (method, relay or None, now + lease_us if relay else 0)
+            ready = [(row["num"], *lease) for row, new in zip(rows, news, strict=True) if not new.waits]
+            fast_sql.insert(connection, outbox, _OUTBOX, ready)
+        if experiment_id is None:
+            self.count(connection, Counter({(method, status): count}))
+        return rows
+
+    def _rows(self, connection: sa.Connection, nums: range) -> list[Row]:
+        query = sa.select(tasks).where(tasks.c.num.between(nums.start, nums.stop - 1)).order_by(tasks.c.num)
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _values(rows: Iterable[Row]) -> Iterator[tuple[Any, ...]]:
+    params, text = None, None
+    for row in rows:
+        if row["params"] is not params:  # equal tasks share theirs
+            params, text = row["params"], fast_sql.json_text(row["params"])
+        texts = {"params": text, "options": fast_sql.json_text(row["options"]), "result": None}
+        yield _VALUES(row | texts)
+
+
+def _nums(known: sa.Row[Any]) -> range:
+    return range(known.first_num, known.first_num + known.count)

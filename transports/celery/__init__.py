@@ -1,0 +1,1 @@
+"""The submitting side of Celery."""

@@ -1,0 +1,1 @@
+"""The submitting side of RabbitMQ without Celery."""
