@@ -13,10 +13,10 @@ help: ## list the targets
 up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground; Ctrl-C ends all of it
 	@exec .venv/bin/python -m harness up
 
-test: dev test-packages ## run the tests; ARGS="-k name" passes options to pytest
+test: dev test-packages ## run the tests that take minutes together; ARGS="-k name" passes options to pytest
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-test-slow: dev test-packages ## run the slower ones: faults, experiments, other brokers; twenty minutes
+test-slow: dev test-packages ## run all others but the fault tests that take minutes each: the whole browser, whole labs; forty minutes
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile -m "slow and not faults" $(ARGS)
 
 test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more

@@ -54,6 +54,7 @@ from transports import TRANSPORTS, create_transport, transport_class
 from transports.celery.groups import CeleryGroups
 from transports.celery.results import CeleryResults
 from transports.control import CONTROLS, create_control
+from transports.methods import SYNC
 
 MOST_BODY_BYTES = 2 * 1024 * 1024
 
@@ -154,7 +155,7 @@ def _create_services(settings: Settings) -> Services:
     watch = Watch(settings, store, outbox, control.picture)
     dead_letters = DeadLetters(store)
     submitter = Submitter(
-        settings, store, relay, create_transport("sync", settings, reports), secret, dead_letters
+        settings, store, relay, create_transport(SYNC.name, settings, reports), secret, dead_letters
     )
     uploads, files = UploadRows(store.engine), ImageFiles(settings.images)
     experiment_rows = ExperimentRows(store.engine)

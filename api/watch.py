@@ -21,9 +21,9 @@ from lab.settings import Settings
 from store.letters import DeadLetters
 from store.outbox import Outbox
 from store.tasks import Store
+from transports.methods import QUEUES
 
 _ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
-_METHODS: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
 ALARM_SECONDS: Final = 5.0
 REFUSED_SECONDS: Final = 300.0
 _Queues = dict[str, tuple[int, int]]
@@ -143,9 +143,9 @@ class Watch(BackgroundThread):
         return {
             "store": {"up": store_up},
             "broker": {"up": broker_up, "since": None if broker_up is None else self._since},
-            "workers": {method: figure(1, queue) for method, queue in _METHODS.items()},
+            "workers": {method: figure(1, queue) for method, queue in QUEUES.items()},
             "queues": [{"name": queue, "ready": figure(0, queue)} for queue in amqp.QUEUES],
-            "naive_workers": {method: figure(1, queue, Delivery.NAIVE) for method, queue in _METHODS.items()},
+            "naive_workers": {method: figure(1, queue, Delivery.NAIVE) for method, queue in QUEUES.items()},
             "waiting": waiting,
             "dead_letters": letters,
             "refused": self._refused[-1][1] - self._refused[0][1] if self._refused else 0,

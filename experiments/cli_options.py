@@ -10,10 +10,12 @@ import click
 from pydantic import ValidationError
 
 from experiments import plan as bounds
+from experiments.model import CONTENDERS
 from experiments.plan import Plan, Reports, Workload
+from lab.delivery import Delivery
 
 REPORT_KINDS: Final = ("html", "md", "csv", "json")
-DEFAULT_ARMS: Final = ("celery:safe", "rabbitmq:safe", "sync")
+DEFAULT_ARMS: Final = tuple(name for name, arm in CONTENDERS.items() if arm.delivery is Delivery.SAFE)
 DEFAULT_JOBS: Final = 200
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -99,7 +99,7 @@ def differences(found: Between) -> str:
 
 
 def _mark(plan: Plan, row: FairnessRow, ran: bool) -> str:
-    if state_of(row, plan) == "sync":
+    if state_of(row, plan) == "but-sync":
         return "! Sync has no broker"
     return "set alike before it begins" if plan.equalise and row.can_equalise and not ran else "!"
 

@@ -11,6 +11,7 @@ from experiments.fairness import workers_of
 from experiments.plan import Arm, Plan
 from lab.delivery import Delivery
 from transports.control import Control, ControlError, WorkerPicture
+from transports.methods import RABBITMQ
 
 SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 0.3
@@ -184,7 +185,7 @@ def wanted_sizes(arms: Sequence[Arm], pictures: Sequence[WorkerPicture]) -> dict
 
 def is_fixed(method: str, delivery: str | None) -> bool:
     """Whether the workers of that contender cannot be resized."""
-    return method == "rabbitmq" and delivery == Delivery.NAIVE
+    return method == RABBITMQ.name and delivery == Delivery.NAIVE
 
 
 def _shrunk(sizes: Sequence[int], target: int) -> list[int]:

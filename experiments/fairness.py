@@ -24,6 +24,7 @@ from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import ACKNOWLEDGEMENTS, NONE, REPORTS, Configuration, listed
 from transports.control import CONTROLS, WorkerPicture, create_control
+from transports.methods import CELERY
 
 SYNC_THREADS: Final = 3
 NO_ANSWER: Final = "no worker answers"
@@ -152,7 +153,7 @@ def sync_threads(plan: Plan, pictures: Sequence[WorkerPicture]) -> int:
 
 
 def _broker_of(arm: Arm, settings: Settings, broker: Broker) -> Broker | None:
-    over_another = arm.method == "celery" and not settings.celery_on_rabbitmq
+    over_another = arm.method == CELERY.name and not settings.celery_on_rabbitmq
     return None if over_another or arm.method not in CONTROLS else broker
 
 
@@ -236,7 +237,7 @@ def _time_limits(side: _Side) -> str:
 
 def _ends_jobs(worker: WorkerPicture) -> bool:
     """Celery ends a job in time where it has a process to itself; the consumer's pool has one kind."""
-    return worker.method != "celery" or worker.pool in (None, "prefork")
+    return worker.method != CELERY.name or worker.pool in (None, "prefork")
 
 
 def _versions(side: _Side) -> str:

@@ -10,7 +10,7 @@ from experiments.report_tables import arms
 from experiments.tables import Cell, Column, Row, Table
 from experiments.words import N_, Translate, fairness_title
 
-_ORDER: Final = ("differs", "sync", "equal")
+_ORDER: Final = ("differs", "but-sync", "equal")
 _REMARKS: Final = {
     "concurrency": N_("Whoever runs more at once is faster for that reason alone."),
     "workers": N_("More processes share the work, and the memory counts for each."),
@@ -66,7 +66,7 @@ def fairness_said(rows: Sequence[FairnessRow], plan: Plan | None, _: Translate) 
         _(sentence) % {"n": states.count(state)}
         for state, sentence in (
             ("differs", N_("Rows that differ: %(n)s. Read the figures with them in mind.")),
-            ("sync", N_("Rows in which only Sync is unlike the others, which have a broker: %(n)s.")),
+            ("but-sync", N_("Rows in which only Sync is unlike the others, which have a broker: %(n)s.")),
         )
         if state in states
     ]
@@ -86,7 +86,7 @@ def _row(row: FairnessRow, state: State, plan: Plan, _: Translate, ran: bool) ->
 
 
 def _remark(row: FairnessRow, state: State) -> str:
-    if state == "sync":
+    if state == "but-sync":
         return N_("Sync has no broker and no worker.")
     return N_("It changed while the experiment ran.") if row.changed else _REMARKS.get(row.key, "")
 

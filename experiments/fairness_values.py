@@ -7,8 +7,9 @@ from experiments.model import FairnessRow
 from experiments.plan import Plan
 from experiments.words import N_, Translate, untranslated
 from transports.configuration import NONE
+from transports.methods import SYNC
 
-State = Literal["differs", "sync", "equal"]
+State = Literal["differs", "but-sync", "equal"]
 
 _VALUES: Final = frozenset(
     {
@@ -71,10 +72,10 @@ def value_text(text: str, _: Translate = untranslated) -> str:
 
 
 def state_of(row: FairnessRow, plan: Plan) -> State:
-    """ "sync" where all arms have the same value but those of `sync`, which have no broker and so none at all."""
+    """ "but-sync" where all arms have the same value but those of `sync`, which have no broker and so none at all."""
     if row.equal or row.changed:
         return "equal" if row.equal else "differs"
     pairs = list(zip(plan.arms, row.values, strict=False))
-    mine = {text for arm, text in pairs if arm.method == "sync"}
-    others = {text for arm, text in pairs if arm.method != "sync"}
-    return "sync" if mine == {NONE} and len(others) == 1 else "differs"
+    mine = {text for arm, text in pairs if arm.method == SYNC.name}
+    others = {text for arm, text in pairs if arm.method != SYNC.name}
+    return "but-sync" if mine == {NONE} and len(others) == 1 else "differs"

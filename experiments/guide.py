@@ -8,18 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS, Choice, Question
+from experiments.guide_questions import CONTRADICTIONS, QUESTIONS, Choice, Question
 from experiments.model import Experiment, Interval
 from experiments.plan import Burst, FixedDuration, OpenLoop, Plan, Workload
 from experiments.verdict import HIGHER_IS_BETTER
 from experiments.words import N_, Translate, bounds_text, decimal, named, shown, unit_of, untranslated
 from lab.delivery import Delivery
+from transports.methods import METHODS, SYNC
 
-NAMES: Final = {
-    "celery": N_("Celery"),
-    "rabbitmq": N_("a consumer of your own"),
-    "sync": N_("in the request"),
-}
 MARGIN: Final = 1
 """Two methods whose scores differ by no more than this are as good as each other."""
 
@@ -140,11 +136,17 @@ def advise(
     methods = tuple(m for m in sorted(scores, key=lambda m: -scores[m]) if scores[m] >= best - MARGIN)
     if len(methods) == 1:
         return Advice(
-            methods[0], _(_ONE) % {"method": _(NAMES[methods[0]])}, methods, reasons, (), scores, unmeasured
+            methods[0],
+            _(_ONE) % {"method": _(METHODS[methods[0]].in_guide)},
+            methods,
+            reasons,
+            (),
+            scores,
+            unmeasured,
         )
     strong = {method for method in methods for reason in reasons if _speaks_for(reason, method, methods)}
     choice = "both" if len(strong) > 1 else "either"
-    names = ", ".join(_(NAMES[method]) for method in methods)
+    names = ", ".join(_(METHODS[method].in_guide) for method in methods)
     summary = _BOTH if choice == "both" else _EITHER
     return Advice(choice, _(summary) % {"methods": names}, methods, reasons, (), scores, unmeasured)
 
@@ -193,7 +195,7 @@ def _evidence(
         marked = {mark.arm for marks in experiment.marks.values() for mark in marks}
         for total in experiment.totals:
             arm = plan.arms[total.arm]
-            safe = arm.method == "sync" or arm.delivery is Delivery.SAFE
+            safe = arm.method == SYNC.name or arm.delivery is Delivery.SAFE
             if not safe or total.lost or total.failed or total.arm in marked or figure not in total.figures:
                 continue
             interval = _beside_the_work(plan, total.figures[figure], figure)

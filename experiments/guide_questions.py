@@ -8,8 +8,6 @@ from typing import Final
 
 from experiments.words import N_
 
-METHODS: Final = ("celery", "rabbitmq", "sync")
-
 
 @dataclass(frozen=True)
 class Choice:

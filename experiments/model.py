@@ -20,7 +20,8 @@ from pydantic import (
 
 from experiments.plan import Arm, Plan
 from lab.clock import from_iso, to_iso
-from transports.methods import label_of
+from lab.delivery import Delivery
+from transports.methods import METHODS, SYNC, label_of
 
 METRICS: Final = ("submit", "publish", "queue", "overhead", "report", "end_to_end")
 """What a web page would wait for, handing one job over; then the spans of a job's life, in order: due -> handed to the
@@ -329,10 +330,22 @@ def arm_key(plan: Plan, place: int) -> str:
 
 def arm_name(arm: Arm) -> str:
     """The arm as plans on the command line and forms name it: "celery:safe", "sync"."""
-    return arm.method if arm.method == "sync" else f"{arm.method}:{arm.delivery.value}"
+    return arm.method if arm.method == SYNC.name else f"{arm.method}:{arm.delivery.value}"
 
 
 def _number(plan: Plan, place: int) -> str:
     names = [arm_name(arm) for arm in plan.arms]
     name = names[place]
     return f" {names[: place + 1].count(name)}" if names.count(name) > 1 else ""
+
+
+CONTENDERS: Final = {
+    arm_name(arm): arm
+    for arm in (
+        Arm(method=method.name, delivery=delivery)
+        for method in METHODS.values()
+        for delivery in method.contenders
+        if method.queue or delivery is Delivery.SAFE
+    )
+}
+"""An arm for each contender, by its name, in the order in which they are shown."""

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lab.delivery import Delivery
+from transports.methods import MethodName
 
 MAX_JOBS: Final = 100_000
 MAX_ARMS: Final = 6
@@ -57,7 +58,7 @@ class Arm(_PlanPart):
     """One contender: a method in a mode of delivery (which means nothing to `sync`). The same arm may stand
     in a plan twice: that shows how much two equal ones differ by chance."""
 
-    method: Literal["celery", "rabbitmq", "sync"]
+    method: MethodName
     delivery: Delivery = Delivery.SAFE
 
 

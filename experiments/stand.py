@@ -12,6 +12,7 @@ from experiments.plan import Plan
 from harness.lab import Lab
 from harness.node import NodeError, RabbitNode
 from harness.processes import ProcessError
+from transports.methods import CELERY, RABBITMQ
 
 
 class OwnStand:
@@ -44,9 +45,9 @@ class OwnStand:
             lab.start_api()
             for method, delivery in dict.fromkeys((arm.method, arm.delivery) for arm in self._plan.arms):
                 lab.env["DELIVERY"] = delivery.value
-                if method == "celery":
+                if method == CELERY.name:
                     lab.start_celery(self._concurrency, f"celery-{delivery}")
-                elif method == "rabbitmq":
+                elif method == RABBITMQ.name:
                     lab.start_consumer(self._concurrency, f"consumer-{delivery}")
         except (NodeError, ProcessError, OSError) as error:
             self._parts.close()

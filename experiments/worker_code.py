@@ -8,16 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from transports.methods import contender
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 
-# Of each contender the patterns of its worker's own files, and those that do not belong to it. What both methods
-# share, in `lab/`, counts for neither.
-_FILES: Final = {
-    ("celery", "safe"): (("celery_*.py", "celery_worker/*.py"), ("celery_worker/examples.py",)),
-    ("celery", "naive"): (("celery_app.py", "celery_tasks.py"), ()),
-    ("rabbitmq", "safe"): (("consumer/*.py",), ("consumer/tutorial.py", "consumer/processes.py")),
-    ("rabbitmq", "naive"): (("consumer/tutorial.py",), ()),
-}
 _SILENT: Final = (
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER,
 )  # fmt: skip
@@ -25,8 +19,9 @@ _SILENT: Final = (
 
 @cache
 def worker_lines(method: str, delivery: str, root: Path = ROOT) -> int:
-    """Lines of the worker's files without blank ones, comments and docstrings; 0 for a method without workers."""
-    patterns, left_out = _FILES.get((method, delivery), ((), ()))
+    """Lines of the worker's files without blank ones, comments and docstrings; 0 for a method without workers. What
+    both methods share, in `lab/`, counts for neither."""
+    patterns, left_out = contender(method, delivery).code
     others = {root / name for name in left_out}
     files = {path for pattern in patterns for path in root.glob(pattern)} - others
     return sum(lines_of(path.read_text()) for path in files)

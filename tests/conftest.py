@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import hypothesis
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 import harness.node
 from api import LabAPI, create_app
@@ -30,6 +32,7 @@ from lab.settings import Settings
 from store.engine import create_engine
 from store.migrate import migrate
 from store.tables import metadata
+from tests.described import check_answers
 
 # Machines are shared: how long an example takes says nothing.
 hypothesis.settings.register_profile(
@@ -40,20 +43,26 @@ hypothesis.settings.load_profile("lab")
 # Tests run beside each other, so that each experiment is disturbed by the others.
 os.environ["LAB_TURNS_AGAIN"] = "0"
 
+NO_BROKER = "amqp://student:qwerty@127.0.0.1:1/"
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI, on machines that others use too, tests have a second go: most of them meet real processes. The
-    summary names each that needed it (`-rR`): it is to be looked into all the same.
+    """Sorts out what `make test` leaves to `make test-slow`: of tests with real processes or a browser those that are
+    no smoke tests, and PostgreSQL where it is not the store itself that is tested.
 
-    Pages are shown from PostgreSQL in the slower tests only: what they ask the store is asked of both elsewhere.
+    In CI, on machines that others use too, tests have a second go: most of them meet real processes. The summary names
+    each that needed it (`-rR`): it is to be looked into all the same.
     """
     for item in items:
         if os.environ.get("CI"):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
-        if item.path.name.endswith("pages.py") and "postgresql" in item.name:
+        rooms = item.path.parts
+        whole_labs = "e2e" in rooms or "integration" in rooms
+        if whole_labs and item.get_closest_marker("smoke") is None:
+            item.add_marker(pytest.mark.slow)
+        if "postgresql" in item.name and "store" not in rooms:
             item.add_marker(pytest.mark.slow)
 
 
@@ -139,18 +148,37 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
         {
             "LAB_VAR": str(tmp_path),
             "DATABASE_URL": database_url,
-            "RMQ_URL": "amqp://student:qwerty@127.0.0.1:1/",
+            "RMQ_URL": NO_BROKER,
             "LAB_SYNC_MAX_SECONDS": "2",
         }
     )
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where templates lie that were compiled already, for one application after the other."""
+    return tmp_path_factory.mktemp("templates")
+
+
+@pytest.fixture(scope="session")
+def description(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What `/openapi.json` says."""
+    made = create_app(
+        Settings.from_env({"LAB_VAR": str(tmp_path_factory.mktemp("described")), "RMQ_URL": NO_BROKER})
+    )
+    told: dict[str, Any] = made.api_doc
+    made.extensions["lab"].stop()
+    return told
+
+
 @pytest.fixture
-def app(settings: Settings) -> Iterator[LabAPI]:
+def app(settings: Settings, description: dict[str, Any], compiled: Path) -> Iterator[LabAPI]:
     """The application, without its background threads."""
     made = create_app(settings)
     made.testing = True
+    made.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
     made.config["WTF_CSRF_ENABLED"] = False  # tests/unit/api/web/test_security.py turns it on
+    check_answers(made, description)
     yield made
     parts: Services = made.extensions["lab"]
     parts.stop()

@@ -7,7 +7,9 @@ from harness.lab import ROOT
 
 PARTS = (
     "experiments",
+    "celery_worker",
     "lab",
+    "store",
     "api",
     "consumer",
     "transports",

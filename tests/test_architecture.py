@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.house import classes, files, measures
+
 ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "lab": set(),
@@ -148,3 +150,64 @@ def test_the_image_holds_every_room_that_runs_in_it() -> None:
     rooms = {f"{room}.py" if (ROOT / f"{room}.py").exists() else room for room in MAY_IMPORT}
     assert rooms - {"harness", "benchmarks"} <= let_in
     assert {"static", "templates", "translations", "requirements.txt"} <= let_in
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    assert {name: places for name, places in classes().items() if len(places) > 1} == {}
+
+
+def test_few_files_name_a_method_by_its_string() -> None:
+    naming = measures()["files that name a method"]
+    assert len(naming) <= 12, naming
+
+
+def test_the_roots_of_api_and_lab_stay_small() -> None:
+    assert measures()["files at api's root"] <= 8
+    assert measures()["files at lab's root"] <= 16
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _edges() -> dict[str, set[str]]:
+    """Which modules of the product each of them imports when it is imported itself."""
+    modules = {_module(path): path for path in files(ROOT)}
+    edges: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        found = set()
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= (inside & modules.keys()) or {node.module}
+        edges[module] = (found & modules.keys()) - {module}
+    return edges
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    edges = _edges()
+    while edges:
+        leaves = {module for module, imported in edges.items() if not imported & edges.keys()}
+        assert leaves, f"a circle among {sorted(edges)}"
+        edges = {module: imported for module, imported in edges.items() if module not in leaves}
+
+
+# Health counts what the control page reads; side by side runs what other pages have; the page of tasks is the
+# whole page's blueprint; the guide leads to side by side; an experiment wants the workers looked at anew.
+NEIGHBOURS = {
+    ("control", "health"), ("health", "control"), ("experiments", "side"), ("experiments", "control"),
+    ("side", "tasks"), ("side", "workflows"), ("side", "schedule"),
+}  # fmt: skip
+
+
+def test_a_page_imports_no_other_page() -> None:
+    pages = {path.name for path in (ROOT / "api").iterdir() if path.is_dir()} - {"web", "__pycache__"}
+    crossing = set()
+    for module, imported in _edges().items():
+        for other in imported:
+            mine, theirs = module.split("."), other.split(".")
+            if mine[0] == theirs[0] == "api" and len(mine) > 2 and len(theirs) > 2 and mine[1] != theirs[1]:
+                crossing |= {(mine[1], theirs[1])} if {mine[1], theirs[1]} <= pages else set()
+    assert {pair for pair in crossing if pair[0] != "tasks"} <= NEIGHBOURS

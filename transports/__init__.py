@@ -5,12 +5,9 @@ from typing import Final
 
 from lab.settings import Settings
 from transports.base import ReportFor, SendError, Submission, Transport
+from transports.methods import METHODS
 
-TRANSPORTS: Final[dict[str, str]] = {
-    "celery": "transports.celery.transport:CeleryTransport",
-    "rabbitmq": "transports.rabbitmq.transport:RabbitMQTransport",
-    "sync": "transports.sync:SyncTransport",
-}
+TRANSPORTS: Final[dict[str, str]] = {name: method.transport for name, method in METHODS.items()}
 
 
 def transport_class(name: str) -> type[Transport]:

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import Configuration
+from transports.methods import METHODS
 
 CONTROLS: Final[dict[str, str]] = {
-    "celery": "transports.celery.control:CeleryControl",
-    "rabbitmq": "transports.rabbitmq.control:RabbitMQControl",
+    name: method.control for name, method in METHODS.items() if method.control is not None
 }
 
 

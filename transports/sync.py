@@ -11,6 +11,7 @@ from lab.jobs.context import Context
 from lab.logs import JobLog
 from lab.status import TaskStatus
 from transports.base import Submission, Transport
+from transports.methods import SYNC
 
 # What the jobs' own seconds do not count: keeping their statuses, and waiting for the processor.
 OVERHEAD: Final = 1.1
@@ -26,7 +27,7 @@ class SyncTransport(Transport):
     """No broker at all: `submit` returns when all jobs have ended, or the time of the request is over: those that
     have not ended then are FAILED."""
 
-    name: ClassVar[str] = "sync"
+    name: ClassVar[str] = SYNC.name
     label: ClassVar[str] = "Sync"
     in_request: ClassVar[bool] = True
 

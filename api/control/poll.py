@@ -13,6 +13,7 @@ from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.celery.control import CeleryControl
 from transports.control import Control, ControlError, WorkerPicture
+from transports.methods import CELERY, RABBITMQ
 
 FORGET_US: Final = 300_000_000
 
@@ -53,12 +54,12 @@ class Poll:
         queues = self._look_at_queues()
         before = before or NO_PICTURE
         at = to_iso(now_us())
-        up = told["rabbitmq"] is not None and queues is not None
+        up = told[RABBITMQ.name] is not None and queues is not None
         return {
             "at": at if up else before["at"],
             "broker": _state(before.get("broker"), up, at),
             "celery_broker": (
-                _state(before.get("celery_broker"), told["celery"] is not None, at)
+                _state(before.get("celery_broker"), told[CELERY.name] is not None, at)
                 if self._own_celery_broker
                 else None
             ),
@@ -88,12 +89,12 @@ class Poll:
             logger.debug("no picture of the queues: %s", error)
             return None
         if self._own_celery_broker:
-            queues = self._elsewhere() + [queue for queue in queues if queue["method"] != "celery"]
+            queues = self._elsewhere() + [queue for queue in queues if queue["method"] != CELERY.name]
         return queues, source
 
     def _elsewhere(self) -> list[Queue]:
         """Celery's queues where its broker is another one: no more than how much waits in them."""
-        control = self._controls["celery"]
+        control = self._controls[CELERY.name]
         scheme = self._settings.celery_broker_url.partition(":")[0]
         queues: list[Queue] = []
         if not isinstance(control, CeleryControl):
@@ -104,7 +105,7 @@ class Poll:
             except ControlError:
                 length = None
             queues.append(
-                {"name": name, "method": "celery", "type": scheme, "ready": length, "elsewhere": True}
+                {"name": name, "method": CELERY.name, "type": scheme, "ready": length, "elsewhere": True}
             )
         return queues
 

@@ -12,10 +12,10 @@ from lab.broker import amqp, management
 from lab.broker.address import virtual_host
 from lab.delivery import Delivery
 from lab.settings import Settings
+from transports.methods import CELERY, OF_QUEUE
 
 MANAGEMENT: Final = "management"
 PASSIVE: Final = "passive"
-METHODS: Final = {amqp.CELERY_QUEUE: "celery", amqp.RABBITMQ_QUEUE: "rabbitmq"}
 DELAYS: Final = "celery_delayed_*"
 _NAME: Final = re.compile(
     r"(celery|tasks)(\.naive|\.priority|\.open)?(?:(\.dead)|\.delay\.(\d+)s)?", re.ASCII
@@ -92,7 +92,7 @@ def _order(name: str) -> tuple[str, bool, str, int]:
 
 def _entry(name: str, kind: str | None, **figures: Any) -> Queue:
     match = _NAME.fullmatch(name)
-    method = METHODS[match[1]] if match else "celery"
+    method = OF_QUEUE[match[1]] if match else CELERY.name
     return {"name": name, "method": method, "type": kind, **dict.fromkeys(_SUMS), "folded": None, **figures}
 
 

@@ -1,29 +1,13 @@
 """Whether somebody takes an arm's jobs, and what to start where nobody does."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from experiments.model import label
 from experiments.plan import Arm, Plan
-from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.control import CONTROLS, ControlError, WorkerPicture, create_control
-
-_START: Final[Mapping[tuple[str, Delivery], tuple[str, str]]] = {
-    ("celery", Delivery.SAFE): (
-        "celery -A celery_app worker --concurrency=3",
-        "docker compose up -d celery_worker",
-    ),
-    ("celery", Delivery.NAIVE): (
-        "DELIVERY=naive celery -A celery_app worker --concurrency=3 -n naive@%h",
-        "docker compose --profile naive up -d",
-    ),
-    ("rabbitmq", Delivery.SAFE): ("python -m consumer", "docker compose up -d consumer"),
-    ("rabbitmq", Delivery.NAIVE): (
-        "DELIVERY=naive python -m consumer --concurrency 3",
-        "docker compose --profile naive up -d",
-    ),
-}
+from transports.methods import contender
 
 
 class NoWorker(Exception):
@@ -45,7 +29,10 @@ def start_of(arm: Arm) -> tuple[str, str]:
     Raises:
         KeyError: its jobs need none.
     """
-    return _START[arm.method, arm.delivery]
+    start = contender(arm.method, arm.delivery).start
+    if start is None:
+        raise KeyError(arm.method)
+    return start
 
 
 def missing(plan: Plan, present: Collection[tuple[str, str | None]]) -> list[int]:

@@ -9,7 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from api.experiments import wording
 from api.web.schemas import faults
-from experiments.model import arm_name
+from experiments.model import CONTENDERS, arm_name
 from experiments.plan import (
     MAX_ARMS,
     MAX_VALUES,
@@ -24,16 +24,6 @@ from experiments.plan import (
 )
 from lab.delivery import Delivery
 
-ARMS: Final = {
-    arm_name(arm): arm
-    for arm in (
-        Arm(method="celery", delivery=Delivery.NAIVE),
-        Arm(method="celery"),
-        Arm(method="rabbitmq", delivery=Delivery.NAIVE),
-        Arm(method="rabbitmq"),
-        Arm(method="sync"),
-    )
-}
 LONGEST_VALUE: Final = 500_000
 
 DEFAULTS: Final = {
@@ -59,7 +49,7 @@ DEFAULTS: Final = {
     "title": "",
 }
 SWITCHES: Final = ("warm_up", "equalise")
-FIRST_ARMS: Final = ("celery:safe", "rabbitmq:safe", "sync")
+FIRST_ARMS: Final = tuple(name for name, arm in CONTENDERS.items() if arm.delivery is Delivery.SAFE)
 
 _FIELDS: Final = {
     "duration.seconds": "fixed",
@@ -95,11 +85,11 @@ class ExperimentForm:
     def arms(self) -> list[str]:
         """The names of the chosen arms, in the order of the cards."""
         chosen: Iterable[str] = FIRST_ARMS if self.typed is None else self.typed.getlist("arm")
-        return [name for name in ARMS if name in set(chosen)]
+        return [name for name in CONTENDERS if name in set(chosen)]
 
     def contenders(self) -> list[Arm]:
         """The chosen arms as the plan has them, each twice where they run against themselves."""
-        chosen = [ARMS[name] for name in self.arms()]
+        chosen = [CONTENDERS[name] for name in self.arms()]
         return [arm for arm in chosen for _ in range(2)] if self.on("twice") else chosen
 
     def plan(self) -> Plan | None:

@@ -9,9 +9,10 @@ from api.services import services
 from api.side.rows import FEATURES
 from api.web.page_config import page_config
 from api.web.wording import gettext
-from experiments.guide import NAMES, Advice, Reason, advise
+from experiments.guide import Advice, Reason, advise
 from experiments.guide_questions import QUESTIONS
 from experiments.model import Experiment
+from transports.methods import METHODS
 
 guide = Blueprint("guide", __name__)
 
@@ -47,9 +48,10 @@ def page() -> str:
 def _methods(advice: Advice) -> list[dict[str, Any]]:
     """Each method, best first, and whether it is ruled out."""
     scores = advice.scores or {}
-    order = sorted(NAMES, key=lambda method: -scores[method] if method in scores else 1_000)
+    order = sorted(METHODS, key=lambda method: -scores[method] if method in scores else 1_000)
     return [
-        {"method": method, "name": gettext(NAMES[method]), "out": method not in scores} for method in order
+        {"method": method, "name": gettext(METHODS[method].in_guide), "out": method not in scores}
+        for method in order
     ]
 
 

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from api.experiments import plan_words, wording
 from api.experiments.connected import NoWorker, start_of
 from api.experiments.differences import differences_of, pictures_now, workers_at
-from api.experiments.form import ARMS, ExperimentForm, typed_of
+from api.experiments.form import ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.services import services
 from api.web.forms import sent_before
@@ -23,7 +23,7 @@ from api.web.wording import gettext
 from experiments.between import ALONE, Parts, between
 from experiments.charts import SLIM, WIDE, live
 from experiments.fairness_table import fairness_said, fairness_table
-from experiments.model import Experiment
+from experiments.model import CONTENDERS, Experiment
 from experiments.report import content_of
 from experiments.report_html import TEMPLATES
 from experiments.report_tables import arms, changes
@@ -240,7 +240,7 @@ def _contenders() -> list[dict[str, Any]]:
             "nobody": wording.nobody(arm),
             "command": start_of(arm)[0] if arm.method in CONTROLS else "",
         }
-        for name, arm in ARMS.items()
+        for name, arm in CONTENDERS.items()
     ]
 
 

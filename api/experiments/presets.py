@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from experiments.plan import Arm, ExponentialDuration, FixedDuration, OpenLoop, Plan, Workload
+from transports.methods import METHODS
 
-_ALL: Final = [Arm(method="celery"), Arm(method="rabbitmq"), Arm(method="sync")]
+_ALL: Final = [Arm(method=method.name) for method in METHODS.values()]
 _MEAN_SECONDS: Final = 0.02
 
 
@@ -20,9 +21,7 @@ def _half_load(concurrency: int) -> Plan:
 
 
 def _equal(_: int) -> Plan:
-    return Plan(
-        arms=[Arm(method="celery")] * 2, jobs=300, duration=FixedDuration(seconds=0.01), repetitions=6
-    )
+    return Plan(arms=_ALL[:1] * 2, jobs=300, duration=FixedDuration(seconds=0.01), repetitions=6)
 
 
 PRESETS: Final[dict[str, Callable[[int], Plan]]] = {

@@ -13,7 +13,7 @@ from api.web.answers import json_answer
 from api.web.keys import idempotency_key
 from api.web.problems import problem
 from api.web.schemas import Problem
-from experiments.model import Comparison, Experiment, Total
+from experiments.model import Comparison, Experiment, Mark, Total
 from experiments.plan import Plan
 from store.tasks import KeyReused
 
@@ -65,6 +65,7 @@ class ExperimentSummary(BaseModel):
     error: str | None
     totals: list[Total]
     comparisons: list[Comparison]
+    marks: list[Mark]
 
 
 class ExperimentsOut(BaseModel):

@@ -8,7 +8,7 @@ from typing import Final
 
 from kombu import Connection
 
-from api.control.queues import METHODS, ready
+from api.control.queues import ready
 from api.experiments.connected import check, missing
 from api.experiments.sync_trial import SyncTrial
 from api.experiments.trials import BrokeredTrial, TrialTools, queue_of
@@ -19,6 +19,7 @@ from lab.broker import amqp
 from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.control import Control, ControlError, WorkerPicture
+from transports.methods import OF_QUEUE, SYNC
 
 SETTLE_SECONDS: Final = 0.3
 DRAIN_SECONDS: Final = 30.0
@@ -79,7 +80,7 @@ class LabStand:
         if last is not None and last.left_behind:
             self._drain(last)
         self._stop.wait(SETTLE_SECONDS)
-        self._last = SyncTrial(self._desk, arm) if arm.method == "sync" else BrokeredTrial(self._desk, arm)
+        self._last = SyncTrial(self._desk, arm) if arm.method == SYNC.name else BrokeredTrial(self._desk, arm)
         return self._last
 
     def leave(self) -> None:
@@ -92,7 +93,7 @@ class LabStand:
         sent tasks, may have left messages there. Those of other queues cost the machine's time too while workers
         are at them; what nobody takes is left alone."""
         own = {queue for arm in self._desk.plan.arms if (queue := queue_of(self._desk.settings, arm))}
-        others = {delivery.queue(queue) for queue in METHODS for delivery in Delivery} - own
+        others = {delivery.queue(queue) for queue in OF_QUEUE for delivery in Delivery} - own
         mine, theirs = _Backlog(DRAIN_SECONDS), _Backlog(IDLE_SECONDS)
         until = time.monotonic() + OTHERS_SECONDS
         while own and not self._stop.is_set():

@@ -13,6 +13,7 @@ from lab.clock import now_us
 from lab.job import Job
 from store.tasks import Row
 from transports import ReportFor, create_transport
+from transports.methods import SYNC
 
 
 class SyncTrial(BrokeredTrial):
@@ -69,7 +70,7 @@ class SyncTrial(BrokeredTrial):
     def _run(self, name: str) -> None:
         by_store = store_reports(self._desk.store, name)
         transport = create_transport(
-            "sync", self._desk.settings, self._stamping(name) if self.beside else by_store
+            SYNC.name, self._desk.settings, self._stamping(name) if self.beside else by_store
         )
         while (job := self._waiting.get()) is not None and not self._closed.is_set():
             self._running[name] = job.task_id

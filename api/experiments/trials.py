@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from api.control.queues import METHODS
 from api.experiments.outages import BrokerWatch
 from api.relay import Relay, job_of
 from experiments.equalise import is_fixed
@@ -31,6 +30,7 @@ from store.progress import NewTask
 from store.tasks import Row, Store
 from transports import Transport
 from transports.base import SendError
+from transports.methods import CELERY, METHODS, QUEUES
 
 # A task may have ended before the relay has noted when its message was written.
 NOTED_SECONDS: Final = 3.0
@@ -231,9 +231,10 @@ class BrokeredTrial:
 
 def queue_of(settings: Settings, arm: Arm) -> str | None:
     """The queue on the lab's RabbitMQ that the arm's jobs go through; None where they go another way."""
-    if arm.method == "celery" and not settings.celery_on_rabbitmq:
+    if arm.method == CELERY.name and not settings.celery_on_rabbitmq:
         return None
-    return next((arm.delivery.queue(name) for name, method in METHODS.items() if method == arm.method), None)
+    queue = METHODS[arm.method].queue
+    return queue and arm.delivery.queue(queue)
 
 
 def cancel_all(desk: TrialTools, first: int = 0) -> None:
@@ -246,5 +247,5 @@ def cancel_all(desk: TrialTools, first: int = 0) -> None:
         for task_id, answer in asked.items():
             # One whose reports travel beside its path may run without the store's knowing.
             runs = not answer.before.final if beside else answer.before is TaskStatus.IN_PROGRESS
-            if runs and answer.row["method"] != "sync":
+            if runs and answer.row["method"] in QUEUES:
                 desk.relay.cancel(answer.row["method"], task_id)

@@ -3,6 +3,7 @@
 from api.experiments.connected import start_of
 from api.web.i18n import number
 from api.web.wording import gettext
+from experiments.model import CONTENDERS
 from experiments.plan import (
     MAX_ARMS,
     MAX_BYTES,
@@ -19,7 +20,7 @@ from experiments.plan import (
     MAX_VALUES,
     Arm,
 )
-from lab.delivery import Delivery
+from transports.methods import contender
 
 
 def bound(name: str) -> str:
@@ -85,13 +86,8 @@ def seconds_need_a_rate() -> str:
 
 def nobody(arm: Arm) -> str:
     """That no worker answers that would take the jobs of `arm`; what starts one comes after it."""
-    words = {
-        ("celery", Delivery.SAFE): gettext("No Celery worker answers. Start one:"),
-        ("celery", Delivery.NAIVE): gettext("No Celery worker as it comes answers. Start one:"),
-        ("rabbitmq", Delivery.SAFE): gettext("No consumer answers. Start one:"),
-        ("rabbitmq", Delivery.NAIVE): gettext("No worker by the tutorial is there. Start some:"),
-    }
-    return words.get((arm.method, arm.delivery), "")
+    absent = contender(arm.method, arm.delivery).absent
+    return gettext(absent) if absent else ""
 
 
 def no_worker(arm: Arm) -> str:
@@ -101,13 +97,7 @@ def no_worker(arm: Arm) -> str:
 
 def contenders() -> dict[str, str]:
     """What sets each contender apart, in a few words."""
-    return {
-        "celery:safe": gettext("its documented settings: acknowledged late, confirmed, a quorum queue"),
-        "rabbitmq:safe": gettext("the same promises, by hand"),
-        "sync": gettext("inside the request's process, no broker: the yardstick"),
-        "celery:naive": gettext("nothing set but the queue: acknowledged early, not confirmed"),
-        "rabbitmq:naive": gettext("one job at a time in each process, no confirms, no reconnecting"),
-    }
+    return {name: gettext(contender(arm.method, arm.delivery).about) for name, arm in CONTENDERS.items()}
 
 
 def presets() -> dict[str, tuple[str, str]]:

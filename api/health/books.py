@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from api.control.queues import PASSIVE
-from lab.broker import amqp
 from lab.clock import now_us, to_us
 from lab.delivery import Delivery
 from lab.settings import Settings
@@ -19,11 +18,11 @@ from lab.status import TaskStatus
 from store.task_queries import Row
 from store.tasks import Store
 from store.under_way import LOST, UnderWay
+from transports.methods import CELERY, QUEUES
 
 MOST_TIMES: Final = 3
 GAP_US: Final = 60_000_000
 SETTLE_US: Final = 30_000_000
-_QUEUES: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
 
 Picture = Mapping[str, Any]
 
@@ -95,8 +94,8 @@ class Books:
 
     def _missing(self, picture: Picture) -> Iterator[Missing]:
         """The tasks that are not accounted for."""
-        for method, name in _QUEUES.items():
-            if method == "celery" and not self._settings.celery_on_rabbitmq:
+        for method, name in QUEUES.items():
+            if method == CELERY.name and not self._settings.celery_on_rabbitmq:
                 continue  # Redis does not count what it has handed out
             for delivery in Delivery:
                 others = _others(picture, method, delivery, delivery.queue(name))
@@ -127,7 +126,7 @@ def _others(picture: Picture, method: str, delivery: Delivery, name: str) -> int
             return None
         held = sum((worker["reserved"] or 0) + (worker["scheduled"] or 0) for worker in workers)
         return ready + held + sum(worker["active"] is None for worker in workers)
-    if delivery is Delivery.NAIVE and method == "celery":
+    if delivery is Delivery.NAIVE and method == CELERY.name:
         # Messages are acknowledged when their jobs begin: of those the broker knows nothing.
         return ready + unacknowledged if consumers <= len(workers) else None
     return ready + max(0, unacknowledged - sum(len(worker["active"] or ()) for worker in workers))

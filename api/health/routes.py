@@ -1,20 +1,21 @@
 """Alive, ready, and the figures that Prometheus takes."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from pydantic import BaseModel
 
 from api.services import Services, services
 from api.web.answers import json_answer
 from api.web.problems import problem
 from api.web.schemas import Problem
-from lab.broker.amqp import CELERY_QUEUE, RABBITMQ_QUEUE
 from lab.delivery import Delivery
 from lab.settings import Settings
+from transports.methods import CELERY, QUEUES
 
 health = APIBlueprint(
     "health", __name__, abp_tags=[Tag(name="Health", description="For probes and monitoring")]
@@ -24,13 +25,26 @@ READY_SECONDS = 2.0
 WAIT_SECONDS = 1.5
 
 
-@health.get("/healthz")
+class AliveOut(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class ReadyOut(BaseModel):
+    """Tasks of the default mode can be taken and run; `details` is what is wrong all the same."""
+
+    status: Literal["ready"]
+    details: list[str]
+
+
+@health.get("/healthz", responses={200: AliveOut})
 def healthz() -> Response:
     """Whether this process answers"""
     return json_answer({"status": "ok"})
 
 
-@health.get("/readyz", responses={503: Problem})
+@health.get("/readyz", responses={200: ReadyOut, 503: Problem})
 def readyz() -> Response:
     """Whether tasks of the default mode can be taken and run; 503 names what is in the way
 
@@ -54,9 +68,9 @@ def _troubles(settings: Settings, picture: dict[str, Any]) -> list[str]:
         return [f"{' and '.join(away)} cannot be reached"]
     delivery = settings.delivery
     workers = picture["workers" if delivery is Delivery.SAFE else "naive_workers"]
-    queues = {"celery": delivery.queue(CELERY_QUEUE), "rabbitmq": delivery.queue(RABBITMQ_QUEUE)}
+    queues = {name: delivery.queue(queue) for name, queue in QUEUES.items()}
     if not settings.celery_on_rabbitmq:
-        del queues["celery"]  # they are not on this broker
+        del queues[CELERY.name]  # they are not on this broker
     if any(workers[method] is None for method in queues):
         return ["a queue is missing"]
     return [f"no worker consumes {queue}" for method, queue in queues.items() if not workers[method]]

@@ -3,7 +3,7 @@
 import re
 import zipfile
 from dataclasses import asdict
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -19,6 +19,7 @@ from api.web.keys import idempotency_key
 from api.web.problems import invalid
 from api.web.schemas import Problem, TaskOut
 from lab.jobs.images import SUFFIXES, Operation
+from transports.methods import BrokeredName
 
 groups = APIBlueprint(
     "groups",
@@ -37,7 +38,7 @@ class GroupRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Literal["celery", "rabbitmq"]
+    method: BrokeredName
     images: Annotated[list[str], Field(min_length=1, max_length=MOST_IMAGES, description="ids of uploads")]
     operation: Operation
 

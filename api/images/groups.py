@@ -15,6 +15,7 @@ from store.task_queries import Row
 from store.tasks import NewGroup, NewTask
 from store.uploads import UploadRows
 from transports.celery.groups import CeleryGroups
+from transports.methods import CELERY
 
 IMAGE_SECONDS_LIMIT = 600.0
 
@@ -75,7 +76,7 @@ class Groups:
     def send_any(self, images: Sequence[str], operation: Operation) -> str:
         """Sends a Celery group, one task an image: uploads are worked on, other ids by waiting. Returns the
         group's id."""
-        return self._send("celery", images, self._known(images), operation, None)[0]
+        return self._send(CELERY.name, images, self._known(images), operation, None)[0]
 
     def share(self, group_id: str) -> float | None:
         """The share of the group's tasks that are DONE, 0 to 1; None where there is no such group.

@@ -15,9 +15,9 @@ from api.web import wording
 from api.web.answers import say
 from api.web.present import letter_json
 from api.web.wording import gettext
-from lab.broker import amqp
 from lab.status import TaskStatus
 from store.tasks import Row
+from transports.methods import OF_QUEUE
 
 letters = Blueprint("letters", __name__)
 
@@ -25,7 +25,6 @@ PAGE_SIZE: Final = 25
 MOST_ID: Final = 2**62
 SHOWN_CHARACTERS: Final = 50_000
 SHOWN_BYTES: Final = 4096
-METHODS: Final = {amqp.CELERY_QUEUE: "celery", amqp.RABBITMQ_QUEUE: "rabbitmq"}
 # What a text may hold and still be read as text: no control characters but tab and line ends.
 _UNREADABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -100,7 +99,7 @@ def _head(row: Row) -> dict[str, Any]:
     size = len(row["body"])
     return {
         **told,
-        "method": METHODS.get(row["queue"]),
+        "method": OF_QUEUE.get(row["queue"]),
         "why": wording.reason(row["reason"], told["unknown_task"]),
         "task_num": None if task is None else task["num"],
         "size": wording.size(size, cut=size >= BODY_BYTES),

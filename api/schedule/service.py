@@ -11,6 +11,7 @@ from store.reports import ReportRows
 from store.schedule import Cleanup, RunRows
 from store.task_queries import Row
 from store.tasks import Added, KeyReused, NewTask, Store
+from transports.methods import CELERY
 
 BY_HAND: Final = timedelta(days=1)
 
@@ -63,14 +64,14 @@ class Schedule:
 
     def _submit(self, entry: Entry, params: dict[str, Any], key: str | None) -> Added:
         new = NewTask(
-            "celery",
+            CELERY.name,
             entry.kind,
             params,
             delivery=self._settings.delivery,
             max_retries=entry.max_retries,
         )
         added = self._store.add(new, relay=self._relay.name, key=key)
-        self._relay.wake("celery")
+        self._relay.wake(CELERY.name)
         return added
 
 

@@ -20,6 +20,7 @@ from lab.clock import to_us
 from lab.status import TaskStatus
 from lab.values import Text
 from store.task_queries import Row
+from transports.methods import CELERY, RABBITMQ
 
 workers = APIBlueprint(
     "schedule_workers",
@@ -100,15 +101,15 @@ def _look(watch: Watch) -> dict[str, Any]:
         troubles.append("the store does not answer")
     if not seen["broker"]["up"]:
         troubles.append("the API does not reach the broker")
-    elif not workers["rabbitmq"]:
+    elif not workers[RABBITMQ.name]:
         troubles.append(
             f"no consumer is connected: nobody takes messages off the queue {amqp.RABBITMQ_QUEUE}"
         )
     figures = {
         "store": "up",
         "broker": "up",
-        "celery_workers": workers["celery"],
-        "consumers": workers["rabbitmq"],
+        "celery_workers": workers[CELERY.name],
+        "consumers": workers[RABBITMQ.name],
         "outbox": seen["waiting"],
         "dead_letters": seen["dead_letters"],
     }

@@ -15,13 +15,13 @@ from lab.broker import amqp
 from lab.delivery import Delivery
 from lab.schedule import ENTRIES
 from transports.control import WorkerPicture
+from transports.methods import QUEUES
 
 BEGIN_SECONDS: Final = 5.0
 LIMITED_SECONDS: Final = 10.0
 LIMITED_KIND: Final = "multiply"
 POISON_SECONDS: Final = 10.0
 SCRATCH_MS: Final = 60_000
-QUEUES: Final = {"celery": amqp.CELERY_QUEUE, "rabbitmq": amqp.RABBITMQ_QUEUE}
 
 
 def tasks(*requests: dict[str, Any]) -> Act:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.side.stage import Act
+from transports.methods import CELERY, QUEUES
 
-METHODS: Final = ("celery", "rabbitmq")
+METHODS: Final = tuple(QUEUES)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Feature:
 
     def side(self, method: str) -> Side:
         """The side of `method`."""
-        return self.celery if method == "celery" else self.rabbitmq
+        return self.celery if method == CELERY.name else self.rabbitmq
 
     @property
     def methods(self) -> tuple[str, ...]:

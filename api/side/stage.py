@@ -22,6 +22,7 @@ from store.tasks import Store
 from store.workflow_queries import WorkflowRows
 from transports import create_transport
 from transports.control import create_control
+from transports.methods import CELERY
 
 LOOK_SECONDS: Final = 0.05
 
@@ -63,7 +64,7 @@ class SideRun:
         self._parts = parts
         self._exit = ExitStack()
         settings = parts.settings
-        broker = settings.celery_broker_url if method == "celery" else settings.rmq_url
+        broker = settings.celery_broker_url if method == CELERY.name else settings.rmq_url
         self._wire = None
         if broker.startswith("amqp://"):
             self._wire = self._exit.enter_context(Wire(broker))

@@ -14,12 +14,12 @@ from lab.values import Text
 from store.followers import with_links
 from store.options import BROKERED, TaskOptions
 from store.tasks import NewTask
+from transports.methods import QUEUES, MethodName
 
 MAX_COUNT = 10_000
 MAX_LIMIT = 200
 MAX_UPDATES = 1_000
 
-Method = Literal["celery", "rabbitmq", "sync"]
 NOT_IN_REQUEST = ("hanging_task", "killer_task")
 
 
@@ -36,7 +36,7 @@ class TaskRequest(JobRequest, TaskOptions):
     """Tasks to submit: a timed job needs `timeout`, `process_data` needs `numbers`, `flaky_task` needs
     `timeout` and `times`, a task of your own its parameters."""
 
-    method: Method
+    method: MethodName
     count: Annotated[int, Field(ge=1, le=MAX_COUNT, description="how many equal tasks")] = 1
     delivery: Annotated[
         Literal["safe", "naive"] | None, Field(description="how the message is handled; by default DELIVERY")
@@ -54,7 +54,7 @@ class TaskRequest(JobRequest, TaskOptions):
 
     @model_validator(mode="after")
     def _fits_its_method(self) -> Self:
-        if self.method != "sync":
+        if self.method in QUEUES:
             return self
         if self.kind in NOT_IN_REQUEST:
             raise ValueError(f"kind: {self.kind} would take the API's own process with it")
@@ -104,7 +104,7 @@ class TaskQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    method: Method | None = None
+    method: MethodName | None = None
     status: TaskStatus | None = None
     q: Annotated[Text, Field(max_length=64, description="a task's number, or the beginning of its id")] = ""
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
@@ -159,6 +159,8 @@ class TaskOut(ResultOut):
     error: str | None
     retry_of: str | None
     group_id: str | None
+    workflow_id: str | None
+    node: Annotated[str | None, Field(description="its name in the workflow")]
     options: dict[str, Any] | None
     cancel_requested_at: str | None
     created_at: str

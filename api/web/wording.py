@@ -13,7 +13,7 @@ from lab.jobs.backoff import longest
 from lab.status import TaskStatus
 from store.options import travelling
 from transports import TRANSPORTS, transport_class
-from transports.methods import label_of
+from transports.methods import RABBITMQ, label_of
 
 LABELS: Final = {name: transport_class(name).label for name in TRANSPORTS}
 
@@ -99,7 +99,7 @@ def cancellation(task: Mapping[str, Any]) -> str:
 def goes_on(task: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> str:
     """When a task that is RETRYING is tried again; nothing for any other, or where nobody will."""
     told = [event["at"] for event in history if event["status"] == TaskStatus.RETRYING]
-    naive_by_hand = (task["method"], task["delivery"]) == ("rabbitmq", Delivery.NAIVE)
+    naive_by_hand = (task["method"], task["delivery"]) == (RABBITMQ.name, Delivery.NAIVE)
     if task["status"] != TaskStatus.RETRYING or not told or naive_by_hand:
         return ""
     policy = travelling(task["options"]).retry

@@ -26,6 +26,7 @@ from lab.status import TaskStatus
 from store.task_queries import Row
 from store.tasks import KeyReused
 from transports import TRANSPORTS, transport_class
+from transports.methods import RABBITMQ
 
 workflows = Blueprint("workflows", __name__)
 
@@ -105,7 +106,7 @@ def cancel(workflow_id: str) -> AnyResponse:
 @cache
 def shape(pattern: str) -> Picture:
     """The pattern's shape, drawn small, of a plan as it would be sent by hand."""
-    plan, steps = build(pattern, "rabbitmq", {}, [""] * _SHAPE_ITEMS, _SHAPE_ITEMS, None)
+    plan, steps = build(pattern, RABBITMQ.name, {}, [""] * _SHAPE_ITEMS, _SHAPE_ITEMS, None)
     made = [f"item-{n}" for n in range(1, _SHAPE_ITEMS + 1)] if plan.made_at >= 0 else []
     kinds = {
         name: f"way-{place}" if pattern == "conditional_map" else "made" for place, name in enumerate(made)

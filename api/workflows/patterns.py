@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from api.web.schemas import Invalid
 from lab.plan import FAILING, Each, Stage, Step, WorkflowPlan
+from transports.methods import CELERY
 
 # These have one node for each path before they begin, so their paths must be known by then.
 KNOWN_BEFORE: Final = ("group", "chord")
@@ -68,7 +69,7 @@ def build(
             steps = [[[listing]], []]
         case _:
             steps = [[[listing]], [], [[write]]]
-    if method == "celery" and [] in steps:
+    if method == CELERY.name and [] in steps:
         steps.insert(1, [[Step(name="map", kind="dmap")]])
     return _plan(pattern, steps, fail_at)
 

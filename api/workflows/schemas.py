@@ -9,6 +9,7 @@ from api.web.schemas import ResultOut, TaskOut
 from api.workflows.patterns import KNOWN_BEFORE
 from lab.plan import MOST_NODES
 from lab.status import TaskStatus
+from transports.methods import BrokeredName
 
 Pattern = Literal["chain", "group", "task_group", "chord", "chain_group_chord", "map", "conditional_map"]
 PATTERNS: tuple[str, ...] = Pattern.__args__  # type: ignore[attr-defined]
@@ -48,7 +49,7 @@ class WorkflowRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     pattern: Pattern
-    method: Literal["celery", "rabbitmq"]
+    method: BrokeredName
     source: Annotated[Source, Field(description="where the paths come from")] = Source(table="samples")
     count: Annotated[
         int | None,

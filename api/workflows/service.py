@@ -15,6 +15,7 @@ from store.tasks import NewWorkflow, Store
 from store.workflow_queries import WorkflowRows
 from store.workflows import Workflows, new_task
 from transports.celery.canvas import NO_CHORDS
+from transports.methods import CELERY
 
 LOOK_SECONDS: Final = 10.0
 # Celery's chain and group pass no results from one process to another's chord.
@@ -50,13 +51,13 @@ class WorkflowService(BackgroundThread):
         """
         method, source = request.method, request.source.named()
         backend = self._settings.result_backend
-        if method == "celery" and request.pattern not in WITHOUT_CHORDS and backend.startswith(NO_CHORDS):
+        if method == CELERY.name and request.pattern not in WITHOUT_CHORDS and backend.startswith(NO_CHORDS):
             raise NoChords(backend.partition("//")[0] + "//")
         paths = source.get("paths") or (self.rows.paths() if "table" in source else None)
         plan, steps = build(request.pattern, method, source, paths, request.count, request.fail_at)
         # Celery is given the whole canvas with its first node; by hand each node that waits for nothing is.
         begin = [branch[0] for branch in plan.stages[0].branches]
-        begin = begin[:1] if method == "celery" else begin
+        begin = begin[:1] if method == CELERY.name else begin
         news = [new_task(step, method, waits=step.name not in begin) for step in steps]
         workflow = NewWorkflow(
             str(uuid.uuid4()),

@@ -9,18 +9,12 @@ from experiments.model import ArmTurn, label
 from experiments.plan import Plan
 from experiments.tables import Table
 from experiments.words import Translate, untranslated
+from transports.methods import METHODS
 
 FONT: Final = "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, Liberation Sans, sans-serif"
 INK: Final = "var(--ink, #1c1e22)"
 SOFT: Final = "var(--ink-soft, #585e68)"
 LINE: Final = "var(--line, #e3e3de)"
-COLOURS: Final = {
-    "celery": "var(--method-celery, #22683a)",
-    "rabbitmq": "var(--method-rabbitmq, #9c4206)",
-    "sync": "var(--method-sync, #4050b5)",
-}
-"""The names of static/app.css, with its light values for where they are not defined."""
-
 DASHES: Final = ("", "7 4", "2 3", "11 3 2 3", "14 5", "5 2 1 2 1 2")
 HATCHES: Final = (
     "M0 0h8v8h-8z",
@@ -72,7 +66,7 @@ def style_of(plan: Plan, arm: int, _: Translate = untranslated) -> Style:
     """The style of the arm at that place of the plan, with its label in the language of `_`."""
     return Style(
         label=label(plan, arm, _),
-        colour=COLOURS[plan.arms[arm].method],
+        colour=METHODS[plan.arms[arm].method].colour,
         dash=DASHES[arm % len(DASHES)],
         hatch=HATCHES[arm % len(HATCHES)],
         solid=arm % len(HATCHES) == 0,

@@ -37,6 +37,7 @@ def seen_busy(page: Page) -> Page:
     return page
 
 
+@pytest.mark.smoke
 def test_workers_of_both_kinds_stand_side_by_side_and_lead_to_their_tasks(
     visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]
 ) -> None:
@@ -159,6 +160,7 @@ def test_what_is_open_or_has_the_focus_stays_so_while_the_page_brings_itself_up_
     lab.session.post(f"{lab.url}/api/tasks/{task}/cancel", timeout=30)
 
 
+@pytest.mark.smoke
 def test_without_scripts_the_page_says_how_old_it_is_and_takes_orders(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open("/control", java_script_enabled=False)
     expect(page.locator(".seen")).to_contain_text(re.compile(r"Seen at \d\d:\d\d:\d\d UTC · age \d+ s"))

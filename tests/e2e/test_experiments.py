@@ -117,6 +117,7 @@ def test_what_differs_follows_the_form(visitor: Visitor) -> None:
     expect(table.locator('[data-key="pool"] .ex-unequal')).to_have_text("differs")
 
 
+@pytest.mark.smoke
 def test_it_works_without_scripts(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open("/experiments", java_script_enabled=False)
     page.get_by_label("Sync").uncheck()
@@ -218,6 +219,7 @@ def test_run_again_brings_the_form_as_it_was(visitor: Visitor, finished: str) ->
     expect(page.locator("#title")).to_have_value("Twenty no-ops")
 
 
+@pytest.mark.smoke
 def test_it_can_be_started_by_keyboard(visitor: Visitor) -> None:
     page = visitor.open("/experiments")
     page.get_by_label("Sync").focus()

@@ -129,6 +129,7 @@ def test_a_job_that_hangs_is_ended_by_its_time_limit(visitor: Visitor, method: s
     expect(row.locator(".row-error")).to_contain_text("TimeLimitExceeded")
 
 
+@pytest.mark.smoke
 @both
 def test_a_waiting_task_is_cancelled_from_its_row_by_the_keyboard(
     visitor: Visitor, busy: Callable[[str], str], method: str
@@ -182,6 +183,7 @@ def test_a_running_job_that_does_not_listen_shows_that_its_cancellation_is_reque
     expect(row).to_have_attribute("data-status", "CANCELLED")
 
 
+@pytest.mark.smoke
 def test_without_javascript_a_task_is_cancelled_and_sent_once_more(
     visitor: Visitor, busy: Callable[[str], str], lab: Lab
 ) -> None:
@@ -200,6 +202,7 @@ def test_without_javascript_a_task_is_cancelled_and_sent_once_more(
     expect(page.locator("#task")).to_have_attribute("data-status", "CANCELLED")
 
 
+@pytest.mark.smoke
 @both
 def test_what_failed_is_sent_once_more_as_a_new_task_that_names_the_old(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None], method: str
@@ -279,6 +282,7 @@ def test_a_naive_worker_is_shown_while_it_is_there(
     expect(chip).to_be_hidden()
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("script", [True, False])
 def test_a_message_that_is_no_job_is_looked_at_and_discarded(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None], script: bool

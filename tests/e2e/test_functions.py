@@ -13,6 +13,7 @@ from tests.e2e.visitor import Visitor
 Shoot = Callable[..., None]
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", ["celery", "rabbitmq", "sync"])
 def test_a_function_is_chosen_filled_in_and_run(
     visitor: Visitor, lab: Lab, method: str, shoot: Shoot

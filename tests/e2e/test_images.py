@@ -110,6 +110,7 @@ def unpacked(page: Page) -> dict[str, Image.Image]:
         return {name: Image.open(io.BytesIO(archive.read(name))) for name in archive.namelist()}
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", ["celery", "rabbitmq"])
 def test_three_images_are_dropped_followed_and_fetched_as_one_archive(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None], method: str
@@ -296,6 +297,7 @@ def test_a_field_out_of_bounds_is_named_before_anything_is_uploaded(visitor: Vis
     expect(page.locator(".file[data-uploaded]")).to_have_count(0)
 
 
+@pytest.mark.smoke
 def test_a_group_is_cancelled_and_the_page_says_what_became_of_it(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:
@@ -342,6 +344,7 @@ def test_a_page_that_missed_too_much_reads_its_group_again(visitor: Visitor, lab
     expect(page.locator(".tile[data-shown]")).to_have_count(3)
 
 
+@pytest.mark.smoke
 def test_without_scripts_a_plain_form_does_it_all(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:

@@ -105,6 +105,7 @@ def overflow(page: Page) -> list[int]:
     return widths
 
 
+@pytest.mark.smoke
 def test_the_page_in_light(visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]) -> None:
     page = settled(visitor.open(viewport={"width": 1280, "height": 960}))
     assert page.evaluate("document.documentElement.dataset.bsTheme") == "light"
@@ -114,6 +115,7 @@ def test_the_page_in_light(visitor: Visitor, busy_lab: Lab, shoot: Callable[...,
     assert {"PENDING", "IN_PROGRESS", "DONE"} <= set(statuses)
 
 
+@pytest.mark.smoke
 def test_the_page_in_dark(visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]) -> None:
     page = settled(visitor.open(color_scheme="dark", viewport={"width": 1280, "height": 960}))
     assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
@@ -134,6 +136,7 @@ def test_a_theme_that_was_chosen_stays_and_is_there_before_the_first_paint(visit
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
 
 
+@pytest.mark.smoke
 def test_the_page_speaks_russian_to_a_russian_browser(
     visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]
 ) -> None:
@@ -166,6 +169,7 @@ def test_the_language_is_switched_and_stays(visitor: Visitor) -> None:
     expect(page.locator("#title-tasks")).to_have_text("Task status")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 def test_on_a_phone_nothing_scrolls_sideways(
     visitor: Visitor, used_lab: Lab, shoot: Callable[..., None], locale: str
@@ -191,6 +195,7 @@ def test_at_no_width_does_the_page_scroll_sideways(visitor: Visitor, width: int)
     assert wide <= room
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_all_text_stands_out_from_its_ground(visitor: Visitor, used_lab: Lab, scheme: str) -> None:
     page = settled(visitor.open(color_scheme=scheme))
@@ -199,6 +204,7 @@ def test_all_text_stands_out_from_its_ground(visitor: Visitor, used_lab: Lab, sc
     assert page.evaluate(CONTRASTS) == []
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
 def test_pages_are_built_so_that_everybody_can_use_them(visitor: Visitor, used_lab: Lab, locale: str) -> None:
     visitor.expect.append("404")
@@ -218,6 +224,7 @@ def test_who_wants_no_motion_gets_none(visitor: Visitor, lab: Lab) -> None:
     assert icon.evaluate("icon => getComputedStyle(icon).animationName") == "none"
 
 
+@pytest.mark.smoke
 def test_pages_work_under_a_strict_content_security_policy(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open()
 

@@ -30,6 +30,7 @@ def test_without_beat_the_page_says_so_and_how_to_start_one(lonely_visitor: Visi
     shoot(page, "schedule-silent", whole=True)
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("scripts", [True, False])
 def test_run_now_makes_a_task_and_its_report_can_be_read(
     visitor: Visitor, lab: Lab, shoot: Shoot, scripts: bool

@@ -40,6 +40,7 @@ def send(page: Page, method: str, seconds: str, count: str = "1") -> list[dict[s
     return tasks
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("method", "label"), [("celery", "Celery"), ("rabbitmq", "RabbitMQ")])
 def test_a_job_from_its_form_goes_from_pending_to_done_in_the_open_page(
     visitor: Visitor, method: str, label: str
@@ -64,6 +65,7 @@ def test_a_job_from_its_form_goes_from_pending_to_done_in_the_open_page(
     expect(row.locator(".c-ran")).to_have_text(re.compile(r"^1\.[2-9]\ss$"))
 
 
+@pytest.mark.smoke
 def test_a_job_in_the_request_shows_that_it_runs_and_then_that_it_is_done(
     visitor: Visitor, shoot: Callable[..., None]
 ) -> None:
@@ -162,6 +164,7 @@ def test_a_request_that_would_run_too_long_is_refused_before_it_starts(visitor: 
     expect(form.locator('[data-error="timeout"]')).to_contain_text("60 seconds in all")
 
 
+@pytest.mark.smoke
 def test_pressing_twice_sends_once(visitor: Visitor) -> None:
     page = visitor.open()
     asked: list[Request] = []
@@ -216,6 +219,7 @@ def test_receiving_by_hand_says_that_the_queue_is_empty(visitor: Visitor, shoot:
     shoot(page, "receive-empty")
 
 
+@pytest.mark.smoke
 def test_the_keyboard_alone_sends_a_job_and_opens_its_page(
     visitor: Visitor, shoot: Callable[..., None]
 ) -> None:
@@ -246,6 +250,7 @@ def test_the_keyboard_alone_sends_a_job_and_opens_its_page(
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Task #{number}")
 
 
+@pytest.mark.smoke
 def test_without_javascript_a_job_is_sent_and_seen_done_after_reloading(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:

@@ -100,6 +100,7 @@ def test_at_no_width_does_the_page_scroll_sideways(visitor: Visitor, lab: Lab, w
     assert wide <= room
 
 
+@pytest.mark.smoke
 def test_one_finds_a_feature_while_typing(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open(PATH)
     page.get_by_role("searchbox").fill("basic_qos")
@@ -108,6 +109,7 @@ def test_one_finds_a_feature_while_typing(visitor: Visitor, lab: Lab) -> None:
     expect(page.locator("[data-feature]:visible")).to_have_count(len(ROWS))
 
 
+@pytest.mark.smoke
 def test_without_scripts_one_finds_runs_and_reads(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open(PATH, java_script_enabled=False)
     page.get_by_role("searchbox").fill("prefetch")

@@ -30,6 +30,7 @@ def live(page: Page) -> Page:
     return page
 
 
+@pytest.mark.smoke
 def test_the_table_is_filtered_by_method_and_status(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:
@@ -49,6 +50,7 @@ def test_the_table_is_filtered_by_method_and_status(
     shoot(page, "filtered")
 
 
+@pytest.mark.smoke
 def test_a_task_is_found_by_its_number_and_by_the_beginning_of_its_id(visitor: Visitor, lab: Lab) -> None:
     first, second = lab.submit("celery", 0, 2)
     page = visitor.open()
@@ -220,6 +222,7 @@ def test_a_burst_of_tasks_leaves_the_newest_on_the_page_and_all_of_them_counted(
     expect(page.locator('#rows tr[data-status="DONE"]')).to_have_count(25)
 
 
+@pytest.mark.smoke
 def test_the_page_of_a_task_follows_it_to_its_end(visitor: Visitor, lab: Lab) -> None:
     (task,) = lab.submit("celery", 1.5)
     page = visitor.open(f"/tasks/{task['id']}")

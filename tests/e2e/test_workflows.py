@@ -102,6 +102,7 @@ def test_each_pattern_runs_from_the_page_to_its_end(
     )
 
 
+@pytest.mark.smoke
 def test_the_form_works_without_scripts(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open("/workflows", java_script_enabled=False)
     run(page, "chord", "rabbitmq", count="2")
@@ -136,6 +137,7 @@ def test_who_comes_back_and_presses_again_gets_another_one(visitor: Visitor) -> 
     assert page.url != first
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", ["celery", "rabbitmq"])
 def test_a_step_that_fails_is_shown_with_those_that_never_ran(
     visitor: Visitor, shoot: Callable[..., None], method: str
@@ -152,6 +154,7 @@ def test_a_step_that_fails_is_shown_with_those_that_never_ran(
     expect(page.get_by_role("heading", level=1)).to_have_text("Chain")
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("method", ["celery", "rabbitmq"])
 def test_a_workflow_is_cancelled_while_it_runs(
     visitor: Visitor, shoot: Callable[..., None], method: str

@@ -79,6 +79,7 @@ def test_a_task_from_the_page_tells_its_state_and_its_result(own_lab: Lab) -> No
     worker.terminate(timeout=30)
 
 
+@pytest.mark.smoke
 def test_workers_of_both_modes_run_celerys_own_pool(own_lab: Lab, tmp_path: Path) -> None:
     naive = Lab(tmp_path, own_lab.env["RMQ_URL"], env={"DELIVERY": "naive"})
     workers = own_lab.start_celery(1, "safe"), naive.start_celery(1, "naive")

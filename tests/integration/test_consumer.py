@@ -83,6 +83,7 @@ def test_what_does_not_finish_in_time_is_handed_back_and_not_lost(own_lab: Lab) 
         assert [event["worker"].split("@")[0] for event in events[1:]] == ["first", "second", "second"]
 
 
+@pytest.mark.smoke
 def test_a_worker_that_is_killed_loses_nothing(own_lab: Lab) -> None:
     victim = own_lab.start_consumer(concurrency=2, name="victim")
     tasks = [task["id"] for task in own_lab.submit("rabbitmq", 1.0, count=4)]

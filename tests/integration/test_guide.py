@@ -82,6 +82,7 @@ def ask(lab: Lab, command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize(("english", "russian"), [(GUIDE, GUIDE_RU), (README, README_RU)])
 def test_both_languages_hold_the_same_commands(english: str, russian: str) -> None:
     languages = ("bash", "python", "json", "text")

@@ -127,6 +127,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
         lab.end()
 
 
+@pytest.mark.smoke
 def test_the_lab_answers_and_says_where_everything_is(running: RunningLab) -> None:
     assert requests.get(f"{running.page}/healthz", timeout=5).ok
     for text in (running.page, f"http://127.0.0.1:{running.env['LAB_RABBITMQ_MANAGEMENT_PORT']}/", "qwerty"):

@@ -114,6 +114,7 @@ def test_jobs_whose_reports_go_beside_wait_for_nothing_and_their_stamps_are_sent
     assert stage.api.posts < 30
 
 
+@pytest.mark.smoke
 def test_a_killed_worker_loses_nothing_and_is_started_again(stage: Stage) -> None:
     supervisor = stage.start("naive", "consumer", "--concurrency", "2", "-n", "me@%h")
     stage.until(lambda: stage.counted()[1] == 2)

@@ -25,6 +25,7 @@ from transports.control import (
     read_picture,
     read_usage,
 )
+from transports.methods import CELERY
 
 # Whoever asks tries again by himself.
 ONE_TRY: Final = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.1}
@@ -38,7 +39,7 @@ class CeleryControl(Control):
     began to consume. https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/rabbitmq.html
     """
 
-    name: ClassVar[str] = "celery"
+    name: ClassVar[str] = CELERY.name
     label: ClassVar[str] = "Celery"
 
     def __init__(self, settings: Settings) -> None:

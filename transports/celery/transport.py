@@ -22,6 +22,7 @@ from transports.base import ReportFor, SendError, Submission, Transport
 from transports.celery.canvas import canvas, mark_revoked
 from transports.celery.groups import BackendAway, send_group
 from transports.celery.options import declare_delays, is_delayed, links_of, options_of
+from transports.methods import CELERY
 
 UNSENDABLE: Final = (ValueError, TypeError, OverflowError, struct.error, EncodeError)
 """What Celery, kombu and py-amqp raise for a job that cannot be made into a message."""
@@ -46,7 +47,7 @@ class CeleryTransport(Transport):
     `confirm_publish`): https://docs.celeryq.dev/en/stable/userguide/configuration.html#broker-transport-options
     """
 
-    name: ClassVar[str] = "celery"
+    name: ClassVar[str] = CELERY.name
     label: ClassVar[str] = "Celery"
     queue: ClassVar[str | None] = CELERY_QUEUE
     batch: ClassVar[int] = 100

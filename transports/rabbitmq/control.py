@@ -32,6 +32,7 @@ from transports.control import (
     read_picture,
     read_usage,
 )
+from transports.methods import RABBITMQ
 from transports.rabbitmq.publisher import WINDOW
 
 # Answers come over no queue at all: https://www.rabbitmq.com/docs/direct-reply-to
@@ -44,7 +45,7 @@ RABBITMQ_HEARTBEAT_SECONDS: Final = 60  # what RabbitMQ proposes, and pika takes
 class RabbitMQControl(Control):
     """A message to all consumers, and whatever comes back within a while."""
 
-    name: ClassVar[str] = "rabbitmq"
+    name: ClassVar[str] = RABBITMQ.name
     label: ClassVar[str] = "RabbitMQ"
 
     def pictures(self, timeout: float = 1.0) -> list[WorkerPicture]:

@@ -17,6 +17,7 @@ from lab.job import Job
 from lab.plan import WorkflowPlan
 from lab.settings import Settings
 from transports.base import ReportFor, SendError, Submission, Transport
+from transports.methods import RABBITMQ
 from transports.rabbitmq.publisher import Batch, Publisher
 from transports.rabbitmq.workflow import with_slip
 
@@ -26,7 +27,7 @@ IDLE_SECONDS: Final = 1.0
 class RabbitMQTransport(Transport):
     """pika straight to the broker. Messages are persistent; safe ones are mandatory and confirmed as well."""
 
-    name: ClassVar[str] = "rabbitmq"
+    name: ClassVar[str] = RABBITMQ.name
     label: ClassVar[str] = "RabbitMQ"
     queue: ClassVar[str | None] = amqp.RABBITMQ_QUEUE
 

@@ -24,7 +24,7 @@ def test_what_the_lab_says_is_translated_and_what_workers_say_stays(text: str, s
     ("values", "changed", "state"),
     [
         (["a", "a", "a"], False, "equal"),
-        (["a", "a", "none"], False, "sync"),
+        (["a", "a", "none"], False, "but-sync"),
         (["a", "b", "none"], False, "differs"),
         (["a", "a", "b"], False, "differs"),
         (["a → b", "a → b", "a"], True, "differs"),

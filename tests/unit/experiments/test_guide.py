@@ -4,10 +4,11 @@ import pytest
 
 from api.side.rows import FEATURES
 from experiments.guide import advise
-from experiments.guide_questions import CONTRADICTIONS, METHODS, QUESTIONS
+from experiments.guide_questions import CONTRADICTIONS, QUESTIONS
 from experiments.model import Experiment, Interval, Mark
 from experiments.plan import Workload
 from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan
+from transports.methods import METHODS
 
 BY_ID = {question.id: question for question in QUESTIONS}
 
