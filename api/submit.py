@@ -129,9 +129,9 @@ class Submitter:
         return answers
 
     def retry(self, task_id: str) -> tuple[Row, bool] | None:
-        """Submits a task that FAILED or was CANCELLED once more, as one new task that names it, however often it is
+        """Submits a task that FAILED or was CANCELLED again, as one new task that names it, however often it is
         asked for. Returns the new row and True, the old one and False where its status forbids it or it is a step
-        of a workflow, None where there is none."""
+        of a workflow, None if there is none."""
         row = self._store.get(task_id)
         if row is None:
             return None
@@ -144,7 +144,7 @@ class Submitter:
         return self._add(once_more(new, row["options"]), 1, f"retry:{task_id}")[0], True
 
     def requeue(self, letter_id: int) -> bool:
-        """Sends a dead letter again, and forgets it; False where there is none, or somebody else does so.
+        """Sends a dead letter again, and forgets it; False if there is none, or somebody else does so.
 
         Raises:
             BrokerAway: the letter is of no known task, and the broker does not take it.

@@ -72,7 +72,7 @@ class Watch(BackgroundThread):
         return {**self._picture, "alarms": self._alarms, **told}
 
     def refresh(self, older_than: float = 0.0) -> dict[str, Any]:
-        """A picture at most `older_than` seconds old; asks store and broker where there is none."""
+        """A picture at most `older_than` seconds old; asks store and broker if there is none."""
         with self._lock:
             if not self._checked or time.monotonic() - self._checked > older_than:
                 self._picture = self._look()

@@ -108,7 +108,7 @@ class Stand:
         return Client(command, env or self.environment(), self.folder / "log" / f"{program}.err")
 
     def publish(self, url: str, exchange: str, key: str, messages: Path) -> tuple[float, float]:
-        """Publishes a file of messages by the C client, or by pika where there is none; when it began and
+        """Publishes a file of messages by the C client, or by pika if there is none; when it began and
         when all were confirmed, in seconds of time.monotonic()."""
         program = "ceiling" if self.ceiling else "pika_bare"
         with self.publishing(program, url, exchange, key, messages) as client:

@@ -73,10 +73,10 @@ class Equaliser:
             self.restore()
             raise
         self.restore()
-        raise EqualiseError("Workers come and go: they could not be set alike.")
+        raise EqualiseError("Workers come and go: they could not be made equal.")
 
     def order_back(self) -> None:
-        """Tells the workers that were resized to become as they were, and waits for nothing: whoever ends an
+        """Tells the workers that were resized to become as they were, and waits for nothing: anyone who ends an
         experiment may not have the time. `restore` sees to it that they did."""
         reached, self._reached = self._reached, {}
         for who, size in reached.items():

@@ -12,7 +12,7 @@ from experiments.words import N_, Translate, fairness_title
 
 _ORDER: Final = ("differs", "but-sync", "equal")
 _REMARKS: Final = {
-    "concurrency": N_("Whoever runs more at once is faster for that reason alone."),
+    "concurrency": N_("Higher concurrency alone makes a method faster."),
     "workers": N_("More processes share the work, and the memory counts for each."),
     "hosts": N_("Another machine has a processor of its own, and a network on the way."),
     "pool_class": N_("What runs the jobs; named by module and class."),
@@ -33,11 +33,11 @@ _REMARKS: Final = {
     "prefetch": N_("Fetching ahead saves waiting for the broker, and spreads jobs less evenly."),
     "acknowledgement": N_("Acknowledging early is cheaper, and loses what a killed worker held."),
     "confirms": N_("Not asking is faster, and loses what the broker did not take."),
-    "durability": N_("What needs not be kept is taken sooner."),
+    "durability": N_("Non-durable messages are accepted sooner."),
     "queue_type": N_("A quorum queue writes each message to its log; a classic one need not."),
-    "pool": N_("Threads share one interpreter's lock; processes do not. It tells with jobs that compute."),
-    "retries": N_("A retry that goes through the queue waits there once more."),
-    "time_limits": N_("It tells with jobs that do not end."),
+    "pool": N_("Threads share one interpreter's lock; processes do not. It matters for CPU-bound jobs."),
+    "retries": N_("A retry that goes through the queue waits there again."),
+    "time_limits": N_("It matters for jobs that do not end."),
     "reports": N_("What is told before the acknowledgement is part of the method's time."),
     "message_size": N_("A longer message takes longer to write and to read."),
     "versions": N_("Each has its own client library."),
@@ -75,7 +75,7 @@ def fairness_said(rows: Sequence[FairnessRow], plan: Plan | None, _: Translate) 
 
 def _row(row: FairnessRow, state: State, plan: Plan, _: Translate, ran: bool) -> Row:
     if row.equal:
-        words = [_(N_("equal")), _(N_("set alike"))]
+        words = [_(N_("equal")), _(N_("made equal"))]
         mark = Cell(", ".join(words if row.done else words[:1]), mark="same")
     else:
         remarks = (_remark(row, state), _switch(plan, ran) if state == "differs" and row.can_equalise else "")
@@ -94,7 +94,9 @@ def _remark(row: FairnessRow, state: State) -> str:
 def _switch(plan: Plan, ran: bool) -> str:
     """What the switch to equalise does, or did, to a row that it can change."""
     if not plan.equalise:
-        return N_("It was left as it is.") if ran else N_("“Equalise” sets it alike.")
+        return N_("It was left as it is.") if ran else N_("“Equalise” makes this equal.")
     if ran:
-        return N_("It could not be set alike: workers are made smaller only, and no tutorial worker is.")
-    return N_("It is set alike before the run begins, as far as workers can be made smaller.")
+        return N_(
+            "It could not be made equal: workers are only made smaller, and tutorial workers not at all."
+        )
+    return N_("It is made equal before the run begins, as far as workers can be made smaller.")

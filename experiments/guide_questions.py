@@ -44,7 +44,7 @@ class Question:
     figure: str = ""
 
     def answer(self, answer_id: str) -> Choice | None:
-        """The answer of that id; None where there is none."""
+        """The answer of that id; None if there is none."""
         return next((answer for answer in self.answers if answer.id == answer_id), None)
 
 
@@ -55,8 +55,8 @@ _LESS: Final = N_("A consumer of one's own does less for each message than a lib
 # fmt: off
 QUESTIONS: Final = (
     Question("length", N_("How long does a job take?"), (
-        Choice("instant", N_("So short that whoever asked can wait for it"), {"sync": 3},
-            N_("Whoever waits needs no queue. What a broker brings has its price in code and in time."), "submit"),
+        Choice("instant", N_("So short that the user can wait for it"), {"sync": 3},
+            N_("A user who waits needs no queue. A broker has its price in code and in time."), "submit"),
         Choice("seconds", N_("Seconds"), {"celery": 1, "rabbitmq": 1, "sync": -2},
             N_("Seconds are too long to hold a request open for, with its thread."), "submit"),
         Choice("long", N_("Minutes"), {"celery": 1},
@@ -193,8 +193,8 @@ CONTRADICTIONS: Final = (
         N_("Workers in other languages speak to RabbitMQ here; on another broker Celery's own format would have to be"
            " imitated there.")),
     (("length", "instant"), ("loss", "never"),
-        N_("Whoever waits for the answer sees that a request failed, and can ask again: either they wait, or the job"
-           " is kept for later.")),
+        N_("A user who waits for the answer sees that the request failed, and can ask again: either they wait, or the"
+           " job is kept for later.")),
     (("length", "instant"), ("later", "yes"),
         N_("Nobody waits for a job that runs later: one of the two answers is about other jobs.")),
 )

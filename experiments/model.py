@@ -127,7 +127,7 @@ class Figures(_ModelPart):
         per_job: "bytes" between the method's clients and the broker, a job, both ways; empty where they were not
             seen.
         per_worker: jobs ended, by worker.
-        failed: jobs that FAILED; duplicates: begun once more without being asked to; lost: not ended in time.
+        failed: jobs that FAILED; duplicates: begun again without being asked to; lost: not ended in time.
         disturbance: what came from outside meanwhile.
         sender_late: seconds that a job was due and nothing was sent, at the longest.
         offered, done, backlog: in the second half of an open loop's sending, jobs a second that came and that ended,

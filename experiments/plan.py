@@ -175,7 +175,7 @@ class Plan(_PlanPart):
 
     @property
     def warm_up_count(self) -> int:
-        """Jobs for each arm in the turn that does not count; 0 where there is none."""
+        """Jobs for each arm in the turn that does not count; 0 if there is none."""
         return min(WARM_UP_JOBS, self.count) if self.warm_up else 0
 
     @property

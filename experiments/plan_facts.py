@@ -100,7 +100,7 @@ def arrival_text(plan: Plan, _: Translate) -> str:
 
 def _drawn(values: Sequence[float], _: Translate) -> str:
     told = {"low": min(values), "high": max(values), "mean": fmean(values)}
-    return _(N_("drawn from so many values: %(count)s, from %(low)s to %(high)s s, mean %(mean)s s")) % {
+    return _(N_("drawn from %(count)s values, from %(low)s to %(high)s s, mean %(mean)s s")) % {
         "count": len(values),
         **{name: _plain(value, _) for name, value in told.items()},
     }

@@ -11,7 +11,7 @@ from experiments.report import COMMAND, CURL, content_of
 from experiments.words import Translate, untranslated
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-"""Where the parts are that a report and a page are made of; they speak by the `_` of whoever uses them."""
+"""Where the parts are that a report and a page are made of; they speak by the `_` of anyone who uses them."""
 
 _ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(TEMPLATES),

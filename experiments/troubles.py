@@ -15,7 +15,7 @@ TROUBLES: Final = (
     N_("messages of others wait in its queues (%(held)s): let the workers come to their end, or purge them"),
     N_("the broker does not answer"),
     N_("The workers cannot be asked: %(why)s."),
-    N_("Workers come and go: they could not be set alike."),
+    N_("Workers come and go: they could not be made equal."),
     N_("%(worker)s does not tell how many jobs it runs at once."),
     N_("Two workers are called %(worker)s: start each with a name of its own."),
     N_("%(worker)s runs %(n)s jobs at once and could not be set to %(wanted)s: %(why)s."),

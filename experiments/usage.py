@@ -1,4 +1,4 @@
-"""What the parts of a stand use during a repetition: workers, API, broker and whoever publishes."""
+"""What the parts of a stand use during a repetition: workers, API, broker and anyone who publishes."""
 
 import os
 from collections.abc import Iterable, Mapping

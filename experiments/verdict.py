@@ -68,7 +68,7 @@ _OTHERS: Final = N_(
     " show a difference by chance."
 )
 _CHANGED: Final = N_("Changed while it ran: %(rows)s. The figures are of both.")
-_UNEQUAL: Final = N_("Not alike for all: %(rows)s. What differs there is in the figures too.")
+_UNEQUAL: Final = N_("Not the same for all: %(rows)s. These differences affect the figures too.")
 
 
 @dataclass(frozen=True)

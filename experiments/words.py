@@ -71,7 +71,7 @@ FAIRNESS_TITLES: Final = {
 OUTCOME_TITLES: Final = {
     "failed": N_("Jobs that failed"),
     "retries": N_("Tried again"),
-    "duplicates": N_("Begun once more unasked"),
+    "duplicates": N_("Unexpected re-runs"),
     "lost": N_("Not ended in time"),
 }
 ENVIRONMENT_TITLES: Final = {
@@ -81,7 +81,7 @@ ENVIRONMENT_TITLES: Final = {
     "processor": N_("Processor"),
     "cores": N_("Cores"),
     "memory": N_("Memory"),
-    "load": N_("Load at the begin (1, 5, 15 minutes)"),
+    "load": N_("Load at start (1, 5, 15 minutes)"),
     "store": N_("Store"),
     "broker": N_("Broker"),
     "broker_platform": N_("Runs the broker"),
@@ -235,7 +235,7 @@ def interval_text(key: str, interval: Interval, _: Translate = untranslated) -> 
 
 
 def ratio_text(ratio: Interval | None, _: Translate = untranslated) -> str:
-    """A ratio with its bounds: "1.82× (1.79 to 1.85)"; "" where there is none."""
+    """A ratio with its bounds: "1.82× (1.79 to 1.85)"; "" if there is none."""
     if ratio is None:
         return ""
     bounds = ratio_bounds(ratio, _)

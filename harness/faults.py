@@ -142,7 +142,7 @@ def broker_stopped(node: RabbitNode) -> Iterator[None]:
 
 @contextmanager
 def broker_killed(node: RabbitNode) -> Iterator[None]:
-    """SIGKILL to the broker's node, which starts anew on the same data and ports afterwards."""
+    """SIGKILL to the broker's node, which starts again on the same data and ports afterwards."""
     node.kill()
     try:
         yield

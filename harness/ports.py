@@ -63,7 +63,7 @@ def read(text: str | None, name: str) -> int | None:
 def choose(asked: int | None, default: int, name: str, host: str = "127.0.0.1") -> tuple[int, str | None]:
     """The port to use for the variable `name`, and a note to print where it is not the expected one.
 
-    `asked` is what the person set, None for nothing. A taken `asked` raises PortError, since whoever
+    `asked` is what the person set, None for nothing. A taken `asked` raises PortError, since anyone who
     names a port relies on it; a taken `default` gives way to a free port and a note.
     """
     try:

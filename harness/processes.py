@@ -25,7 +25,7 @@ class ProcessError(RuntimeError):
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """The last `lines` lines of a text file, at most 64 KiB; empty where there is none."""
+    """The last `lines` lines of a text file, at most 64 KiB; empty if there is none."""
     try:
         with path.open("rb") as log:
             log.seek(max(0, path.stat().st_size - 65536))

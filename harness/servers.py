@@ -23,7 +23,7 @@ def redis_binary() -> Path | None:
 
 
 def postgres_binary() -> Path | None:
-    """PostgreSQL's newest server, in Debian's layout or beside an `initdb` on the PATH; None where there is none."""
+    """PostgreSQL's newest server, in Debian's layout or beside an `initdb` on the PATH; None if there is none."""
     versions = sorted(Path("/usr/lib/postgresql").glob("[0-9]*/bin/initdb"), key=lambda p: int(p.parts[-3]))
     found = versions[-1] if versions else shutil.which("initdb")
     return Path(found).with_name("postgres") if found else None
@@ -98,7 +98,7 @@ class PostgresNode(Server):
         )  # fmt: skip
 
     def start(self, timeout: float = 30.0) -> Self:
-        """Makes the data folder where there is none, starts, and waits for a login, as Server.start does."""
+        """Makes the data folder if there is none, starts, and waits for a login, as Server.start does."""
         if not self._data.exists():
             self._make_data()
         return super().start(timeout)

@@ -20,7 +20,7 @@ def now_us() -> int:
 
 def to_iso(us: int) -> str:
     """`us` (microseconds since the epoch) as ISO 8601 in UTC, always with six decimals. What lies before the year 1
-    or after 9999 becomes the one or the other: whoever shows a time has no use for an error."""
+    or after 9999 becomes the one or the other: anyone who shows a time has no use for an error."""
     seconds, rest = divmod(min(max(us, _LEAST_US), _MOST_US), 1_000_000)
     return f"{_second(seconds)}.{rest:06d}Z"
 

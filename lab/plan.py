@@ -80,7 +80,7 @@ class WorkflowPlan(BaseModel):
 
     @cached_property
     def made_at(self) -> int:
-        """The place of the stage whose nodes are made while the workflow runs; -1 where there is none."""
+        """The place of the stage whose nodes are made while the workflow runs; -1 if there is none."""
         return next((place for place, stage in enumerate(self.stages) if stage.each), -1)
 
     def nodes_after(self, place: int) -> int:

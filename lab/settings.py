@@ -244,7 +244,7 @@ def _sentence(error: ValidationError, given: Mapping[str, str]) -> str:
 
 
 def _kept_secret(path: Path) -> bytes:
-    """The secret in `path`, made first where there is none; safe when several processes start at once."""
+    """The secret in `path`, made first if there is none; safe when several processes start at once."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

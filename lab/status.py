@@ -46,7 +46,7 @@ def may_follow(old: TaskStatus, old_attempt: int, new: TaskStatus, new_attempt: 
     """Whether `new` in attempt `new_attempt` moves a task on that stands at `old` in `old_attempt`.
 
     Delivery is at least once, so updates come late, twice and out of order: within an attempt only
-    the table above counts; a later attempt may begin anew, an earlier one is history; nothing leaves
+    the table above counts; a later attempt may begin again, an earlier one is history; nothing leaves
     a final status.
     """
     if old.final or new is TaskStatus.PENDING or new_attempt < old_attempt:

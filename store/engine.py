@@ -70,7 +70,7 @@ class _Turn:
             busy = TimeoutError("others have been waiting for the store as well")
             raise sa.exc.OperationalError(f"lock {self._path}", None, busy) from None
         try:
-            if self._process != os.getpid():  # a lock is shared with whoever forked
+            if self._process != os.getpid():  # a lock is shared with anyone who forked
                 self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
                 self._process = os.getpid()
             fcntl.flock(self._file, fcntl.LOCK_EX)

@@ -35,7 +35,7 @@ class ExperimentQueries:
 
     def get(self, experiment_id: str, *, runs: bool = True) -> Experiment | None:
         """The experiment with this id, with its repetitions but for their samples, or without them where not
-        `runs`; None where there is none."""
+        `runs`; None if there is none."""
         if "\x00" in experiment_id:  # PostgreSQL refuses such text
             return None
         with self.engine.connect() as connection:
@@ -115,7 +115,7 @@ class ExperimentQueries:
         return f"{names.get(dialect.name, dialect.name)} {'.'.join(map(str, version))}".strip()
 
     def last_event(self) -> int:
-        """The number of the newest entry in any task's history; 0 where there is none."""
+        """The number of the newest entry in any task's history; 0 if there is none."""
         return self._all(sa.select(sa.func.max(task_events.c.id)))[0][0] or 0
 
     def begun_by_others(self, experiment_id: str, method: str, event_id: int) -> int:

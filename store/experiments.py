@@ -76,7 +76,7 @@ class ExperimentRows(ExperimentQueries):
         return str(first.id)
 
     def renew(self, experiment_id: str) -> tuple[bool, bool]:
-        """Renews the lease of an experiment until it is given back, for whoever cleans up after it as well;
+        """Renews the lease of an experiment until it is given back, for anyone who cleans up after it as well;
         returns whether it is under way, and whether it is to be cancelled."""
         this = experiments.c.id == experiment_id
         query = (

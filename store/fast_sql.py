@@ -24,7 +24,7 @@ _POSTGRESQL: Final[sa.Dialect] = PGDialect()  # type: ignore[no-untyped-call]
 
 
 def json_text(value: Any) -> str | None:
-    """`value` as a JSON column takes it here; JSON has no infinity, so that a number which is none becomes null."""
+    """`value` as a JSON column takes it here; NaN and infinity become null: JSON has neither."""
     return None if value is None else to_json(value, inf_nan_mode="null").decode()
 
 

@@ -110,7 +110,7 @@ class DeadLetters:
             )
 
     def discard(self, letter_id: int, *, claimed: bool = False) -> bool:
-        """Forgets one letter; False where there is none, or somebody else is about to send it again. `claimed`
+        """Forgets one letter; False if there is none, or somebody else is about to send it again. `claimed`
         says that the caller is the one."""
         return self._change(letter_id, dead_letters.delete(), claimed=claimed)
 

@@ -11,7 +11,7 @@ from lab.jobs.backoff import RetryPolicy
 from lab.options import MAX_COUNTDOWN, MAX_PRIORITY, Options
 from lab.values import Moment
 
-# What a task that is sent once more takes over: its times are over.
+# What a task that is sent again takes over: its times are over.
 KEPT: Final = ("priority", "retry", "keep_result")
 BROKERED: Final = ("countdown", "eta", "expires", "priority", "callback", "errback")
 FOLLOWER: Final = frozenset({"id", "num", "kind", "params"})

@@ -198,7 +198,7 @@ def _begins_another_run(row: Row, fact: Update) -> bool:
 def answer(row: Row, fact: Update, applied: bool) -> Answer:
     """The answer to `fact`, which the task in `row` has taken or not.
 
-    Whoever asks for a task that others follow, and that has ended, gets what it came to: what follows may
+    Anyone who asks for a task that others follow, and that has ended, gets what it came to: what follows may
     still be to do.
     """
     status, cancel = row["status"], row["cancel_us"] is not None

@@ -81,7 +81,7 @@ class Store(Updates):
         count, method = len(news), news[0].method
         now = now_us()
         with writing(self.engine) as connection:
-            # Whoever moves tasks takes the turn first and a number later; in another order two would wait for
+            # Anyone who moves tasks takes the turn first and a number later; in another order two would wait for
             # each other.
             take_turn(connection)
             first = self.next(connection, "num", count)

@@ -116,7 +116,7 @@ class Control(ABC):
 
     `timeout` is how many seconds are waited for answers: nobody knows how many workers there are. An
     order to one worker, by its name, ends with its answer. All methods raise ControlError where the
-    broker is away; the next call connects anew.
+    broker is away; the next call connects again.
 
     Attributes:
         name, label: as the transport's.

@@ -32,7 +32,7 @@ class ControlCollector(BackgroundThread):
 
     def picture(self, wait: float = 0.0) -> Picture | None:
         """The latest picture, from memory. A process that has just started waits up to `wait` seconds for
-        one that is not of an earlier day; None where there is none at all."""
+        one that is not of an earlier day; None if there is none at all."""
         if self._thread is not None:
             self._fresh.wait(wait)
         return self._picture

@@ -115,7 +115,7 @@ def merge(
 ) -> list[dict[str, Any]]:
     """The workers that `told` of themselves at `at`, and those of `before` that did not, for five minutes.
 
-    Of a method that could not be asked (None) all stay as they were. One that has started anew, under the
+    Of a method that could not be asked (None) all stay as they were. One that has started again, under the
     same name, is not missed.
     """
     workers = [

@@ -67,7 +67,7 @@ def step(experiment: Experiment) -> str:
     if experiment.status == "PENDING":
         return gettext("Its turn has not come: another experiment is running.")
     if experiment.step == "preparing":
-        return gettext("Preparing: the workers are looked at, and set alike.")
+        return gettext("Preparing: the workers are inspected and made equal.")
     known = _STEP.fullmatch(experiment.step)
     if known is None:
         return experiment.step or gettext("It begins.")

@@ -148,7 +148,7 @@ class ExperimentProcess:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs the experiment whose id is the only argument; 2 where there is none."""
+    """Runs the experiment whose id is the only argument; 2 if there is none."""
     (experiment_id,) = arguments
     settings = Settings.from_env()
     store = Store(settings.database_url)

@@ -69,7 +69,7 @@ class ImageFiles:
         return removed
 
     def touch(self, upload_id: str) -> None:
-        """Begins the upload's time anew."""
+        """Begins the upload's time again."""
         path = self.upload(upload_id)
         if path.exists():
             os.utime(path)

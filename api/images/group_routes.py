@@ -57,7 +57,7 @@ class GroupOut(BaseModel):
 
 
 class GroupTaskOut(TaskOut):
-    """A task of a group, its image, and where what it made is to be had."""
+    """A task of a group, its image, and where what it made is available."""
 
     image: dict[str, Any]
     preview_url: str | None

@@ -201,7 +201,7 @@ def _flash_refused(refused: Sequence[tuple[str, str]]) -> None:
     for name, why in refused[:MOST_NAMED]:
         flash(wording.not_taken(_short(name), why), "images refused")
     if len(refused) > MOST_NAMED:
-        flash(gettext("Not taken besides: %(n)s.", n=len(refused) - MOST_NAMED), "images refused")
+        flash(gettext("%(n)s more files were rejected.", n=len(refused) - MOST_NAMED), "images refused")
 
 
 def _short(name: str) -> str:

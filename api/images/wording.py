@@ -132,7 +132,7 @@ def for_scripts(settings: Settings) -> dict[str, Any]:
         "tryAgain": gettext("Try again"),
         "noneTaken": gettext("None of these files was taken. Choose others."),
         "grouping": gettext("Sending the group…"),
-        "expired": gettext("Some uploads have expired. Press again to upload them anew."),
+        "expired": gettext("Some uploads have expired. Press again to upload them again."),
         "gone": gettext("The result has expired"),
         "alt": gettext("Result of %(name)s", name="{name}"),
     }

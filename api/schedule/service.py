@@ -1,4 +1,4 @@
-"""The schedule at work: a due time becomes a task, once, whoever tells of it and how often."""
+"""The schedule at work: a due time becomes a task, once, no matter who tells of it and how often."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final

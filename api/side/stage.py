@@ -55,7 +55,7 @@ Act = Callable[["SideRun"], SideOutcome]
 
 
 class SideRun:
-    """One side of one run, used from one thread. Tasks go the ordinary way, save that the relay that publishes
+    """One side of one run, used from one thread. Tasks go the ordinary way, except that the relay that publishes
     them is this one's own; what it cannot publish it leaves to the others. A context manager."""
 
     def __init__(self, parts: Parts, method: str) -> None:

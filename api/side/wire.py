@@ -148,7 +148,7 @@ class Wire:
 
 
 def _pump(source: socket.socket, target: socket.socket, reader: Reader, sent: bool) -> None:
-    """Passes on what comes, read first: whoever waits for an answer finds what it answers noted."""
+    """Passes on what comes, read first: anyone who waits for an answer finds what it answers noted."""
     try:
         while data := source.recv(CHUNK_BYTES):
             reader.read(data, sent=sent)

@@ -207,7 +207,7 @@ def cancel(task_id: str) -> AnyResponse:
 
 @pages.post("/tasks/<task_id>/retry")
 def retry(task_id: str) -> AnyResponse:
-    """Sends a task that FAILED or was CANCELLED once more, and goes to `next`, by default the new task's
+    """Sends a task that FAILED or was CANCELLED again, and goes to `next`, by default the new task's
     page. A script that asks for JSON gets `{"message", "ok", "task"}`."""
     old = services().store.get(task_id)
     answer = services().submitter.retry(task_id)

@@ -86,7 +86,7 @@ def cancel(path: TaskPath) -> Response:
 
 @tasks.post("/<task_id>/retry", responses={202: OneTaskOut, 404: Problem, 409: Problem})
 def retry(path: TaskPath) -> Response:
-    """Submit a task once more
+    """Submit a task again
 
     For tasks that FAILED or were CANCELLED. A final status stays what it is: the answer is a new task,
     whose `retry_of` names this one; the same new task, however often this one is asked for.
@@ -95,7 +95,7 @@ def retry(path: TaskPath) -> Response:
     return _changed(
         path,
         again,
-        "only a task that FAILED or was CANCELLED, and is no step of a workflow, can be sent once more",
+        "only a task that FAILED or was CANCELLED, and is no step of a workflow, can be sent again",
     )
 
 

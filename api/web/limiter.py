@@ -13,7 +13,7 @@ SECONDS: Final = 60.0
 
 
 class Limiter:
-    """Takes `most` a minute from each address, and begins anew each minute; 0 takes any number.
+    """Takes `most` a minute from each address, and begins again each minute; 0 takes any number.
 
     https://datatracker.ietf.org/doc/html/rfc6585#section-4 has the answer to those beyond it.
     """

@@ -23,7 +23,7 @@ MOST_LETTERS: Final = 200
 
 
 class Refusal(HTTPException):
-    """An error whose `description` is a sentence for whoever asked, in their language."""
+    """An error whose `description` is a sentence for anyone who asked, in their language."""
 
     def __init__(self, code: int, description: str, retry_after: int | None = None) -> None:
         super().__init__(description)

@@ -113,7 +113,7 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
 
     @app.before_request
     def refuse_other_sites() -> None:
-        """Another site's page must not act, nor load anything, in the name of whoever has it open; it may
+        """Another site's page must not act, nor load anything, in the name of anyone who has it open; it may
         lead here by a link. https://web.dev/articles/fetch-metadata"""
         follows_link = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
         if request.endpoint == CALLBACK or (request.method in SAFE_METHODS and follows_link):

@@ -64,14 +64,14 @@ def ended(num: int, status: str) -> str:
 
 
 def sent_again(old: int, new: int) -> str:
-    """What is said of a task just sent once more."""
-    return gettext("Task #%(old)s is sent once more, as task #%(new)s.", old=old, new=new)
+    """What is said of a task just sent again."""
+    return gettext("Task #%(old)s was sent again as task #%(new)s.", old=old, new=new)
 
 
 def not_sent_again(num: int, status: str) -> str:
-    """Why a task cannot be sent once more."""
+    """Why a task cannot be sent again."""
     return gettext(
-        "Task #%(num)s is %(status)s: only what FAILED or was CANCELLED is sent once more.",
+        "Task #%(num)s is %(status)s: only FAILED or CANCELLED tasks can be sent again.",
         num=num,
         status=status,
     )
@@ -128,7 +128,7 @@ def size(length: int, *, cut: bool) -> str:
 def requeued(letter_id: int, queue: str, as_task: bool) -> str:
     """What is said of a dead letter just sent again, as a new task or to its `queue`."""
     if as_task:
-        return gettext("Letter %(id)s: its task is sent once more.", id=letter_id)
+        return gettext("Letter %(id)s: its task was sent again.", id=letter_id)
     return gettext("Letter %(id)s went back to the queue %(queue)s.", id=letter_id, queue=queue)
 
 
@@ -157,7 +157,7 @@ def for_scripts() -> dict[str, Any]:
         "cancelRequested": gettext("cancellation requested"),
         "act": {
             "cancel": [gettext("Cancel"), gettext("Cancel task #%(num)s", num="{num}")],
-            "retry": [gettext("Send once more"), gettext("Send once more: task #%(num)s", num="{num}")],
+            "retry": [gettext("Send again"), gettext("Send again: task #%(num)s", num="{num}")],
         },
     }
 

@@ -102,7 +102,7 @@ class WorkflowsQuery(BaseModel):
 
 class WorkflowOut(ResultOut):
     """A workflow; `counts` tells how many of its nodes stand at each status, `result_url` where the file
-    that it made is to be had."""
+    that it made is available."""
 
     id: str
     pattern: str

@@ -55,7 +55,7 @@ def _timed(
     unit: str,
     _: Translate,
 ) -> str:
-    """A line for each arm over the seconds since its begin; "" where there is none. The race's are shares, which
+    """A line for each arm over the seconds since its begin; "" if there is none. The race's are shares, which
     are shown in percent."""
     series = [Series(style_of(plan, arm, _), curve) for arm, curve in curves.items() if curve]
     if not series:

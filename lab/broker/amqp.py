@@ -132,7 +132,7 @@ def declare_delay_queue(channel: Channel, queue: str, seconds_left: float) -> st
     Nobody consumes a delay queue: a message that has waited goes back to `queue` as its dead letter, and
     from there, where its time has not come, into a shorter one. There is one for each power of two, so that
     none waits behind a message with a longer wait: a queue expires messages at its head only. It vanishes
-    when it was not declared for an hour longer than its messages wait; whoever publishes declares it.
+    when it was not declared for an hour longer than its messages wait; anyone who publishes declares it.
     https://www.rabbitmq.com/docs/ttl#per-message-ttl-caveats, https://www.rabbitmq.com/docs/ttl#queue-ttl
     """
     seconds = delay_seconds(seconds_left)

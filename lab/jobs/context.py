@@ -14,7 +14,7 @@ PROGRESS_SECONDS = 0.5
 
 
 class Report(Protocol):
-    """Carries one status of the running job to whoever keeps it, and brings back the answer."""
+    """Carries one status of the running job to anyone who keeps it, and brings back the answer."""
 
     def __call__(
         self,

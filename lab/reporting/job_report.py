@@ -33,7 +33,7 @@ class JobReport(Lines):
     IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, save where its
     message was redelivered: that may be of a job that has ended, and waits for the answer. Progress is sent
     in the background, the newest of each task. A final status returns once the API has taken it or it lies
-    in the spool, and raises ReportFailed where neither is to be had.
+    in the spool, and raises ReportFailed where neither is available.
     """
 
     __slots__ = ("_reporter", "must_ask")

@@ -40,7 +40,7 @@ class ReportFailed(Exception):
 class Reporter:
     """Sends updates to `url` (the setting API_URL), from one thread for all jobs of the process.
 
-    Whoever reports while a POST is under way goes with the next one, so that one POST carries many
+    Anyone who reports while a POST is under way goes with the next one, so that one POST carries many
     updates under load and nobody waits when idle. After a fork the child makes its own Reporter.
 
     Args:

@@ -35,7 +35,7 @@ class Spool:
     """Lines in a file of this process's own below `folder`, written through to the disk.
 
     The file is locked (flock(2)) for as long as its process lives. A file that can be locked was left
-    by a process that died, and whoever finds it sends it. A line may be sent twice, never not at all.
+    by a process that died, and anyone who finds it sends it. A line may be sent twice, never not at all.
     Threads may share one Spool; after a fork the child needs its own.
     """
 

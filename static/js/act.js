@@ -1,4 +1,4 @@
-// Cancelling, and sending once more: the form `act` and its buttons, which without this file lead to a page.
+// Cancelling, and sending again: the form `act` and its buttons, which without this file lead to a page.
 import { strings } from "./config.js";
 import { sendInPlace, tell } from "./send.js";
 

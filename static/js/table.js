@@ -56,7 +56,7 @@ export function showCounts(counts) {
   }
 }
 
-// The same page once more, when too much was missed to follow or rows have left gaps. It waits until
+// The same page again, when too much was missed to follow or rows have left gaps. It waits until
 // nobody is at the table; what happens between question and answer is told again afterwards.
 export function refreshSoon() {
   refreshing ??= setTimeout(async () => {

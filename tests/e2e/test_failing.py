@@ -1,4 +1,4 @@
-"""Jobs that fail, are cancelled and sent once more, and messages that nobody can read: as the pages show it."""
+"""Jobs that fail, are cancelled and sent again, and messages that nobody can read: as the pages show it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -144,7 +144,7 @@ def test_a_waiting_task_is_cancelled_from_its_row_by_the_keyboard(
     page.keyboard.press("Enter")
     expect(row).to_have_attribute("data-status", "CANCELLED")
     expect(page.locator("#act [data-note]")).to_have_text(f"Cancelled: task #{number}.")
-    again = row.get_by_role("button", name=f"Send once more: task #{number}", exact=True)
+    again = row.get_by_role("button", name=f"Send again: task #{number}", exact=True)
     expect(again).to_be_focused()
     page.goto(f"{visitor.url}/tasks/{waiting}")
     expect(page.locator(".told")).to_contain_text("before it began: it was not run.")
@@ -196,8 +196,8 @@ def test_without_javascript_a_task_is_cancelled_and_sent_once_more(
     expect(page.locator("#act [data-note]")).to_have_text(f"Cancelled: task #{number}.")
     expect(row).to_have_attribute("data-status", "CANCELLED")
     page.goto(f"{visitor.url}/tasks/{waiting}")
-    page.get_by_role("button", name=f"Send once more: task #{number}").click()
-    expect(page.locator("#act [data-note]")).to_contain_text(f"Task #{number} is sent once more, as task #")
+    page.get_by_role("button", name=f"Send again: task #{number}").click()
+    expect(page.locator("#act [data-note]")).to_contain_text(f"Task #{number} was sent again as task #")
     page.get_by_role("button", name="Cancel task #").click()
     expect(page.locator("#task")).to_have_attribute("data-status", "CANCELLED")
 
@@ -212,7 +212,7 @@ def test_what_failed_is_sent_once_more_as_a_new_task_that_names_the_old(
     page = live(visitor.open(f"/tasks/{failed['id']}"))
     expect(page.locator('[aria-labelledby="title-result"]')).to_contain_text("this job always fails")
     shoot(page, "task-failed")
-    page.get_by_role("button", name=f"Send once more: task #{failed['num']}").click()
+    page.get_by_role("button", name=f"Send again: task #{failed['num']}").click()
     expect(page.get_by_role("heading", level=1)).not_to_have_text(f"Task #{failed['num']}")
     expect(page.locator("#task")).to_have_attribute("data-status", "FAILED")
     page.get_by_role("link", name=f"after task #{failed['num']}").click()
@@ -225,9 +225,9 @@ def test_from_its_row_what_failed_is_sent_once_more_and_the_new_row_comes_in(
     failed = lab.submit("celery", 0, kind="failing_task", max_retries=0)[0]
     lab.wait_for([failed["id"]], "FAILED")
     page = live(visitor.open())
-    row_of(page, failed["id"]).get_by_role("button", name="Send once more").click()
+    row_of(page, failed["id"]).get_by_role("button", name="Send again").click()
     note = page.locator("#act [data-note]")
-    expect(note).to_contain_text(f"Task #{failed['num']} is sent once more, as task #")
+    expect(note).to_contain_text(f"Task #{failed['num']} was sent again as task #")
     new = re.search(r"as task #(\d+)", note.inner_text())
     assert new
     page.get_by_role("heading", level=1).click()

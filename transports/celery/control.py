@@ -27,7 +27,7 @@ from transports.control import (
 )
 from transports.methods import CELERY
 
-# Whoever asks tries again by himself.
+# Anyone who asks tries again by himself.
 ONE_TRY: Final = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.1}
 CONNECT_SECONDS: Final = 3
 
@@ -74,7 +74,7 @@ class CeleryControl(Control):
         return self._order("rate_limit", limit, worker, timeout)
 
     def queue_length(self, queue: str) -> int:
-        """Messages that wait in `queue` of Celery's broker, whichever that is; 0 where there is none.
+        """Messages that wait in `queue` of Celery's broker, whichever that is; 0 if there is none.
 
         Raises:
             ControlError: the broker is away.

@@ -23,7 +23,7 @@ class BackendAway(Exception):
 def send_group(app: Celery, producer: Any, group_id: str, signatures: Sequence[Signature]) -> None:
     """Saves the group of `signatures`, which have their task ids, and publishes all of it.
 
-    Saved first, so that whoever knows its id can restore it however fast its tasks end.
+    Saved first, so that anyone who knows its id can restore it however fast its tasks end.
 
     Raises:
         BackendAway: it could not be saved; nothing was published.

@@ -55,7 +55,7 @@ ROWS: Final = (
     Feature(
         "rate-limit",
         N_("Rate limit"),
-        N_("Jobs of one kind begin so many times in a second, a minute or an hour, and no more often."),
+        N_("Jobs of one kind start at most a given number of times a second, minute or hour."),
         N_("Three jobs of a kind that may begin once in a second. Then the limit is lifted again."),
         Side(
             (f"{ASKING}.rate_limit", f"{ASKING}._order"),
@@ -78,8 +78,8 @@ ROWS: Final = (
             ),
             _BROADCAST,
             N_(
-                "A bucket with a single token for each kind: evenly spaced, no bursts, in each worker by itself, as"
-                " Celery has it. What waits holds no thread, and goes back to the queue when the worker stops."
+                "A token bucket of size one for each kind: evenly spaced, no bursts, each worker by itself, as in"
+                " Celery. Waiting jobs hold no thread, and go back to the queue when the worker stops."
             ),
         ),
         acts.rate_limit,
@@ -203,7 +203,7 @@ ROWS: Final = (
     Feature(
         "pool",
         N_("Grow and shrink the pool"),
-        N_("A worker runs more or fewer jobs at once, without being started anew."),
+        N_("A worker runs more or fewer jobs at once, without a restart."),
         N_("One worker of each method grows by one and shrinks by one."),
         Side(
             (f"{ASKING}.grow", f"{ASKING}.shrink"),

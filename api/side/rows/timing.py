@@ -35,7 +35,7 @@ ROWS: Final = (
             (f"{TASKS}:_ended", f"{TASKS}:_own"),
             _CELERY_DELAYS,
             N_(
-                "task.retry sends the task once more and acknowledges the old message afterwards. On quorum queues"
+                "task.retry sends the task again and acknowledges the old message afterwards. On quorum queues"
                 " it waits in Celery's 28 delay queues, which take whole seconds; the worker waits for the rest."
                 " Celery's retry_backoff alone would do where fractions do not matter."
             ),
@@ -60,7 +60,7 @@ ROWS: Final = (
     Feature(
         "retry-fixed",
         N_("Retry after a fixed time"),
-        N_("A job that failed is tried again after so many seconds, always the same."),
+        N_("A failed job is retried after a fixed number of seconds."),
         N_("A job that fails once and is tried again after one and a half seconds."),
         Side(
             (f"{TASKS}:_ended", f"{TASKS}:_own"),
@@ -122,7 +122,7 @@ ROWS: Final = (
             (f"{OPTIONS}:options_of.expires", "celery_worker/reporting.py:_report_cancelled"),
             ("queue celery",),
             N_(
-                "expires as an argument. The worker looks at it when the message comes and once more before it runs;"
+                "expires as an argument. The worker checks it when the message arrives and again before it runs;"
                 " Celery also has the broker drop the message, whose dead letter ends the task."
             ),
         ),

@@ -87,7 +87,7 @@ def _take_object(context: Context, path: str, scheme: str) -> dict[str, Any]:
 
 
 def object_chunks(path: str, places: Places) -> Iterator[bytes]:
-    """What the object at `path` holds. Raises as `download_gcp` does, and BadPath where there is none."""
+    """What the object at `path` holds. Raises as `download_gcp` does, and BadPath if there is none."""
     name, scheme = bucket_and_key(path, places), urlsplit(path).scheme
     try:
         yield from _read(lambda: connect(scheme, places).open(name))

@@ -18,7 +18,7 @@ def test_the_report_has_all_its_parts() -> None:
         "What it cost, and what went wrong",
         "Where the time goes",
         "Each repetition",
-        "What differs besides the method",
+        "Other differences than the method",
         "The plan",
         "Where it ran",
         "How to run it again",
@@ -70,7 +70,7 @@ def test_in_a_language_with_a_decimal_comma_no_number_has_a_point() -> None:
 def test_why_it_failed_is_said_in_the_readers_language() -> None:
     failed = an_experiment(
         status="FAILED",
-        error="Workers come and go: they could not be set alike.",
+        error="Workers come and go: they could not be made equal.",
         runs=[],
         totals=[],
         comparisons=[],

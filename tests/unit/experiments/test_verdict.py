@@ -130,7 +130,7 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
         " in no throughput, which look better for it.",
         "Jobs that began again without being asked to: “Celery, safe”: 0, “RabbitMQ, safe”: 1, “Sync”: 2.",
         "Jobs that failed: “Celery, safe”: 5, “RabbitMQ, safe”: 5, “Sync”: 5. They count as ended.",
-        "Not alike for all: Kind of pool. What differs there is in the figures too.",
+        "Not the same for all: Kind of pool. These differences affect the figures too.",
     )
 
 

@@ -84,7 +84,7 @@ def test_what_a_worker_does_not_tell_is_a_dash(client: FlaskClient, parts: Servi
     unknown = dict.fromkeys(WORKER) | {name: WORKER[name] for name in ("method", "name", "answered_at")}
     show(parts, workers=[unknown])
     text = text_of(client.get("/control").text)
-    assert "answers, but tells nothing of itself" in text
+    assert "responds, but sends no details" in text
     assert "At once – Active – Reserved – Scheduled – Done –" in text
 
 

@@ -1,4 +1,4 @@
-"""Cancelling and sending once more, from pages."""
+"""Cancelling and sending again, from pages."""
 
 import html
 import re
@@ -50,7 +50,7 @@ def test_each_status_offers_what_can_be_done(
         assert button == ""
     else:
         assert f'formaction="/tasks/{row["id"]}/retry"' in button
-        assert f'aria-label="Send once more: task #{row["num"]}"' in button
+        assert f'aria-label="Send again: task #{row["num"]}"' in button
 
 
 def test_the_names_of_the_buttons_are_russian_for_russian_readers(
@@ -113,7 +113,7 @@ def test_what_did_not_come_to_its_end_is_sent_once_more_as_a_new_task(
     answer = client.post(f"/tasks/{row['id']}/retry")
     assert answer.status_code == 303
     page = client.get(answer.location).text
-    assert "Task #1 is sent once more, as task #2." in text_of(page)
+    assert "Task #1 was sent again as task #2." in text_of(page)
     assert re.search(rf'href="/tasks/{row["id"]}">after task #1</a>', page)
     assert parts.store.get(row["id"])["status"] == status  # type: ignore[index]
     assert [shown["status"] for shown in rows_of(client.get("/").text)] == ["PENDING", status]
@@ -124,7 +124,7 @@ def test_what_did_not_come_to_its_end_is_sent_once_more_as_a_new_task(
     [
         ("cancel", TaskStatus.DONE, "Task #1 has ended before: DONE."),
         ("cancel", TaskStatus.CANCELLED, "Task #1 has ended before: CANCELLED."),
-        ("retry", TaskStatus.DONE, "Task #1 is DONE: only what FAILED or was CANCELLED is sent once more."),
+        ("retry", TaskStatus.DONE, "Task #1 is DONE: only FAILED or CANCELLED tasks can be sent again."),
         ("retry", TaskStatus.PENDING, "Task #1 is PENDING: only what FAILED or was CANCELLED"),
     ],
 )
