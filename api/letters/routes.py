@@ -57,6 +57,18 @@ class LetterPath(BaseModel):
     letter_id: int = Field(ge=1, le=2**62)
 
 
+class RequeuedOut(BaseModel):
+    """The id of the letter that was sent again."""
+
+    requeued: int
+
+
+class DiscardedOut(BaseModel):
+    """The id of the letter that was removed."""
+
+    discarded: int
+
+
 @letters.get("", responses={200: LettersOut})
 def page(query: LetterQuery) -> Response:
     """List dead letters"""
@@ -66,7 +78,7 @@ def page(query: LetterQuery) -> Response:
     return json_answer(body)
 
 
-@letters.post("/<int:letter_id>/requeue", responses={202: None, 404: Problem, 503: Problem})
+@letters.post("/<int:letter_id>/requeue", responses={202: RequeuedOut, 404: Problem, 503: Problem})
 def requeue(path: LetterPath) -> Response:
     """Send a dead letter again
 
@@ -80,7 +92,7 @@ def requeue(path: LetterPath) -> Response:
     return json_answer({"requeued": path.letter_id}, 202) if done else _unknown(path)
 
 
-@letters.post("/<int:letter_id>/discard", responses={404: Problem})
+@letters.post("/<int:letter_id>/discard", responses={200: DiscardedOut, 404: Problem})
 def discard(path: LetterPath) -> Response:
     """Forget a dead letter"""
     done = services().dead_letters.discard(path.letter_id)

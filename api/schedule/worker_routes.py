@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from api.schedule.present import report_json
 from api.schedule.reports.text import write
+from api.schedule.routes import ReportOut
 from api.schedule.service import now
 from api.services import services
 from api.watch import Watch
@@ -40,14 +41,48 @@ class MailState(BaseModel):
     error: Annotated[Text | None, Field(max_length=2000)] = None
 
 
-@workers.post("/health")
+class LookOut(BaseModel):
+    """`troubles` is a sentence for each; `figures` are for the check's result."""
+
+    troubles: list[str]
+    figures: dict[str, Any]
+
+
+class MadeReportOut(ReportOut):
+    """The task's report, with what tells its mails apart from others."""
+
+    key: int
+
+
+class MailOut(BaseModel):
+    """The report as a mail says it."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class MailStateOut(BaseModel):
+    """What became of the mail."""
+
+    state: str
+
+
+class CleanedUpOut(BaseModel):
+    """How many rows of each table were removed, and whether there are more to remove."""
+
+    removed: dict[str, int]
+    more: bool
+
+
+@workers.post("/health", responses={200: LookOut})
 def health(path: TaskPath) -> Response:
     """For workers: how store, broker and workers are"""
     need_token(path.task_id)
     return json_answer(_look(services().watch))
 
 
-@workers.post("/report")
+@workers.post("/report", responses={200: MadeReportOut})
 def report(path: TaskPath) -> Response:
     """For workers: make the task's report, once
 
@@ -57,13 +92,13 @@ def report(path: TaskPath) -> Response:
     return json_answer({**report_json(row), "key": row["created_us"]})
 
 
-@workers.post("/report/text")
+@workers.post("/report/text", responses={200: MailOut})
 def report_text(path: TaskPath) -> Response:
     """For workers: the report as a mail says it"""
     return json_answer(write(_report(_task(path, "generate_daily_report")), services().settings))
 
 
-@workers.post("/report/mail")
+@workers.post("/report/mail", responses={200: MailStateOut})
 def report_mail(path: TaskPath, body: MailState) -> Response:
     """For workers: what becomes of the report's mail
 
@@ -79,7 +114,7 @@ def report_mail(path: TaskPath, body: MailState) -> Response:
     return json_answer({"state": body.state})
 
 
-@workers.post("/clean-up")
+@workers.post("/clean-up", responses={200: CleanedUpOut})
 def clean_up(path: TaskPath) -> Response:
     """For workers: remove some of what ended long ago
 

@@ -129,7 +129,10 @@ def test_discarding_asks_first_and_works_without_scripts(client: FlaskClient, pa
 def test_the_letter_of_a_task_is_sent_again_as_a_new_task(client: FlaskClient, parts: Services) -> None:
     (row,) = add(parts)
     letter = keep(parts, queue="celery", reason="delivery_limit", task_id=row["id"])
-    assert "Its task is sent again as a new task, and the letter is removed." in client.get(f"/dead-letters/{letter}").text
+    assert (
+        "Its task is sent again as a new task, and the letter is removed."
+        in client.get(f"/dead-letters/{letter}").text
+    )
     page = client.post(f"/dead-letters/{letter}/requeue", follow_redirects=True).text
     assert f"Letter {letter}: its task was sent again." in text_of(page)
     assert parts.dead_letters.count() == 0

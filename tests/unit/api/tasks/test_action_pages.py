@@ -125,7 +125,7 @@ def test_what_did_not_come_to_its_end_is_sent_once_more_as_a_new_task(
         ("cancel", TaskStatus.DONE, "Task #1 has ended before: DONE."),
         ("cancel", TaskStatus.CANCELLED, "Task #1 has ended before: CANCELLED."),
         ("retry", TaskStatus.DONE, "Task #1 is DONE: only FAILED or CANCELLED tasks can be sent again."),
-        ("retry", TaskStatus.PENDING, "Task #1 is PENDING: only what FAILED or was CANCELLED"),
+        ("retry", TaskStatus.PENDING, "Task #1 is PENDING: only FAILED or CANCELLED"),
     ],
 )
 def test_what_a_status_forbids_is_refused_with_the_reason(
