@@ -4,77 +4,105 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+# Imports once, and runs each case in a fork of its own.
 PROGRAM = """
-import json, sys
+import json, os, sys
 import celery_tasks
 from celery.exceptions import SoftTimeLimitExceeded
 from lab.status import UpdateAnswer
 
-request, kwargs, answer, strikes_at, raises = json.loads(sys.argv[1])
-told, jobs = [], []
+def case(request, kwargs, answer, strikes_at, raises):
+    told, jobs = [], []
 
-def report_of(job, worker, attempt, *, redelivered=False):
-    jobs.append([attempt, redelivered, job.beside, job.token, job.retries, job.max_retries])
-    def report(status, *, error=None, **_):
-        told.append([str(status), error])
-        if len(told) == strikes_at:
-            raise SoftTimeLimitExceeded()
-        return UpdateAnswer.model_validate({"task_id": job.task_id} | answer)
-    return report
+    def report_of(job, worker, attempt, *, redelivered=False):
+        jobs.append([attempt, redelivered, job.beside, job.token, job.retries, job.max_retries])
+        def report(status, *, error=None, **_):
+            told.append([str(status), error])
+            if len(told) == strikes_at:
+                raise SoftTimeLimitExceeded()
+            return UpdateAnswer.model_validate({"task_id": job.task_id} | answer)
+        return report
 
-if raises:
-    class Mute(Exception):
-        def __str__(self):
-            raise KeyboardInterrupt
-    def raising(context, **_):
-        raise eval(raises)
-    celery_tasks.KINDS["add"] = raising
-celery_tasks.report_of = report_of
-task = celery_tasks.celery_app.tasks[request.pop("task")]
-task.push_request(id="t", hostname="me@here", called_directly=False, ignore_result=True, kwargs=kwargs, **request)
-try:
-    ended = ["returned", task.run(**kwargs)]
-except BaseException as error:
-    ended = [type(error).__name__, str(error)]
-print(json.dumps([ended, told, jobs]))
+    if raises:
+        class Mute(Exception):
+            def __str__(self):
+                raise KeyboardInterrupt
+        def raising(context, **_):
+            raise eval(raises, globals() | {"Mute": Mute})
+        celery_tasks.KINDS["add"] = raising
+    celery_tasks.report_of = report_of
+    task = celery_tasks.celery_app.tasks[request.pop("task")]
+    task.push_request(
+        id="t", hostname="me@here", called_directly=False, ignore_result=True, kwargs=kwargs, **request
+    )
+    try:
+        ended = ["returned", task.run(**kwargs)]
+    except BaseException as error:
+        ended = [type(error).__name__, str(error)]
+    print(json.dumps([ended, told, jobs]), flush=True)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        case(*json.loads(line))
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print("null", flush=True)
 """
 ADD = {"x": 1, "y": 2}
+Ended = tuple[list[Any], list[list[str | None]], list[list[Any]]]
+"""How the task ended, what it told, and of which job."""
 
 
-def run(
-    tmp_path: Path,
-    request: dict[str, Any] | None = None,
-    kwargs: dict[str, Any] = ADD,
-    answer: dict[str, Any] | None = None,
-    strikes_at: int = 0,
-    raises: str = "",
-) -> tuple[list[Any], list[list[str | None]], list[list[Any]]]:
-    """How the task ended, what it told, and of which job."""
-    told = json.dumps([{"task": "add", **(request or {})}, kwargs, answer or {}, strikes_at, raises])
-    env = {**os.environ, "LAB_VAR": str(tmp_path), "RMQ_URL": "amqp://nobody:secret@127.0.0.1:1/"}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, told], env=env, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    ended, statuses, jobs = json.loads(done.stdout)
-    return ended, statuses, jobs
+class Run:
+    """Runs a task as Celery's worker does, case after case."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def __call__(
+        self,
+        request: dict[str, Any] | None = None,
+        kwargs: dict[str, Any] = ADD,
+        answer: dict[str, Any] | None = None,
+        strikes_at: int = 0,
+        raises: str = "",
+    ) -> Ended:
+        case = [{"task": "add", **(request or {})}, kwargs, answer or {}, strikes_at, raises]
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(case), file=self._process.stdin, flush=True)
+        ended, statuses, jobs = json.loads(self._process.stdout.readline())
+        return ended, statuses, jobs
 
 
-def test_a_job_is_told_of_as_it_begins_and_as_it_ends(tmp_path: Path) -> None:
-    ended, told, jobs = run(tmp_path)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One process for all cases."""
+    base = tmp_path_factory.mktemp("celery-tasks")
+    env = {**os.environ, "LAB_VAR": str(base), "RMQ_URL": "amqp://nobody:secret@127.0.0.1:1/"}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Run(process)
+
+
+def test_a_job_is_told_of_as_it_begins_and_as_it_ends(run: Run) -> None:
+    ended, told, jobs = run()
     assert ended == ["returned", 3]
     assert told == [["IN_PROGRESS", None], ["DONE", None]]
     assert jobs == [[1, False, False, "", 0, 3]]
 
 
 @pytest.mark.parametrize("strikes_at", [1, 2], ids=["it asks whether to run", "it tells its end"])
-def test_a_job_whose_time_is_over_while_it_reports_ends_failed(tmp_path: Path, strikes_at: int) -> None:
-    ended, told, _ = run(tmp_path, strikes_at=strikes_at)
+def test_a_job_whose_time_is_over_while_it_reports_ends_failed(run: Run, strikes_at: int) -> None:
+    ended, told, _ = run(strikes_at=strikes_at)
     assert ended[0] == "SoftTimeLimitExceeded"
     assert told[-1][0] == "FAILED"
     assert "SoftTimeLimitExceeded" in str(told[-1][1])
@@ -94,9 +122,9 @@ def test_a_job_whose_time_is_over_while_it_reports_ends_failed(tmp_path: Path, s
     ids=["carried on", "counted by a quorum queue", "redelivered by a classic queue", "beside its path"],
 )
 def test_a_messages_headers_say_which_attempt_it_is_and_how_to_report(
-    tmp_path: Path, request_: dict[str, Any], job: list[Any]
+    run: Run, request_: dict[str, Any], job: list[Any]
 ) -> None:
-    assert run(tmp_path, request_)[2] == [job]
+    assert run(request_)[2] == [job]
 
 
 @pytest.mark.parametrize(
@@ -114,17 +142,15 @@ def test_a_messages_headers_say_which_attempt_it_is_and_how_to_report(
     ],
     ids=lambda forged: str(forged)[:40],
 )
-def test_a_message_with_forged_headers_is_rejected_and_runs_nothing(
-    tmp_path: Path, forged: dict[str, Any]
-) -> None:
-    ended, told, jobs = run(tmp_path, forged)
+def test_a_message_with_forged_headers_is_rejected_and_runs_nothing(run: Run, forged: dict[str, Any]) -> None:
+    ended, told, jobs = run(forged)
     assert ended[0] == "Reject"
     assert ended[1].endswith(", False)")  # not requeued: it becomes a dead letter
     assert (told, jobs) == ([], [])
 
 
-def test_a_job_that_fails_raises_its_error_after_it_was_told(tmp_path: Path) -> None:
-    ended, told, _ = run(tmp_path, kwargs={"x": 1, "y": "2"})
+def test_a_job_that_fails_raises_its_error_after_it_was_told(run: Run) -> None:
+    ended, told, _ = run(kwargs={"x": 1, "y": "2"})
     assert ended[0] == "TypeError"
     assert [status for status, _ in told] == ["IN_PROGRESS", "FAILED"]
 
@@ -145,9 +171,9 @@ def test_a_job_that_fails_raises_its_error_after_it_was_told(tmp_path: Path) -> 
     ],
 )
 def test_celery_is_given_no_error_that_it_would_take_for_an_order_or_end_of(
-    tmp_path: Path, raises: str, ended: str | list[str], text: str
+    run: Run, raises: str, ended: str | list[str], text: str
 ) -> None:
-    found, told, _ = run(tmp_path, raises=raises)
+    found, told, _ = run(raises=raises)
     assert found == (ended if isinstance(ended, list) else [ended, text])
     assert told == [["IN_PROGRESS", None], ["FAILED", text]]
 
@@ -156,17 +182,17 @@ def test_celery_is_given_no_error_that_it_would_take_for_an_order_or_end_of(
     "routing_key", ["celery.priority", "0.1.0.1.celery.priority"], ids=["now", "delayed"]
 )
 def test_a_redelivered_message_of_the_priority_queue_is_not_run_and_stays_while_the_broker_is_away(
-    tmp_path: Path, routing_key: str
+    run: Run, routing_key: str
 ) -> None:
     info = {"redelivered": True, "routing_key": routing_key}
-    ended, told, jobs = run(tmp_path, {"delivery_info": info})
+    ended, told, jobs = run({"delivery_info": info})
     assert ended == ["Reject", "('[Errno 111] Connection refused', True)"]  # it is requeued
     assert (told, jobs) == ([], [])
 
 
-def test_a_message_of_the_priority_queue_that_comes_first_is_run(tmp_path: Path) -> None:
+def test_a_message_of_the_priority_queue_that_comes_first_is_run(run: Run) -> None:
     info = {"redelivered": False, "routing_key": "celery.priority"}
-    assert run(tmp_path, {"delivery_info": info})[0] == ["returned", 3]
+    assert run({"delivery_info": info})[0] == ["returned", 3]
 
 
 DONE = {"status": "DONE", "result": 3}
@@ -190,9 +216,9 @@ FAILED = {"status": "FAILED", "result": "ValueError: no"}
     ids=lambda forged: str(forged)[:40],
 )
 def test_a_job_that_is_not_run_ends_as_what_follows_it_needs(
-    tmp_path: Path, request_: dict[str, Any], answer: dict[str, Any], ended: list[Any]
+    run: Run, request_: dict[str, Any], answer: dict[str, Any], ended: list[Any]
 ) -> None:
-    found, told, _ = run(tmp_path, request_, answer=answer)
+    found, told, _ = run(request_, answer=answer)
     assert found == ended
     assert told[0] == ["IN_PROGRESS", None]
     assert [status for status, _ in told[1:]] == (["CANCELLED"] if answer.get("cancel") else [])
