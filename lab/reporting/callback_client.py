@@ -61,8 +61,8 @@ class CallbackClient:
         at = urllib3.util.parse_url(url)
         self._path = at.request_uri
         self._headers = {"Content-Type": "application/json", **urllib3.util.make_headers(basic_auth=at.auth)}
-        self._pool = urllib3.connection_from_url(url, timeout=TIMEOUT)
-        self._pool.ConnectionCls = functools.partial(self._connect, self._pool.ConnectionCls)  # type: ignore[assignment]
+        self._http = urllib3.connection_from_url(url, timeout=TIMEOUT)
+        self._http.ConnectionCls = functools.partial(self._connect, self._http.ConnectionCls)  # type: ignore[assignment]
         self._connection: Any = None
         self._answer_seconds = answer_seconds
         self._late_at = float("inf")
@@ -146,7 +146,7 @@ class CallbackClient:
         self._late_at = late_at = time.monotonic() + self._answer_seconds
         sent_us = self.clock.steady_us()
         try:
-            answer = self._pool.urlopen(
+            answer = self._http.urlopen(
                 method, self._path, body, self._headers, retries=False, redirect=False
             )
             self.clock.note(sent_us, answer.headers.get(API_TIME))

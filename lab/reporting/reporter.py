@@ -65,7 +65,7 @@ class Reporter:
         self._client = CallbackClient(url)
         self.clock = self._client.clock
         self._news = threading.Condition()
-        self._waiting: list[Waiting] = []
+        self._asked: list[Waiting] = []
         self._progress: dict[str, Line] = {}
         self._stamps = WaitingStamps()
         self._cancelled = Recent()
@@ -193,7 +193,7 @@ class Reporter:
         with self._news:
             away = time.monotonic() < self._away_until and seconds != float("inf")
             if not away:
-                self._waiting.append(Waiting(lines, time.monotonic() + seconds, on_answer))
+                self._asked.append(Waiting(lines, time.monotonic() + seconds, on_answer))
             self._ensure_thread()
             self._news.notify()
         if away:
@@ -213,7 +213,7 @@ class Reporter:
             with self._news:
                 if pause:
                     self._news.wait_for(lambda: False, pause)
-                elif not self._waiting:
+                elif not self._asked:
                     self._news.wait(self._idle_seconds())
                 waiting = self._gather()
                 progress: list[Line] = []
@@ -251,12 +251,12 @@ class Reporter:
     def _gather(self) -> list[Waiting]:
         """Takes who waits, as many as one POST carries; while the lock is held."""
         taken, count = 0, 0
-        for waiting in self._waiting:
+        for waiting in self._asked:
             count += len(waiting.lines)
             if taken and count > BATCH:
                 break
             taken += 1
-        gathered, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        gathered, self._asked = self._asked[:taken], self._asked[taken:]
         return gathered
 
     def _deliver(self, waiting: list[Waiting], unasked: list[Line]) -> None:
@@ -275,9 +275,9 @@ class Reporter:
         self._trouble = True
         now = time.monotonic()
         with self._news:
-            waiting = [*(item for item in waiting if not item.answered), *self._waiting]
-            self._waiting = [item for item in waiting if item.deadline > now]
-            if len(self._waiting) < len(waiting):
+            waiting = [*(item for item in waiting if not item.answered), *self._asked]
+            self._asked = [item for item in waiting if item.deadline > now]
+            if len(self._asked) < len(waiting):
                 self._away_until = now + AWAY_SECONDS
         for item in waiting:
             if item.deadline <= now:

@@ -85,7 +85,7 @@ class Publisher:
 
     def __init__(self, url: str, window: int = WINDOW) -> None:
         self._window = window
-        self._waiting: deque[tuple[Batch, Job]] = deque()
+        self._unsent: deque[tuple[Batch, Job]] = deque()
         self._awaited: dict[int, tuple[Batch, str, int]] = {}  # by delivery tag, in ascending order
         self._last_tag = 0
         self._returned: dict[str, str] = {}
@@ -199,13 +199,13 @@ class Publisher:
             self._connection.close()
 
     def _take(self, batch: Batch, jobs: Sequence[Job]) -> None:
-        self._waiting.extend((batch, job) for job in jobs)
+        self._unsent.extend((batch, job) for job in jobs)
         self._publish()
 
     def _publish(self) -> None:
         """Publishes what waits, as far as the window is open."""
-        while self._waiting and len(self._awaited) < self._window:
-            batch, job = self._waiting.popleft()
+        while self._unsent and len(self._awaited) < self._window:
+            batch, job = self._unsent.popleft()
             channel, written_us = self._safe if batch.safe else self._plain, now_us()
             try:
                 publish(channel, batch.queue, job, safe=batch.safe)
