@@ -55,7 +55,7 @@ def in_order(lab: Lab, task_ids: list[str]) -> list[str]:
 def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: int | None) -> None:
     start(own_lab, "rabbitmq")
     fields = {} if busy_with is None else {"priority": busy_with}
-    busy = submit(own_lab, "rabbitmq", timeout=4.0, **fields)
+    busy = submit(own_lab, "rabbitmq", timeout=8.0, **fields)  # until all others have come
     own_lab.wait_for([busy["id"]], "IN_PROGRESS")
     ordinary = many(own_lab, "rabbitmq", 10)
     low = many(own_lab, "rabbitmq", 40, priority=1)
@@ -71,7 +71,7 @@ def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: in
 
 def test_celery_runs_what_it_holds_before_what_is_urgent(own_lab: Lab) -> None:
     start(own_lab, "celery")
-    busy = submit(own_lab, "celery", timeout=4.0)
+    busy = submit(own_lab, "celery", timeout=8.0)
     own_lab.wait_for([busy["id"]], "IN_PROGRESS")
     ordinary = many(own_lab, "celery", 10)
     low = many(own_lab, "celery", 10, priority=1)
