@@ -5,6 +5,14 @@ from typing import Any
 
 from flask import Flask, Response, request
 
+_TYPES = {
+    "array": list,
+    "object": dict,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
 _CONVERTED = re.compile(r"<(?:[^<>:]+:)?([^<>:]+)>")
 
 
@@ -34,6 +42,8 @@ def _faults(schema: dict[str, Any], value: Any, whole: dict[str, Any], at: str) 
     if variants := schema.get("anyOf"):
         found = [_faults(variant, value, whole, at) for variant in variants if _of_type(variant, value)]
         return min(found, key=len, default=[])
+    if schema.get("type") in _TYPES and not isinstance(value, _TYPES[schema["type"]]):
+        return [f"{at}: {value!r:.40} is no {schema['type']}"]
     if isinstance(value, list):
         items = schema.get("items", {})
         return [fault for n, item in enumerate(value) for fault in _faults(items, item, whole, f"{at}[{n}]")]

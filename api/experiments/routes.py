@@ -65,7 +65,7 @@ class ExperimentSummary(BaseModel):
     error: str | None
     totals: list[Total]
     comparisons: list[Comparison]
-    marks: list[Mark]
+    marks: dict[str, list[Mark]]
 
 
 class ExperimentsOut(BaseModel):
