@@ -93,7 +93,7 @@ def letter_json(row: Row) -> dict[str, Any]:
         "task_known": row["task_known"],
         "body": text,
         "body_hex": digits,
-        "properties": row["properties"],
+        "properties": row["properties"] if isinstance(row["properties"], dict) else {},
         "at": to_iso(row["at_us"]),
     }
 

@@ -49,4 +49,4 @@ def test_durations_of_the_readers_own_are_told_in_a_sentence_and_never_one_by_on
     other = an_experiment(a_plan(duration={"law": "values", "values": values}))
     ((name, one, drawn),) = between(an_experiment(), other).plan
     assert (name, one) == ("How long it takes", "0.01 s")
-    assert drawn == "drawn from so many values: 999, from 0.001 to 0.999 s, mean 0.5 s"
+    assert drawn == "drawn from 999 values, from 0.001 to 0.999 s, mean 0.5 s"
