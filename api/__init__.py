@@ -50,11 +50,11 @@ from store.pictures import Pictures
 from store.tasks import Store
 from store.uploads import UploadRows
 from store.workflow_queries import WorkflowRows
-from transports import TRANSPORTS, create_transport, transport_class
+from transports import create_transport
 from transports.celery.groups import CeleryGroups
 from transports.celery.results import CeleryResults
 from transports.control import CONTROLS, create_control
-from transports.methods import SYNC
+from transports.methods import QUEUES, SYNC
 
 MOST_BODY_BYTES = 2 * 1024 * 1024
 
@@ -142,7 +142,7 @@ def _create_services(settings: Settings) -> Services:
     store = Store(settings.database_url)
     outbox = Outbox(store)
     reports = store_reports(store, "api")
-    brokered = [name for name in TRANSPORTS if not transport_class(name).in_request]
+    brokered = list(QUEUES)
     workflow_rows = WorkflowRows(store.engine)
     relay = Relay(
         outbox, [create_transport(name, settings, reports) for name in brokered], secret, workflow_rows

@@ -8,6 +8,7 @@ import ast
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -23,9 +24,15 @@ def files(root: Path) -> list[Path]:
     return sorted([*root.glob("*.py"), *inside])
 
 
+@cache
+def _trees(root: Path) -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in files(root)}
+
+
+@cache
 def measures(root: Path = ROOT) -> dict[str, Any]:
     """What the house at `root` measures."""
-    trees = {path: ast.parse(path.read_text()) for path in files(root)}
+    trees = _trees(root)
     lines = {path: len(path.read_text().splitlines()) for path in trees}
     doubled = {name: places for name, places in classes(root).items() if len(places) > 1}
     naming = sorted(str(path.relative_to(root)) for path, tree in trees.items() if _names_a_method(tree))
@@ -44,8 +51,8 @@ def measures(root: Path = ROOT) -> dict[str, Any]:
 def classes(root: Path = ROOT) -> dict[str, list[str]]:
     """Where each class is defined, by its name."""
     found: dict[str, list[str]] = {}
-    for path in files(root):
-        for node in ast.walk(ast.parse(path.read_text())):
+    for path, tree in _trees(root).items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(f"{path.relative_to(root)}:{node.lineno}")
     return found

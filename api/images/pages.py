@@ -23,14 +23,13 @@ from lab.jobs.images import MEDIA_TYPES, Operation
 from lab.jobs.images.operation import TAKES
 from lab.status import TaskStatus
 from store.tasks import KeyReused
-from transports import TRANSPORTS, transport_class
+from transports.methods import QUEUES
 
 images = Blueprint("images", __name__)
 
 RECENT: Final = 20
 MOST_NAMED: Final = 5
 NAME_LENGTH: Final = 40
-METHODS: Final = [name for name in TRANSPORTS if not transport_class(name).in_request]
 
 
 @images.url_value_preprocessor
@@ -66,7 +65,7 @@ def send() -> AnyResponse:
     refused."""
     form, key = Form(request.form), request.form.get("key", "")
     method = form.value("method", "")
-    if method not in METHODS:
+    if method not in QUEUES:
         abort(400)
     once = form_key("images", key)
     if once and (sent := services().groups.rows.sent_under(once)):
@@ -168,7 +167,7 @@ def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
         "images.html",
         form=form,
         key=secrets.token_urlsafe(16),
-        methods=METHODS,
+        methods=QUEUES,
         refused=refused,
         bounds=bounds(Operation),
         accept=",".join(MEDIA_TYPES.values()),

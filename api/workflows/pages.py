@@ -25,15 +25,13 @@ from lab.plan import MOST_NODES, WorkflowPlan
 from lab.status import TaskStatus
 from store.task_queries import Row
 from store.tasks import KeyReused
-from transports import TRANSPORTS, transport_class
-from transports.methods import RABBITMQ
+from transports.methods import QUEUES, RABBITMQ
 
 workflows = Blueprint("workflows", __name__)
 
 RECENT: Final = 20
 PREVIEW_CHARS: Final = 4_000
 SHOWN_RESULTS: Final = 20
-METHODS: Final = [name for name in TRANSPORTS if not transport_class(name).in_request]
 _SHAPE_ITEMS: Final = 3
 
 
@@ -125,7 +123,7 @@ def _page(form: Form) -> str:
         "workflows.html",
         form=form,
         key=secrets.token_urlsafe(16),
-        methods=METHODS,
+        methods=QUEUES,
         patterns=[{"name": name, "shape": shape(name), **patterns[name]} for name in PATTERNS],
         table=len(rows.paths()),
         buckets=settings.s3_buckets,

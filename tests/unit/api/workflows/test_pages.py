@@ -10,12 +10,13 @@ from werkzeug.test import TestResponse
 
 from api import LabAPI
 from api.services import Services
-from api.workflows.pages import METHODS, PREVIEW_CHARS, SHOWN_RESULTS
+from api.workflows.pages import PREVIEW_CHARS, SHOWN_RESULTS
 from api.workflows.schemas import PATTERNS, WorkflowRequest
 from api.workflows.wording import patterns
 from lab.status import TaskStatus
 from store.tasks import Row
 from tests.unit.api.tasks.test_pages import EVIL, config_of, move, text_of
+from transports.methods import QUEUES
 
 FORM = {"pattern": "chain", "method": "rabbitmq", "source": "table", "key": "12345678"}
 SHA = "0" * 64
@@ -100,7 +101,7 @@ def test_the_form_offers_every_pattern_with_its_shape_and_its_line(client: Flask
     assert tuple(told) == PATTERNS
     seen = text_of(page)
     assert all(" ".join(one["canvas"].split()) in seen for one in told.values())
-    assert re.findall(r'name="method" value="(\w+)"', page) == METHODS == ["celery", "rabbitmq"]
+    assert re.findall(r'name="method" value="(\w+)"', page) == list(QUEUES) == ["celery", "rabbitmq"]
     assert re.findall(r'name="source" value="(\w+)"', page) == ["table", "folder", "paths"]
     for field in ("csrf_token", "key", "folder", "paths", "count", "fail"):
         assert f'name="{field}"' in page
@@ -114,7 +115,7 @@ def test_a_bucket_is_offered_where_one_is_open(make_app: Callable[..., LabAPI]) 
     assert "Hosts: example.com." in text_of(page)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUEUES)
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_a_form_becomes_a_workflow(client: FlaskClient, parts: Services, pattern: str, method: str) -> None:
     workflow_id = sent(client, pattern=pattern, method=method)
