@@ -104,13 +104,7 @@ class Queries:
 
     def page(self, query: Query) -> list[Row]:
         """The newest tasks that `query` fits, at most `query.limit`, as `briefly` has them."""
-        fits = [_of(query.experiment)]
-        if query.status:
-            fits.append(tasks.c.status == query.status.value)
-        if query.before_num is not None:
-            fits.append(tasks.c.num < query.before_num)
-        if query.text:
-            fits.append(self._matches(query.text))
+        fits = self.conditions(query)
         with self.engine.connect() as connection:
             methods = [query.method] if query.method else self._methods(connection, query)
             rows: list[Row] = []
@@ -122,6 +116,17 @@ class Queries:
                     select = select.where(tasks.c.method == method)
                 rows += [dict(row) for row in connection.execute(select).mappings()]
         return sorted(rows, key=itemgetter("num"), reverse=True)[: query.limit]
+
+    def conditions(self, query: Query) -> list[sa.ColumnElement[bool]]:
+        """What a task must fulfil for `query` to fit it, apart from its method."""
+        fits = [_of(query.experiment)]
+        if query.status:
+            fits.append(tasks.c.status == query.status.value)
+        if query.before_num is not None:
+            fits.append(tasks.c.num < query.before_num)
+        if query.text:
+            fits.append(self._matches(query.text))
+        return fits
 
     def _methods(self, connection: sa.Connection, query: Query) -> list[str | None]:
         """The methods to ask for one by one, where no index has a status of all methods in order."""

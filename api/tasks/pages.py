@@ -1,9 +1,6 @@
 """The pages: the three forms with the live table, and one task with its history."""
 
-import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import (
@@ -33,6 +30,7 @@ from api.schedule.pages import schedule
 from api.services import services
 from api.side.pages import side
 from api.submit import BrokerAway, ReceiveRefused
+from api.tasks.filter import Filter
 from api.web import forms, i18n, problems, security, wording
 from api.web.answers import here, own_path, say, wants_json
 from api.web.keys import form_key
@@ -41,8 +39,7 @@ from api.web.present import event_json, task_json
 from api.web.schemas import Invalid, TaskRequest
 from api.web.wording import gettext
 from api.workflows.pages import workflows
-from lab.status import TaskStatus
-from store.tasks import KeyReused, Query, Row
+from store.tasks import KeyReused, Row
 from transports import TRANSPORTS
 
 pages = Blueprint("pages", __name__)
@@ -50,38 +47,7 @@ for _page_of in (letter_pages.letters, images, control, experiments, guide, sche
     pages.register_blueprint(_page_of)
 
 PAGE_SIZE: Final = 25
-LONGEST_SEARCH: Final = 64
 SHOWN_CHARS: Final = 4000
-
-
-@dataclass
-class Filter:
-    """Which tasks the table shows, as the address says it; what makes no sense counts as left out."""
-
-    method: str = ""
-    status: str = ""
-    q: str = ""
-    before: int | None = None
-
-    @classmethod
-    def of(cls, args: Mapping[str, str]) -> "Filter":
-        method, status, before = args.get("method", ""), args.get("status", ""), args.get("before", "")
-        return cls(
-            method=method if method in TRANSPORTS else "",
-            status=status if status in TaskStatus.__members__ else "",
-            q=args.get("q", "").replace("\0", "").strip().lstrip("#№").strip()[:LONGEST_SEARCH],
-            before=int(before) if re.fullmatch(r"[0-9]{1,18}", before) else None,
-        )
-
-    def url(self, **changes: str | int | None) -> str:
-        """The address of the table with this filter, changed; always of its newest page unless
-        `before` is among the changes."""
-        args: dict[str, Any] = {"method": self.method, "status": self.status, "q": self.q, **changes}
-        return url_for("pages.index", **{k: v for k, v in args.items() if v}) + "#tasks"
-
-    def query(self, limit: int) -> Query:
-        status = TaskStatus(self.status) if self.status else None
-        return Query(self.method or None, status, self.q, self.before, limit)
 
 
 @pages.record_once

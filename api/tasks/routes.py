@@ -19,7 +19,7 @@ from api.web.schemas import (
     TasksOut,
     TaskWithHistory,
 )
-from store.tasks import Query, Row
+from store.tasks import Row
 from transports import transport_class
 
 tasks = APIBlueprint(
@@ -51,8 +51,7 @@ def page(query: TaskQuery) -> Response:
     """List tasks, newest first"""
     store = services().store
     before = int(query.cursor) if query.cursor else None
-    asked = Query(query.method, query.status, query.q.strip(), before, query.limit + 1, query.experiment)
-    rows = store.page(asked)
+    rows = store.page(query.query(before, query.limit + 1))
     more = len(rows) > query.limit
     rows = rows[: query.limit]
     return json_answer(

@@ -13,7 +13,7 @@ from lab.status import TaskStatus, UpdateAnswer
 from lab.values import Text
 from store.followers import with_links
 from store.options import BROKERED, TaskOptions
-from store.tasks import NewTask
+from store.tasks import NewTask, Query
 from transports.methods import QUEUES, MethodName
 
 MAX_COUNT = 10_000
@@ -99,20 +99,29 @@ for _kind, _model in MODELS.items():
         )
 
 
-class TaskQuery(BaseModel):
-    """Which tasks to list."""
+class TaskFilter(BaseModel):
+    """Which tasks are meant."""
 
     model_config = ConfigDict(extra="forbid")
 
     method: MethodName | None = None
     status: TaskStatus | None = None
     q: Annotated[Text, Field(max_length=64, description="a task's number, or the beginning of its id")] = ""
+    experiment: Annotated[
+        str | None, Field(max_length=36, pattern=r"^[0-9a-f-]+$", description="tasks of this experiment only")
+    ] = None
+
+    def query(self, before: int | None = None, limit: int = 0) -> Query:
+        """The same for the store: at most `limit` tasks with numbers below `before`."""
+        return Query(self.method, self.status, self.q.strip(), before, limit, self.experiment)
+
+
+class TaskQuery(TaskFilter):
+    """Which tasks to list."""
+
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
     cursor: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,18}$", description="`next` of the answer before")
-    ] = None
-    experiment: Annotated[
-        str | None, Field(max_length=36, pattern=r"^[0-9a-f-]+$", description="tasks of this experiment only")
     ] = None
 
 
