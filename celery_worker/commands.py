@@ -21,6 +21,7 @@ from celery.worker.control import (
     scheduled,
     stats,
 )
+from celery.worker.state import total_count
 
 from celery_app import celery_app, settings
 from celery_worker.reporting import known_clock_offset
@@ -71,11 +72,16 @@ def lab_picture(state: Any, **_: Any) -> dict[str, Any]:
 
 @inspect_command()  # type: ignore[untyped-decorator]
 def lab_usage(state: Any, **_: Any) -> dict[str, Any]:  # noqa: ARG001 - as each is called
-    """What this worker and its processes have used since they began: `lab.usage.answer`. What its
-    processes sent over connections of their own, as chords do, is not in it."""
+    """What this worker and its processes have used since they began, `lab.usage.answer`, how many tasks it has begun,
+    and how far its clock is off. What its processes sent over connections of their own, as chords do, is not in it."""
     carried = with_broker(settings.celery_broker_url)
-    told = usage.answer(os.getpid(), carried)
-    return {**told, "pid": os.getpid(), "delivery": settings.delivery.value}
+    return {
+        **usage.answer(os.getpid(), carried),
+        "pid": os.getpid(),
+        "delivery": settings.delivery.value,
+        "begun": sum(total_count.values()),
+        "clock_offset": known_clock_offset(),
+    }
 
 
 class _AppliedPrefetch(bootsteps.StartStopStep):  # type: ignore[misc]

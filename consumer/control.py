@@ -97,8 +97,13 @@ class RemoteControl:
             case "picture":
                 return self._picture()
             case "usage":
-                told = usage.answer(os.getpid(), self.traffic())
-                return {**told, "pid": os.getpid(), "delivery": Delivery.SAFE.value}
+                return {
+                    **usage.answer(os.getpid(), self.traffic()),
+                    "pid": os.getpid(),
+                    "delivery": Delivery.SAFE.value,
+                    "begun": self.jobs.ended + len(self.jobs.running),
+                    "clock_offset": self.clock_offset(),
+                }
             case "cancel":
                 self.cancel(order.task_id)
             case "grow":

@@ -7,8 +7,10 @@ from typing import Final
 from experiments.broker import DEFAULT_TIMEOUT, Broker
 from experiments.fairness_workers import (
     BESIDE_API,
+    IN_STEP,
     NO_LIMIT,
     UNKNOWN,
+    clock_of,
     consumer_class_of,
     heartbeat_of,
     host_of,
@@ -49,10 +51,10 @@ ONE_BY_ONE: Final = "one by one"
 
 EQUALISED: Final = ("concurrency", "prefetch")
 KEYS: Final = (
-    "workers", "hosts", "concurrency", "pool", "pool_class", "consumer_class", "code_lines", "prefetch", "connections",
-    "acknowledgement", "confirms", "durability", "queue_type", "redelivery", "consumer_timeout", "broker_version",
-    "retries", "time_limits", "rate_limits", "reports", "results", "events", "heartbeat", "log_level", "serialisation",
-    "message_size", "versions",
+    "workers", "hosts", "clock", "concurrency", "pool", "pool_class", "consumer_class", "code_lines", "prefetch",
+    "connections", "acknowledgement", "confirms", "durability", "queue_type", "redelivery", "consumer_timeout",
+    "broker_version", "retries", "time_limits", "rate_limits", "reports", "results", "events", "heartbeat",
+    "log_level", "serialisation", "message_size", "versions",
 )  # fmt: skip
 """The rows, in their order."""
 
@@ -128,6 +130,9 @@ def changed(before: Sequence[FairnessRow], after: Sequence[FairnessRow]) -> list
 
 
 def _moved(row: FairnessRow, later: Sequence[str]) -> FairnessRow:
+    known = [now if was == UNKNOWN else was for was, now in zip(row.values, later, strict=True)]
+    if known == list(later):  # what was not known before has not changed
+        return row.model_copy(update={"values": known, "equal": len(set(known)) == 1})
     values = [was if was == now else f"{was} → {now}" for was, now in zip(row.values, later, strict=True)]
     return row.model_copy(update={"values": values, "equal": False, "done": False, "changed": True})
 
@@ -270,6 +275,7 @@ _VALUES: Final[Mapping[str, Callable[[_Side], str]]] = {
         )
     },
     "hosts": _of_workers(host_of, BESIDE_API),
+    "clock": _of_workers(clock_of, IN_STEP),
     "pool_class": _of_workers(pool_class_of, NONE),
     "consumer_class": _of_workers(consumer_class_of, NONE),
     "code_lines": _code_lines,

@@ -15,6 +15,7 @@ _REMARKS: Final = {
     "concurrency": N_("Higher concurrency alone makes a method faster."),
     "workers": N_("More processes share the work, and the memory counts for each."),
     "hosts": N_("Another machine has a processor of its own, and a network on the way."),
+    "clock": N_("Spans between two clocks are wrong by what these differ."),
     "pool_class": N_("What runs the jobs; named by module and class."),
     "consumer_class": N_(
         "What fetches and settles messages. What stock Celery cannot do and the lab adds is named."

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from experiments.model import FairnessRow
 from experiments.plan import Plan
-from experiments.words import N_, Translate, untranslated
+from experiments.words import N_, Translate, decimal, untranslated
 from transports.configuration import NONE
 from transports.methods import SYNC
 
@@ -35,6 +35,7 @@ _VALUES: Final = frozenset(
         N_("quorum"),
         N_("classic"),
         N_("this machine"),
+        N_("as the API's"),
         N_("this machine (a process beside the API)"),
         N_("changed by the lab"),
         N_("Celery cannot – the lab adds dead letters of what cannot be read"),
@@ -47,12 +48,14 @@ _COUNTS: Final = {
     "at once": N_("%(n)s at once"),
     "bytes": N_("%(n)s B"),
     "seconds": N_("%(n)s s"),
+    "seconds ahead": N_("%(n)s s ahead"),
+    "seconds behind": N_("%(n)s s behind"),
 }
 _NAMED: Final = {
     "changed by the lab: ": N_("changed by the lab: %(what)s"),
     "RabbitMQ's default: ": N_("RabbitMQ’s default: %(what)s"),
 }
-_COUNTED: Final = re.compile(rf"([0-9]+) ({'|'.join(_COUNTS)})")
+_COUNTED: Final = re.compile(rf"([0-9.]+) ({'|'.join(_COUNTS)})")
 
 
 def value_text(text: str, _: Translate = untranslated) -> str:
@@ -61,7 +64,7 @@ def value_text(text: str, _: Translate = untranslated) -> str:
     if text in _VALUES:
         return _(text)
     if counted := _COUNTED.fullmatch(text):
-        return _(_COUNTS[counted[2]]) % {"n": counted[1]}
+        return _(_COUNTS[counted[2]]) % {"n": decimal(counted[1], _)}
     for begin, words in _NAMED.items():
         if text.startswith(begin):
             return _(words) % {"what": value_text(text.removeprefix(begin), _)}

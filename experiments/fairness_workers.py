@@ -4,6 +4,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from experiments.marks import MEASURED_SECONDS
 from experiments.plan import KIND
 from transports.configuration import NONE
 from transports.control import WorkerPicture
@@ -11,6 +12,7 @@ from transports.control import WorkerPicture
 UNKNOWN: Final = "unknown"
 NO_LIMIT: Final = "no limit"
 THIS_MACHINE: Final = "this machine"
+IN_STEP: Final = "as the API's"
 BESIDE_API: Final = "this machine (a process beside the API)"
 CHANGED: Final = {
     "pool": "changed by the lab",
@@ -49,6 +51,14 @@ def heartbeat_of(worker: WorkerPicture) -> str:
     """The seconds between two of its heartbeats."""
     seconds = worker.heartbeat
     return UNKNOWN if seconds is None else f"{seconds} seconds" if seconds else NONE
+
+
+def clock_of(worker: WorkerPicture) -> str:
+    """How far its clock is off, by the API's."""
+    off = worker.clock_offset
+    if off is None or abs(off) < MEASURED_SECONDS:
+        return UNKNOWN if off is None else IN_STEP
+    return f"{abs(off):.2f} seconds {'ahead' if off > 0 else 'behind'}"
 
 
 def told(name: str) -> Callable[[WorkerPicture], str]:

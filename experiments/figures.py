@@ -94,7 +94,7 @@ def figures_of(
         duplicates=sum(max(0, sample.attempts - 1 - sample.retries) for sample in samples),
         lost=lost,
         disturbance=disturbance,
-        clock_offset=clock_offset(samples),
+        clock_offset=clock_offset(samples, disturbance.clock_offset),
         **sending_of(samples, plan, begun_us),
         done_curve=curves.done(ends, len(samples), begun_us),
         throughput_curve=curves.throughput(ends, begun_us),

@@ -18,8 +18,14 @@ GROWING: Final = 0.9
 
 LEAST_BACKLOG: Final = 20
 OFFSET_SECONDS: Final = 0.005
+MEASURED_SECONDS: Final = 0.02
+"""A round trip on a busy machine may be so much longer in one direction."""
+
 FEW_OTHERS: Final = 0.01
 """Tasks that are not of the experiment, as a share of its own."""
+
+ONE_OTHER: Final = 1
+"""Beat's word, once a minute."""
 
 TENTH: Final = 0.9
 
@@ -50,9 +56,12 @@ def sending_of(samples: Sequence[Sample], plan: Plan, begun_us: int) -> dict[str
     return found
 
 
-def clock_offset(samples: Iterable[Sample]) -> float:
-    """Seconds by which a worker's clock is surely off against the one of those who send and store: behind (negative)
-    where jobs began before they were published, ahead where they ended after that was stored; 0 where neither is so."""
+def clock_offset(samples: Iterable[Sample], measured: float | None = None) -> float:
+    """Seconds by which a worker's clock is surely off against the one of those who send and store: as `measured` by
+    the round trips of its reports; else behind (negative) where jobs began before they were published, ahead where
+    they ended after that was stored; 0 where none of it is so."""
+    if measured is not None and abs(measured) >= MEASURED_SECONDS:
+        return measured
     behind = ahead = 0
     for one in samples:
         if one.started_us is not None and one.published_us is not None:
@@ -108,7 +117,7 @@ def _growing(figures: Figures) -> tuple[float, float | None]:
 
 def _others(figures: Figures) -> tuple[float, float | None]:
     others = figures.disturbance.others
-    return (float(others) if others > FEW_OTHERS * figures.jobs else 0.0), None
+    return (float(others) if others > max(ONE_OTHER, FEW_OTHERS * figures.jobs) else 0.0), None
 
 
 KINDS: Final = (

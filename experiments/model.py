@@ -109,12 +109,15 @@ class Disturbance(_ModelPart):
         outages: how often the broker was away.
         restarts: workers of the arm that were not there at the begin.
         others: tasks that are not of the experiment, and that workers of the arm's method began meanwhile.
+        clock_offset: seconds by which the clock of one of the arm's workers is ahead of the API's, that which is most
+            off, by the round trips of its reports; None where none tells.
     """
 
     foreign: float | None = None
     outages: int = 0
     restarts: int = 0
     others: int = 0
+    clock_offset: float | None = None
 
 
 class Figures(_ModelPart):
@@ -132,7 +135,7 @@ class Figures(_ModelPart):
         sender_late: seconds that a job was due and nothing was sent, at the longest.
         offered, done, backlog: in the second half of an open loop's sending, jobs a second that came and that ended,
             and how many were under way at its end; None for a burst.
-        clock_offset: seconds by which a worker's clock is surely off; 0 where that cannot be told.
+        clock_offset: seconds by which a worker's clock is surely off; 0 where none is, as far as can be told.
         done_curve: (seconds since the begin, share of jobs that have ended), at most 200 points.
         throughput_curve, depth_curve: (seconds, jobs a second) and (seconds, jobs published and not begun).
         latency_curve: (percentile from 0 to below 100, ms) of "end_to_end".

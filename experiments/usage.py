@@ -42,11 +42,13 @@ class UsageMeter:
         self._machine = (0.0, 0.0)
         self._foreign: float | None = None
         self._restarts = 0
+        self._begun: int | None = None
+        self._clock_offset: float | None = None
 
     def begin(self, arm: Arm) -> None:
         """Before the first job of a repetition of `arm`: notes the figures."""
         self._arm = arm
-        self._restarts = 0
+        self._restarts, self._begun, self._clock_offset = 0, None, None
         self._workers = self._workers_now(arm)
         self._broker_pids = local_nodes(self._settings, read_nodes(self._settings))
         self._others = self._others_now()
@@ -70,8 +72,14 @@ class UsageMeter:
         return used
 
     def disturbance(self) -> Disturbance:
-        """What came from outside between the last begin and its end."""
-        return Disturbance(foreign=self._foreign, restarts=self._restarts)
+        """What came from outside between the last begin and its end; `others` are all tasks that the workers have
+        begun, those of the repetition too."""
+        return Disturbance(
+            foreign=self._foreign,
+            restarts=self._restarts,
+            others=self._begun or 0,
+            clock_offset=self._clock_offset,
+        )
 
     def _share(self, used: Mapping[str, Usage], spent: float, seconds: float) -> float | None:
         """The share of the processors that went to others than those who have `used` some of the `spent` seconds."""
@@ -90,6 +98,10 @@ class UsageMeter:
         self._restarts = len(now.keys() - self._workers.keys())
         if now.keys() != self._workers.keys():
             return Usage()  # who missed a question, ended or began: their share of the jobs cannot be told
+        begun = [(self._workers[who].begun, told.begun) for who, told in now.items()]
+        self._begun = sum(max(0, (after or 0) - (before or 0)) for before, after in begun)
+        offsets = [told.clock_offset for told in now.values() if told.clock_offset is not None]
+        self._clock_offset = max(offsets, key=abs, default=None)
         return _sum(_between(_plain(self._workers[who]), _plain(told)) for who, told in now.items())
 
     def _workers_now(self, arm: Arm, *, everybody: bool = False) -> dict[tuple[str, int | None], WorkerUsage]:
@@ -162,7 +174,7 @@ def local_nodes(settings: Settings, nodes: Iterable[Mapping[str, Any]]) -> list[
 
 
 def _plain(told: WorkerUsage) -> Usage:
-    return Usage.model_validate(told.model_dump(exclude={"name", "pid", "delivery"}))
+    return Usage.model_validate(told.model_dump(include=set(Usage.model_fields)))
 
 
 def _between(before: Usage, after: Usage) -> Usage:

@@ -42,6 +42,7 @@ PART_TITLES: Final = {
 FAIRNESS_TITLES: Final = {
     "workers": N_("Workers"),
     "hosts": N_("Where they run"),
+    "clock": N_("Clock"),
     "concurrency": N_("Concurrency in all"),
     "pool": N_("Kind of pool"),
     "pool_class": N_("Pool, as loaded"),

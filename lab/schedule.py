@@ -60,12 +60,18 @@ Rule = Every | At
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the schedule: the job `kind`, run whenever `rule` says so."""
+    """A line of the schedule: the job `kind`, run whenever `rule` says so.
+
+    Attributes:
+        rests: whether due times are passed over while an experiment runs: what runs every minute would run on the
+            workers of one contender only.
+    """
 
     name: str
     kind: str
     rule: Rule
     max_retries: int = 3
+    rests: bool = False
 
     def due(self, now: datetime, zone: ZoneInfo) -> datetime:
         """The due time that a beat means whose word comes at `now`. Its clock may be a little ahead."""
@@ -75,7 +81,7 @@ class Entry:
 ENTRIES: Final = {
     entry.name: entry
     for entry in (
-        Entry("check-health-every-minute", "health_check", Every(60), max_retries=0),
+        Entry("check-health-every-minute", "health_check", Every(60), max_retries=0, rests=True),
         Entry("daily-report", "generate_daily_report", At(8), max_retries=10),
         Entry("weekly-cleanup", "cleanup_old_data", At(9, weekday=1)),
     )

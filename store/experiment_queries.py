@@ -96,6 +96,11 @@ class ExperimentQueries:
         late = sa.select(experiments.c.id).where(experiments.c.lease_until_us < now_us(), *wanted)
         return [row.id for row in self._all(late)]
 
+    def under_way(self) -> bool:
+        """Whether an experiment runs."""
+        query = sa.select(experiments.c.num).where(experiments.c.status == "IN_PROGRESS")
+        return bool(self._all(query.limit(1)))
+
     def waiting(self) -> bool:
         """Whether an experiment waits for its turn."""
         query = sa.select(experiments.c.num).where(experiments.c.status == "PENDING")

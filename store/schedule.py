@@ -35,10 +35,10 @@ class RunRows:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
 
-    def add(self, entry: str, due_us: int | None, task_id: str) -> bool:
-        """Notes that `entry` became the task `task_id`, for `due_us` or (None) by hand; False where that due
-        time was taken up before."""
-        values = {"entry": entry, "due_us": due_us, "task_id": task_id, "created_us": now_us()}
+    def add(self, entry: str, due_us: int | None, task_id: str | None) -> bool:
+        """Notes that `entry` became the task `task_id` (None: was passed over), for `due_us` or (None) by hand;
+        False where that due time was taken up before."""
+        values = {"entry": entry, "due_us": due_us, "task_id": task_id or "", "created_us": now_us()}
         try:
             with writing(self._engine) as connection:
                 connection.execute(schedule_runs.insert().values(values))
@@ -47,8 +47,8 @@ class RunRows:
         return True
 
     def newest(self, entry: str, limit: int) -> list[Row]:
-        """The newest runs of `entry`, each with its task's number, status, error and end; those are None
-        where the task was removed since."""
+        """The newest runs of `entry`, each with its task's number, status, error and end; those are None where the
+        task was removed since. `task_id` is empty where a due time was passed over."""
         its_task = (tasks.c.num, tasks.c.status, tasks.c.error, tasks.c.finished_us)
         query = (
             sa.select(schedule_runs, *its_task)

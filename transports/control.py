@@ -89,6 +89,8 @@ class WorkerUsage(BaseModel):
         cpu_seconds: user and system, of all its processes.
         memory: bytes that its processes hold together (PSS).
         bytes_in, bytes_out: of its connections to the broker.
+        begun: tasks that it has begun.
+        clock_offset: as of `WorkerPicture`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -96,6 +98,8 @@ class WorkerUsage(BaseModel):
     name: str
     pid: int | None = None
     delivery: str | None = None
+    begun: int | None = None
+    clock_offset: float | None = None
     cpu_seconds: float | None = None
     memory: int | None = None
     bytes_in: int | None = None

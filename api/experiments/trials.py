@@ -175,8 +175,11 @@ class BrokeredTrial:
         """What came from outside since this trial was prepared. The broker may have been away from its begin."""
         over_rabbitmq = queue_of(self._desk.settings, self.arm) is not None
         outages = self._desk.watch.losses - self._losses if over_rabbitmq else 0
-        others = self._desk.rows.begun_by_others(self._desk.experiment_id, self.arm.method, self._first_event)
-        return self._desk.meter.disturbance().model_copy(update={"outages": outages, "others": others})
+        seen = self._desk.meter.disturbance()
+        stored = self._desk.rows.begun_by_others(self._desk.experiment_id, self.arm.method, self._first_event)
+        # What somebody has sent past the API is in no store.
+        others = max(stored, seen.others - len(self._nums))
+        return seen.model_copy(update={"outages": outages, "others": others})
 
     def close(self) -> None:
         """Cancels what has not ended; where the whole experiment is to end, `cancel_all` does that at last."""

@@ -44,12 +44,12 @@ def rule_json(rule: Rule) -> dict[str, Any]:
 
 
 def run_json(run: Row) -> dict[str, Any]:
-    """A run with how its task stands; `due_at` is None where it was run by hand, and what is its task's is
-    None where the task was removed since."""
+    """A run with how its task stands; `due_at` is None where it was run by hand, `task_id` where an experiment was
+    running and the due time was passed over, and what else is its task's where the task was removed since."""
     return {
         "due_at": None if run["due_us"] is None else to_iso(run["due_us"]),
         "created_at": to_iso(run["created_us"]),
-        "task_id": run["task_id"],
+        "task_id": run["task_id"] or None,
         "num": run["num"],
         "status": run["status"],
         "error": run["error"],

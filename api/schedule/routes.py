@@ -35,11 +35,12 @@ class RuleOut(BaseModel):
 
 
 class RunOut(BaseModel):
-    """A run; `due_at` is None where it was run by hand, `num` and `status` where its task was removed."""
+    """A run; `due_at` is None where it was run by hand, `task_id` where its due time was passed over since an
+    experiment was running, `num` and `status` where it has no task or that was removed."""
 
     due_at: str | None
     created_at: str
-    task_id: str
+    task_id: str | None
     num: int | None
     status: str | None
     error: str | None
@@ -66,7 +67,8 @@ class ScheduleOut(BaseModel):
 
 
 class DueOut(BaseModel):
-    """The task that this due time became now; None where it had one already."""
+    """The task that this due time became now; None where it had one already, or was
+    passed over since an experiment runs."""
 
     run: TaskOut | None
 

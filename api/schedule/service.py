@@ -7,6 +7,7 @@ from api.relay import Relay
 from lab.clock import to_iso, to_us
 from lab.schedule import Entry, day_before
 from lab.settings import Settings
+from store.experiment_queries import ExperimentQueries
 from store.reports import ReportRows
 from store.schedule import Cleanup, RunRows
 from store.task_queries import Row
@@ -26,11 +27,15 @@ class Schedule:
         self.runs = RunRows(store.engine)
         self.reports = ReportRows(store.engine)
         self._cleanup = Cleanup(store.engine)
+        self._experiments = ExperimentQueries(store.engine)
 
     def due(self, entry: Entry, now: datetime) -> Row | None:
         """Beat's word that `entry` is due has come at `now`. Returns the task that it became, or None where
-        that due time has one already."""
+        that due time has one already, or is passed over since an experiment runs."""
         due = entry.due(now, self._settings.timezone)
+        if entry.rests and self._experiments.under_way():
+            self.runs.add(entry.name, to_us(due), None)
+            return None
         since, until = day_before(due, self._settings.timezone)
         try:
             # The key makes task and due time one, should this process end before the run is noted.

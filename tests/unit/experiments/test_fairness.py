@@ -220,3 +220,17 @@ def test_sync_runs_as_many_threads_as_the_smallest_arm(
 def test_the_workers_of_an_arm_are_those_of_its_method_and_mode() -> None:
     pictures = [worker("rabbitmq"), worker("rabbitmq", delivery="naive"), worker("celery", delivery="naive")]
     assert workers_of(NAIVE, pictures) == [pictures[1]]
+
+
+def test_a_clock_that_is_off_is_told_with_its_sign_and_one_that_is_told_later_has_not_changed(
+    settings: Settings,
+) -> None:
+    of = plan(CELERY, RABBITMQ, SYNC)
+    before = rows(settings, of, worker("celery", clock_offset=-0.051), worker("rabbitmq"))["clock"]
+    assert before.values == ["0.05 seconds behind", "unknown", "as the API's"]
+    after = fairness_of(
+        of, [worker("celery", clock_offset=-0.052), worker("rabbitmq", clock_offset=0.01)], settings
+    )
+    (clock,) = [row for row in changed([before], after) if row.key == "clock"]
+    assert clock.values == ["0.05 seconds behind", "as the API's", "as the API's"]
+    assert (clock.changed, clock.equal) == (False, False)

@@ -54,6 +54,14 @@ def test_a_clock_that_is_surely_off_is_told_with_its_sign(off: float) -> None:
     assert mark.value == pytest.approx(off, abs=0.003)
 
 
+@pytest.mark.parametrize(("measured", "said"), [(0.05, 0.05), (-0.05, -0.05), (0.01, 0.0), (None, 0.0)])
+def test_a_clock_is_off_by_what_the_round_trips_of_its_reports_measured(
+    measured: float | None, said: float
+) -> None:
+    run = a_run(an_open_plan(), [a_sample(n, n * 10_000) for n in range(200)], clock_offset=measured)
+    assert run.figures.clock_offset == said
+
+
 @pytest.mark.parametrize(
     ("name", "value", "kind"),
     [
@@ -70,7 +78,7 @@ def test_what_came_from_outside_is_a_mark(name: str, value: float, kind: str) ->
 
 @pytest.mark.parametrize(("name", "value"), [("foreign", 0.05), ("others", 1), ("foreign", None)])
 def test_a_little_from_outside_is_none(name: str, value: float | None) -> None:
-    assert marks_of_run(a_run(a_plan(), [a_sample(n) for n in range(100)], **{name: value})) == {}
+    assert marks_of_run(a_run(a_plan(), [a_sample(n) for n in range(50)], **{name: value})) == {}
 
 
 def test_an_arm_is_marked_with_the_worst_of_its_repetitions_and_the_warm_up_counts_not() -> None:

@@ -74,6 +74,17 @@ def test_the_workers_of_the_arm_are_added_up(settings: Settings) -> None:
     assert control.asked == [None, 3]  # the second time, three answers are enough
 
 
+def test_what_the_workers_have_begun_and_the_clock_that_is_most_off_are_told(settings: Settings) -> None:
+    control = Told(
+        [told(1, begun=5, clock_offset=0.001), told(2, begun=1)],
+        [told(1, begun=105, clock_offset=-0.06), told(2, begun=31, clock_offset=0.02)],
+    )
+    meter = UsageMeter({"celery": control}, settings)
+    meter.begin(CELERY)
+    meter.end()
+    assert (meter.disturbance().others, meter.disturbance().clock_offset) == (130, -0.06)
+
+
 def test_where_others_answer_at_the_end_than_at_the_begin_nothing_is_known_of_the_workers(
     settings: Settings,
 ) -> None:

@@ -10,10 +10,12 @@ from flask.testing import FlaskClient
 
 from api import LabAPI
 from api.services import Services
+from experiments.plan import Arm, Plan
 from lab.clock import to_us
 from lab.schedule import ENTRIES
 from lab.status import StatusUpdate, TaskStatus
 from lab.token import sign
+from store.experiments import ExperimentRows
 from store.tasks import Row
 
 HEALTH, REPORT, CLEANUP = (
@@ -44,6 +46,23 @@ def test_a_due_time_becomes_one_task_however_often_it_is_told(parts: Services) -
     assert parts.schedule.due(HEALTH, MONDAY + timedelta(seconds=20)) is None
     assert parts.schedule.due(HEALTH, MONDAY + timedelta(seconds=60)) is not None
     assert parts.store.counts()["PENDING"] == parts.outbox.waiting() == 2
+
+
+def test_health_checks_are_passed_over_while_an_experiment_runs_and_the_report_is_not(
+    client: FlaskClient, parts: Services
+) -> None:
+    rows = ExperimentRows(parts.store.engine)
+    rows.add(Plan(arms=[Arm(method="celery")], jobs=1))
+    assert parts.schedule.due(HEALTH, MONDAY) is not None  # it waits for its turn
+    running = rows.claim()
+    assert running is not None
+    assert parts.schedule.due(HEALTH, MONDAY + timedelta(minutes=1)) is None
+    assert parts.schedule.due(REPORT, MONDAY) is not None
+    assert entry(client, HEALTH.name)["runs"][0]["task_id"] is None
+    assert "passed over: an experiment was running" in client.get("/schedule").text
+    assert client.get("/api/schedule").json["beat"] is True  # it was heard all the same
+    rows.finish(running, "DONE", None, (), ())
+    assert parts.schedule.due(HEALTH, MONDAY + timedelta(minutes=2)) is not None
 
 
 def test_many_who_tell_of_one_due_time_at_once_make_one_task(parts: Services) -> None:
