@@ -3,8 +3,7 @@
 Each reason cites a row of the page *Side by side*, or a run of the reader's own.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +21,10 @@ MARGIN: Final = 1
 KEPT: Final = 1
 MISSED: Final = -3
 
-_ONE: Final = N_("Take this: %(method)s.")
+_ONE: Final = N_("Take this: %(methods)s.")
+_ONE_SO_FAR: Final = N_("As far as is known, this: %(methods)s.")
 _EITHER: Final = N_("Either will do: %(methods)s. Take what your people know.")
+_EITHER_SO_FAR: Final = N_("As far as is known, either will do: %(methods)s.")
 _BOTH: Final = N_(
     "Use both: %(methods)s. Each is strong where the other is not; the reasons say which jobs go where."
 )
@@ -35,6 +36,8 @@ OTHERS: Final = {
 }
 STRONG: Final = 2
 _NONE: Final = N_("These answers do not go together; no method meets all of them.")
+_NONE_KEPT: Final = N_("None of them kept what you need, in your own runs on this machine.")
+_UNKNOWN: Final = N_("Not known: these answers speak neither for nor against any of them.")
 _OPEN: Final = N_("Answer a few questions to get advice.")
 _KEPT: Final = N_(
     "Your run of %(arm)s, %(load)s, kept it: %(value)s %(unit)s by its interval, where %(needed)s were asked for."
@@ -44,8 +47,7 @@ _MISSED: Final = N_(
     " for."
 )
 _CONTRADICTS: Final = N_("An older run contradicts the newer one.")
-CITED: Final = 3
-"""How many runs of a method are cited at most, newest first."""
+_OTHER_RUN: Final = N_("your jobs or your machines are not like those of that run.")
 
 _BURST: Final = N_("%(jobs)s jobs at once")
 _LOOP: Final = N_("%(rate)s jobs a second")
@@ -60,6 +62,7 @@ class Reason:
         rules_out: the methods that it excludes.
         question: the id of the question that it comes from.
         unless: in which case it is wrong, as the end of a sentence; "" where nothing is said of that.
+        same: whether a newer run of the same method said the same.
         speaks: whether it speaks for each method ("for", "against"), of those that it says something about.
     """
 
@@ -70,6 +73,7 @@ class Reason:
     row: str = ""
     experiment_id: str = ""
     unless: str = ""
+    same: bool = False
 
     @property
     def speaks(self) -> dict[str, str]:
@@ -80,16 +84,25 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """What no run of the reader's own tells: whether `methods` keep what the answer to `question` asks for."""
+
+    question: str
+    methods: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Advice:
     """What the guide says.
 
     Attributes:
         choice: "celery", "rabbitmq" or "sync"; "either" of `methods`, or "both"; "other" where none of them is
-            needed; "none" where the answers contradict each other; "" where nothing was answered.
+            needed; "none" where the answers contradict each other, or all methods missed what is needed; "unknown"
+            where the answers speak for none of them; "" where nothing was answered.
         summary: that, as a sentence.
         methods: those that are as good as the best, best first.
         scores: by method, of those that are not ruled out.
-        unmeasured: the questions that a run of the reader's own would answer better.
+        gaps: what runs of the reader's own would tell, and have not yet.
     """
 
     choice: str
@@ -98,7 +111,7 @@ class Advice:
     reasons: tuple[Reason, ...] = ()
     contradictions: tuple[str, ...] = ()
     scores: Mapping[str, int] | None = None
-    unmeasured: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 def advise(
@@ -124,31 +137,51 @@ def advise(
     ]
     out = {method for reason in reasons for method in reason.rules_out}
     scores = {m: sum(reason.weights.get(m, 0) for reason in reasons) for m in METHODS if m not in out}
-    measured = {reason.question for reason in reasons if reason.experiment_id}
-    unmeasured = tuple(q.id for q, found in given if found.needs is not None and q.id not in measured)
+    gaps = tuple(_gaps(given, reasons, scores))
     if clashes:
-        return Advice("none", _(_NONE), (), reasons, tuple(clashes), scores, unmeasured)
+        return Advice("none", _(_NONE), (), reasons, tuple(clashes), scores, gaps)
+    missed = {m for r in reasons if r.experiment_id for m, weight in r.weights.items() if weight == MISSED}
+    if missed >= scores.keys():
+        return Advice("none", _(_NONE_KEPT), (), reasons, (), scores, gaps)
     best = max(scores.values())
     others = [found.other for _question, found in given if found.other]
     if others and best <= STRONG:
         told = ", ".join(_(OTHERS[other]) for other in dict.fromkeys(others))
-        return Advice("other", _(_OTHER) % {"other": told}, (), reasons, (), scores, unmeasured)
-    methods = tuple(m for m in sorted(scores, key=lambda m: -scores[m]) if scores[m] >= best - MARGIN)
-    if len(methods) == 1:
-        return Advice(
-            methods[0],
-            _(_ONE) % {"method": _(METHODS[methods[0]].in_guide)},
-            methods,
-            reasons,
-            (),
-            scores,
-            unmeasured,
-        )
-    strong = {method for method in methods for reason in reasons if _speaks_for(reason, method, methods)}
-    choice = "both" if len(strong) > 1 else "either"
+        return Advice("other", _(_OTHER) % {"other": told}, (), reasons, (), scores, gaps)
+    choice, summary, methods = _choice(reasons, scores, gaps)
     names = ", ".join(_(METHODS[method].in_guide) for method in methods)
-    summary = _BOTH if choice == "both" else _EITHER
-    return Advice(choice, _(summary) % {"methods": names}, methods, reasons, (), scores, unmeasured)
+    return Advice(choice, _(summary) % {"methods": names}, methods, reasons, (), scores, gaps)
+
+
+def _choice(
+    reasons: Sequence[Reason], scores: Mapping[str, int], gaps: Sequence[Gap]
+) -> tuple[str, str, tuple[str, ...]]:
+    """The choice, its summary, and the methods that are meant."""
+    if not any(reason.weights or reason.rules_out for reason in reasons):
+        return "unknown", _UNKNOWN, ()
+    best = max(scores.values())
+    methods = tuple(m for m in sorted(scores, key=lambda m: -scores[m]) if scores[m] >= best - MARGIN)
+    # What no run has measured, and nothing speaks for, is not as good as the best: it is not known.
+    unmeasured = {method for gap in gaps for method in gap.methods}
+    backed = {method for reason in reasons for method, weight in reason.weights.items() if weight > 0}
+    so_far = bool(unmeasured & set(methods))
+    methods = tuple(m for m in methods if m not in unmeasured or m in backed) or methods
+    if len(methods) == 1:
+        return methods[0], _ONE_SO_FAR if so_far else _ONE, methods
+    strong = {method for method in methods for reason in reasons if _speaks_for(reason, method, methods)}
+    if len(strong) > 1:
+        return "both", _BOTH, methods
+    return "either", _EITHER_SO_FAR if so_far else _EITHER, methods
+
+
+def _gaps(
+    given: Iterable[tuple[Question, Choice]], reasons: Sequence[Reason], methods: Iterable[str]
+) -> Iterator[Gap]:
+    measured = {(reason.question, m) for reason in reasons if reason.experiment_id for m in reason.weights}
+    for question, answer in given:
+        missing = tuple(m for m in METHODS if m in set(methods) and (question.id, m) not in measured)
+        if answer.needs is not None and missing:
+            yield Gap(question.id, missing)
 
 
 def _reasons(
@@ -186,7 +219,6 @@ def _evidence(
         rate: how many jobs a second the reader has, at the busiest; slower runs say nothing of latency.
     """
     newest: dict[str, bool] = {}
-    cited: Counter[str] = Counter()
     figure = question.figure
     for experiment in experiments:
         if experiment.status != "DONE":
@@ -200,17 +232,19 @@ def _evidence(
                 continue
             interval = _beside_the_work(plan, total.figures[figure], figure)
             kept = _kept(interval, needed, figure)
-            if kept is None or cited[arm.method] == CITED or not _tells(plan, figure, kept, rate):
+            if kept is None or not _tells(plan, figure, kept, rate):
                 continue
-            cited[arm.method] += 1
             text = _(_KEPT if kept else _MISSED) % _said(plan, total.arm, figure, interval, needed, _)
-            weights: dict[str, int] = {}
-            if arm.method not in newest:
-                newest[arm.method] = kept
-                weights = {arm.method: KEPT if kept else MISSED}
-            elif newest[arm.method] is not kept:
-                text = f"{_(_CONTRADICTS)} {text}"
-            yield Reason(question.id, text, weights, experiment_id=experiment.id)
+            before = newest.get(arm.method)
+            newest.setdefault(arm.method, kept)
+            yield Reason(
+                question.id,
+                f"{_(_CONTRADICTS)} {text}" if before is (not kept) else text,
+                {arm.method: KEPT if kept else MISSED} if before is None else {},
+                experiment_id=experiment.id,
+                unless=_(_OTHER_RUN),
+                same=before is kept,
+            )
 
 
 def _kept(interval: Interval, needed: float, figure: str) -> bool | None:

@@ -51,23 +51,28 @@ class Question:
 _NO: Final = Choice("no", N_("No"))
 _SYNC: Final = frozenset({"sync"})
 _LESS: Final = N_("A consumer of one's own does less for each message than a library that can do everything.")
+_WORK: Final = N_(
+    "the jobs themselves take the time: then there are as many workers as the jobs need, by any method."
+)
 
 # fmt: off
 QUESTIONS: Final = (
     Question("length", N_("How long does a job take?"), (
         Choice("instant", N_("So short that the user can wait for it"), {"sync": 3},
-            N_("A user who waits needs no queue. A broker has its price in code and in time."), "submit"),
+            N_("A user who waits needs no queue. A broker has its price in code and in time."), "submit",
+            unless=N_("so many users come at once that all threads of the server are busy with their jobs.")),
         Choice("seconds", N_("Seconds"), {"celery": 1, "rabbitmq": 1, "sync": -2},
-            N_("Seconds are too long to hold a request open for, with its thread."), "submit"),
+            N_("Seconds are too long to hold a request open for, with its thread."), "submit",
+            unless=N_("a few people use it, and see that it works.")),
         Choice("long", N_("Minutes"), {"celery": 1},
             N_("What runs long must be stopped when it hangs. Celery kills its process; a thread of a consumer cannot"
                " be stopped from outside."), "time-limits", _SYNC,
             unless=N_("your own consumer runs each job in a process of its own.")),
         Choice("hour", N_("Half an hour or more"), {"celery": 1},
             N_("RabbitMQ waits 30 minutes for an acknowledgement (consumer_timeout). Then it closes the channel and"
-               " delivers the job again, endlessly, by Celery with late acknowledgement as by a consumer of your own."
-               " Set it longer than the longest job. And what runs long must be stopped when it hangs: Celery kills"
-               " its process."), "time-limits", _SYNC,
+               " delivers the job again, until the queue's delivery limit is reached, by Celery with late"
+               " acknowledgement as by a consumer of your own. Set it longer than the longest job. And what runs long"
+               " must be stopped when it hangs: Celery kills its process."), "time-limits", _SYNC,
             unless=N_("the job can be cut into short steps: then less is lost when a worker dies.")),
     )),
     Question("work", N_("What does a job mostly do?"), (
@@ -100,10 +105,12 @@ QUESTIONS: Final = (
     Question("cancel", N_("Must a job be cancelled while it runs?"), (
         _NO,
         Choice("polite", N_("Yes, and its code can look up now and then"), {"celery": 1, "rabbitmq": 1, "sync": -1},
-            N_("Both hear of a cancellation; a consumer's job hears at its next report."), "cancel"),
+            N_("Both hear of a cancellation; a consumer's job hears at its next report."), "cancel",
+            unless=N_("most of a job's time goes to one long call, during which its code cannot look.")),
         Choice("force", N_("Yes, whatever it is doing"), {"celery": 3, "rabbitmq": -2},
             N_("revoke with terminate kills the process that runs it; a thread can only be left to itself."),
-            "cancel", _SYNC),
+            "cancel", _SYNC,
+            unless=N_("Celery's pool is one of threads or of gevent, which cannot terminate a job either.")),
     )),
     Question("later", N_("Are jobs to run later, after a wait or at a time?"), (
         _NO,
@@ -119,7 +126,8 @@ QUESTIONS: Final = (
             "periodic", other="cron",
             unless=N_("jobs must be tried again, spread over machines, or followed on a page.")),
         Choice("cron", N_("Yes, and something else, such as cron, may send them"), {},
-            N_("A timer that sends a message does for either; the schedule is then not in this code."), "periodic"),
+            N_("A timer that sends a message does for either; the schedule is then not in this code."), "periodic",
+            unless=N_("users change the schedule, so that it belongs in your own database.")),
         Choice("yes", N_("Yes, with the schedule in the code"), {"celery": 3},
             N_("Beat comes with Celery; AMQP knows no clock, and a second Beat is not worth writing."), "periodic",
             unless=N_("Beat must not stand still with its machine: it runs once, and nothing takes its place.")),
@@ -127,7 +135,8 @@ QUESTIONS: Final = (
     Question("workflows", N_("Does one job lead to others?"), (
         _NO,
         Choice("next", N_("One follows another"), {"celery": 1},
-            N_("link is one argument; by hand the message carries what follows."), "callback"),
+            N_("link is one argument; by hand the message carries what follows."), "callback",
+            unless=N_("the first job itself can send the second at its end: that is one line by either.")),
         Choice("joins", N_("Many run at once and something waits for all of them"), {"celery": 3, "rabbitmq": -1},
             N_("A chord is one line; by hand somebody has to count, in a transaction."), "chord", _SYNC,
             unless=N_("a result of the group may be lost: then the chord waits until it is given up.")),
@@ -143,8 +152,9 @@ QUESTIONS: Final = (
             unless=N_("other programs send or run jobs too, or there will be hundreds a second.")),
         Choice("ten", N_("Up to 10"), needs=10),
         Choice("hundred", N_("Up to 100"), needs=100),
-        Choice("thousand", N_("Up to 1,000"), {"rabbitmq": 1}, _LESS, "prefetch", needs=1_000),
-        Choice("more", N_("More than 1,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", needs=2_000),
+        Choice("thousand", N_("Up to 1,000"), {"rabbitmq": 1}, _LESS, "prefetch", unless=_WORK, needs=1_000),
+        Choice("more", N_("More than 1,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", unless=_WORK,
+            needs=2_000),
         Choice("flood", N_("5,000 and more"), {"rabbitmq": 3, "celery": -2, "sync": -2},
             N_("At such rates the cost of a message decides. Celery takes about a millisecond of a processor for each,"
                " a plain consumer that fetches ahead a tenth of it."), "prefetch", needs=5_000,
@@ -155,15 +165,18 @@ QUESTIONS: Final = (
         Choice("second", N_("Within a second"), needs=1_000),
         Choice("tenth", N_("Within a tenth of a second"), needs=100),
         Choice("instant", N_("Within ten milliseconds"), {"sync": 2, "rabbitmq": 1},
-            N_("What needs no broker waits for none; and with one, each layer takes its time."), "confirms", needs=10),
+            N_("What needs no broker waits for none; and with one, each layer takes its time."), "confirms",
+            unless=N_("the jobs are longer than the requests may take."), needs=10),
     ), "end_to_end.p99"),
     Question("languages", N_("Is there code in other languages?"), (
         Choice("python", N_("No, Python only")),
         Choice("send", N_("Other languages send jobs"), {"rabbitmq": 2},
             N_("A JSON document of one's own is written in any language; Celery's format has to be imitated."),
-            "submit"),
+            "submit",
+            unless=N_("there is a library of Celery's message format for that language, and it is maintained.")),
         Choice("run", N_("Other languages run jobs"), {"rabbitmq": 3},
-            N_("A worker in another language needs no more than AMQP and JSON. Celery's workers are Python."), "submit",
+            N_("A worker in another language needs no more than AMQP and JSON. Celery's workers are Python; what"
+               " there is for other languages has a part of it."), "submit",
             frozenset({"celery", "sync"}),
             unless=N_("only some kinds of jobs run there: those go by hand, the others may stay with Celery.")),
     )),
@@ -171,16 +184,20 @@ QUESTIONS: Final = (
         Choice("rabbitmq", N_("RabbitMQ")),
         Choice("other", N_("Another one, such as Redis, or it may change"), {"celery": 2},
             N_("Celery speaks to several brokers; a consumer by hand is made of what RabbitMQ alone has."),
-            "dead-letters", frozenset({"rabbitmq"})),
+            "dead-letters", frozenset({"rabbitmq"}),
+            unless=N_("the other broker speaks AMQP 0-9-1 too, as LavinMQ does.")),
     )),
     Question("team", N_("Who will look after it?"), (
         Choice("celery", N_("People who know Celery"), {"celery": 2},
-            N_("What they know already, they need not write, test and explain."), "retry-backoff"),
+            N_("What they know already, they need not write, test and explain."), "retry-backoff",
+            unless=N_("other answers here ask for what Celery does not do.")),
         Choice("amqp", N_("People who know AMQP, and like to see each step"), {"rabbitmq": 2},
-            N_("Each step from the bytes to the acknowledgement is written out, and theirs to change."), "late-acks"),
+            N_("Each step from the bytes to the acknowledgement is written out, and theirs to change."), "late-acks",
+            unless=N_("those people leave, and nobody has learnt it from them.")),
         Choice("few", N_("One or two, beside much else"), {"celery": 1, "sync": 1, "rabbitmq": -1},
             N_("Retries, limits, control and monitoring are there; by hand each of them is code to look after."),
-            "inspect"),
+            "inspect",
+            unless=N_("the jobs need none of that: then the least code is the easiest to look after.")),
     )),
 )
 

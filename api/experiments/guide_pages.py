@@ -9,14 +9,14 @@ from api.services import services
 from api.side.rows import FEATURES
 from api.web.page_config import page_config
 from api.web.wording import gettext
-from experiments.guide import Advice, Reason, advise
+from experiments.guide import Advice, Gap, Reason, advise
 from experiments.guide_questions import QUESTIONS
 from experiments.model import Experiment
 from transports.methods import METHODS
 
 guide = Blueprint("guide", __name__)
 
-CONSIDERED: Final = 50
+CONSIDERED: Final = 200
 
 
 @guide.get("/guide")
@@ -41,8 +41,15 @@ def page() -> str:
         methods=_methods(advice),
         reasons=[_shown(reason, by_question, experiments) for reason in advice.reasons],
         config=page_config(services().store.last_change(), {}),
-        unmeasured=[by_question[name] for name in advice.unmeasured],
+        gaps=[_gap(gap, by_question, given) for gap in advice.gaps],
     )
+
+
+def _gap(gap: Gap, by_question: dict[str, str], given: dict[str, str]) -> dict[str, Any]:
+    """What is not known, with the form of the experiment that would tell it."""
+    asked: dict[str, Any] = {name: answer for name, answer in given.items() if answer}
+    address = url_for("pages.experiments.index", measure=gap.question, method=gap.methods, **asked)
+    return {"text": by_question[gap.question], "methods": gap.methods, "address": address}
 
 
 def _methods(advice: Advice) -> list[dict[str, Any]]:
@@ -71,5 +78,6 @@ def _shown(reason: Reason, by_question: dict[str, str], experiments: list[Experi
         "text": reason.text,
         "speaks": [{"method": method, "said": said} for method, said in reason.speaks.items()],
         "unless": reason.unless,
+        "same": reason.same,
         "out": sorted(reason.rules_out),
     }

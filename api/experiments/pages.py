@@ -23,6 +23,7 @@ from api.web.wording import gettext
 from experiments.between import ALONE, Parts, between
 from experiments.charts import SLIM, WIDE, live
 from experiments.fairness_table import fairness_said, fairness_table
+from experiments.guide_plans import plan_for
 from experiments.model import CONTENDERS, Experiment
 from experiments.report import content_of
 from experiments.report_html import TEMPLATES
@@ -43,10 +44,12 @@ _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 @experiments.get("/experiments")
 def index() -> AnyResponse:
-    """The form, as a preset or an earlier experiment fills it in, and all experiments."""
+    """The form, as a preset, the guide or an earlier experiment fills it in, and all experiments."""
     preset = request.args.get("preset", "")
     if preset in PRESETS:
         return _page(ExperimentForm(typed_of(PRESETS[preset](_concurrency()))), preset=preset)
+    if plan := plan_for(request.args.get("measure", ""), request.args, request.args.getlist("method")):
+        return _page(ExperimentForm(typed_of(plan)))
     if again := request.args.get("again"):
         plan = _found(again, runs=False).plan
         form = ExperimentForm(typed_of(plan))

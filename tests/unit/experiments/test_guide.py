@@ -3,7 +3,8 @@ from itertools import product
 import pytest
 
 from api.side.rows import FEATURES
-from experiments.guide import advise
+from experiments.guide import Gap, advise
+from experiments.guide_plans import plan_for
 from experiments.guide_questions import CONTRADICTIONS, QUESTIONS
 from experiments.model import Experiment, Interval, Mark
 from experiments.plan import Workload
@@ -58,6 +59,7 @@ def test_every_reason_cites_a_row_that_exists_or_a_run() -> None:
         for answer in question.answers:
             assert bool(answer.reason) == bool(answer.row), (question.id, answer.id)
             assert answer.reason or (not answer.weights and not answer.rules_out)
+            assert bool(answer.reason) == bool(answer.unless), (question.id, answer.id)
             assert not answer.row or answer.row in FEATURES, answer.row
             assert set(answer.weights) <= set(METHODS)
     for advice in (advise({"throughput": "more"}, [measured(celery=900, rabbitmq=4_000, sync=50)]),):
@@ -104,7 +106,7 @@ def test_any_two_answers_give_advice_with_a_sentence() -> None:
         for one, other in product(first.answers, second.answers):
             advice = advise({first.id: one.id, second.id: other.id})
             assert advice.summary
-            assert advice.choice in (*METHODS, "either", "both", "other", "none")
+            assert advice.choice in (*METHODS, "either", "both", "other", "none", "unknown")
 
 
 def test_nothing_answered_or_nonsense_gives_no_advice() -> None:
@@ -121,14 +123,79 @@ def test_the_readers_own_runs_count_instead_of_what_is_so_in_general() -> None:
         "Your run of “Celery, safe”, 200 jobs at once, kept it: 2940 to 3060 jobs/s by its interval, where 2000"
         " were asked for."
     )
-    assert advice.unmeasured == ()
+    assert all(reason.unless for reason in advice.reasons)
+    assert advice.gaps == ()
 
 
 def test_a_run_that_its_own_jobs_held_up_does_not_speak_against_a_method() -> None:
     advice = advise({"throughput": "thousand"}, [measured(Workload.WAIT, celery=290, rabbitmq=290, sync=290)])
-    assert advice.choice == "either" or advice.choice == "rabbitmq"
+    assert advice.choice == "rabbitmq"
+    assert advice.summary.startswith("As far as is known")
     assert not any(reason.experiment_id for reason in advice.reasons)
-    assert advice.unmeasured == ("throughput",)
+    assert advice.gaps == (Gap("throughput", tuple(METHODS)),)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"throughput": "hundred"},
+        {"latency": "second", "throughput": "hundred"},
+        {"twice": "once"},
+        {"loss": "may"},
+    ],
+)
+def test_nothing_is_concluded_from_what_is_not_known(answers: dict[str, str]) -> None:
+    of_no_use = [measured(Workload.WAIT, celery=90, rabbitmq=90, sync=90), a_failed_one()]
+    advice = advise(answers, of_no_use)
+    assert (advice.choice, advice.methods) == ("unknown", ())
+    assert {gap.question for gap in advice.gaps} == answers.keys() & {"throughput", "latency"}
+
+
+def a_failed_one() -> Experiment:
+    return measured(burst=False, celery=1, rabbitmq=1, sync=1).model_copy(update={"status": "FAILED"})
+
+
+def test_a_method_that_was_not_measured_is_not_as_good_as_one_that_kept_the_bound() -> None:
+    run = measured(celery=3_000, rabbitmq=3_000, sync=3_000)
+    alone = run.model_copy(update={"totals": run.totals[:1]})
+    advice = advise({"throughput": "hundred"}, [alone])
+    assert advice.choice == "celery"
+    assert advice.summary == "As far as is known, this: Celery."
+    assert advice.gaps == (Gap("throughput", ("rabbitmq", "sync")),)
+
+
+def test_methods_that_all_missed_the_bound_are_not_called_as_good_as_each_other() -> None:
+    advice = advise({"throughput": "hundred"}, [measured(celery=50, rabbitmq=60, sync=50)])
+    assert (advice.choice, advice.methods) == ("none", ())
+    assert advice.summary == "None of them kept what you need, in your own runs on this machine."
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [{question.id: choice.id} for question in QUESTIONS for choice in question.answers if choice.needs]
+    + [{"latency": "tenth", "throughput": "thousand"}, {"latency": "second", "throughput": "flood"}],
+)
+def test_the_experiment_that_the_guide_proposes_tells_what_it_did_not_know(answers: dict[str, str]) -> None:
+    for gap in advise(answers).gaps:
+        plan = plan_for(gap.question, answers, gap.methods)
+        assert plan is not None
+        assert [arm.method for arm in plan.arms] == list(gap.methods)
+        figure, bound = BY_ID[gap.question].figure, BY_ID[gap.question].answer(answers[gap.question])
+        assert bound is not None
+        assert bound.needs is not None
+        for factor in (0.5, 2.0):
+            totals = [
+                total.model_copy(update={"figures": {figure: near(bound.needs * factor)}})
+                for total in an_experiment(a_plan(arms=plan.arms, repetitions=3)).totals
+            ]
+            run = an_experiment().model_copy(update={"plan": plan, "totals": totals})
+            assert gap.question not in {left.question for left in advise(answers, [run]).gaps}
+
+
+def test_without_a_figure_there_is_no_experiment_to_propose() -> None:
+    assert plan_for("team", {"team": "few"}) is None
+    assert plan_for("latency", {"latency": "any"}) is None
+    assert plan_for("", {}) is None
 
 
 def test_latency_is_taken_from_open_loops_less_the_work_itself() -> None:
@@ -248,6 +315,7 @@ def test_all_runs_that_fit_are_cited_newest_first_and_what_contradicts_is_said()
     ]
     assert [r.experiment_id for r in reasons] == ["new", "middle", "old"]
     assert [r.weights for r in reasons] == [{"celery": -3}, {}, {}]
+    assert [r.same for r in reasons] == [False, True, False]
     assert [r.text.startswith("An older run contradicts the newer one.") for r in reasons] == [
         False,
         False,

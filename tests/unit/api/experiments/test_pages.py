@@ -1,5 +1,6 @@
 """The pages of experiments, from experiments that are made up, without a broker."""
 
+import html
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -207,6 +208,23 @@ def test_the_guide_cites_rows_and_runs(client: FlaskClient, parts: Services) -> 
     assert 'href="/side-by-side/' in text
     assert '<option value="force" selected>' in text
     assert "Why" in text
+
+
+def test_the_guide_is_in_the_menu_and_opens_the_form_filled_in_for_what_it_does_not_know(
+    client: FlaskClient,
+) -> None:
+    text = page(client, "/guide?latency=tenth&throughput=hundred&broker=other")
+    assert '<a href="/guide" aria-current="page">' in text
+    addresses = [html.unescape(found) for found in re.findall(r'href="(/experiments\?measure=[^"]+)"', text)]
+    assert len(addresses) == 2
+    burst, open_loop = (page(client, address) for address in addresses)
+    assert 'id="arrival-burst" checked' in burst
+    assert 'id="arrival-open" checked' in open_loop
+    assert re.search(r'name="rate"[^>]* value="100"', open_loop)
+    for form in (burst, open_loop):
+        assert 'id="work-noop" checked' in form
+        assert 'id="arm-celery-safe" aria-describedby="about-celery-safe arm-error" checked' in form
+        assert 'id="arm-rabbitmq-safe" aria-describedby="about-rabbitmq-safe arm-error" checked' not in form
 
 
 def test_run_again_fills_in_the_form(client: FlaskClient, parts: Services) -> None:
