@@ -31,7 +31,7 @@ from api.side import routes as side_routes
 from api.side.service import SideBySide
 from api.side.stage import Parts
 from api.submit import Submitter, store_reports
-from api.tasks import callback, celery_result, pages
+from api.tasks import callback, celery_result, many, pages
 from api.tasks import routes as task_routes
 from api.tasks.interrupted import Interrupted
 from api.watch import Watch
@@ -107,7 +107,7 @@ def create_app(settings: Settings) -> LabAPI:
     problems.init_app(app)
     i18n.init_app(app)
     apis = (
-        task_routes.tasks, celery_result.task_result, image_routes.images, group_routes.groups, compat.seed,
+        task_routes.tasks, many.many, celery_result.task_result, image_routes.images, group_routes.groups, compat.seed,
         letter_routes.letters, callback.callback, health_routes.health,
         schedule_routes.schedule, schedule_workers.workers,
         workflow_routes.workflows, workflow_workers.workers,

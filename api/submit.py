@@ -9,16 +9,17 @@ from pydantic_core import to_json
 from api.relay import Relay, job_of
 from api.tasks.receive import BrokerAway, ReceiveRefused, receive_one, republish
 from api.web.schemas import Invalid, TaskRequest
-from lab.delivery import Delivery
 from lab.job import Job
 from lab.jobs.context import Report
 from lab.logs import JobLog
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
-from store.followers import follows, once_more
+from store.bulk import BulkRows
+from store.followers import again, follows
 from store.letters import DeadLetters
 from store.tasks import Cancellation, NewGroup, NewTask, Row, Store
 from transports import ReportFor, Transport, transport_class
+from transports.methods import QUEUES
 
 MOST_BYTES: Final = 16_000_000
 
@@ -137,11 +138,15 @@ class Submitter:
             return None
         if row["status"] not in (TaskStatus.FAILED, TaskStatus.CANCELLED) or row["workflow_id"]:
             return row, False
-        fields = {
-            name: row[name] for name in ("method", "kind", "params", "timeout", "max_retries", "time_limit")
-        }
-        new = NewTask(**fields, delivery=Delivery(row["delivery"]), retry_of=task_id)
-        return self._add(once_more(new, row["options"]), 1, f"retry:{task_id}")[0], True
+        return self._add(again(row), 1, f"retry:{task_id}")[0], True
+
+    def retry_all(self, nums: Sequence[int]) -> list[int]:
+        """Submits those of these tasks again that `retry` would, that were not sent again before, and that a broker
+        carries: a request runs one at most. Returns the numbers of the new tasks, without those that follow them."""
+        made = BulkRows(self._store).retry(nums, list(QUEUES), self._relay.name)
+        for method in {row["method"] for row in made}:
+            self._relay.wake(method)
+        return [row["num"] for row in made if not follows(row)]
 
     def requeue(self, letter_id: int) -> bool:
         """Sends a dead letter again, and forgets it; False if there is none, or somebody else does so.
@@ -153,8 +158,8 @@ class Submitter:
         if letter is None or not self._dead_letters.claim(letter_id):
             return False
         try:
-            again = self.retry(letter["task_id"]) if letter["task_known"] else None
-            if again is None or not again[1]:
+            sent = self.retry(letter["task_id"]) if letter["task_known"] else None
+            if sent is None or not sent[1]:
                 republish(self._settings.rmq_url, letter["queue"], letter["body"], letter["properties"])
         except BaseException:
             self._dead_letters.give_back(letter_id)

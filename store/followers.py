@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from lab.delivery import Delivery
 from lab.job import Job
 from lab.status import StatusUpdate, TaskStatus
 from lab.token import sign
@@ -48,6 +49,15 @@ def once_more(task: NewTask, options: Mapping[str, Any] | None) -> list[NewTask]
         for link in LINKS.keys() & options.keys()
     }
     return with_links(replace(task, options=kept or None), news.get("callback"), news.get("errback"))
+
+
+def again(row: Row) -> list[NewTask]:
+    """The task in `row` to be submitted again, as new tasks: itself and its followers."""
+    names = ("method", "kind", "params", "timeout", "max_retries", "time_limit")
+    fields = {name: row[name] for name in names}
+    return once_more(
+        NewTask(**fields, delivery=Delivery(row["delivery"]), retry_of=row["id"]), row["options"]
+    )
 
 
 def tie(rows: Sequence[Row], news: Sequence[NewTask]) -> None:

@@ -10,14 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from lab.clock import now_us
 from lab.status import TaskStatus
 from store.engine import take_turn, writing
+from store.removal import remove
 from store.tables import (
     experiments,
-    outbox,
     reports,
     schedule_runs,
     submissions,
-    task_counts,
-    task_events,
     task_groups,
     tasks,
     workflows,
@@ -150,16 +148,5 @@ class Cleanup:
         return +removed
 
     def _tasks(self, connection: sa.Connection, which: sa.ColumnElement[bool]) -> Counter[str]:
-        names = ("num", "method", "status", "experiment_id")
-        query = sa.select(*(tasks.c[name] for name in names)).where(which).limit(self._batch)
-        rows = connection.execute(query).all()
-        if not rows:
-            return Counter()
-        nums = [row.num for row in rows]
-        counted = Counter((row.method, row.status) for row in rows if row.experiment_id is None)
-        for table in (task_events, outbox, tasks):
-            connection.execute(table.delete().where(table.c.num.in_(nums)))
-        for (method, status), n in counted.items():
-            same = sa.and_(task_counts.c.method == method, task_counts.c.status == status)
-            connection.execute(task_counts.update().where(same).values(n=task_counts.c.n - n))
-        return Counter(tasks=len(rows))
+        nums = connection.scalars(sa.select(tasks.c.num).where(which).limit(self._batch)).all()
+        return Counter(tasks=remove(connection, nums)) if nums else Counter()

@@ -33,6 +33,9 @@ def _where(condition: str) -> dict[str, Any]:
 
 # What lists, counts and follows tasks leaves those of experiments out, and so do its indexes.
 _OWN = _where("experiment_id IS NULL")
+# So does the page with the checks that the schedule makes every minute.
+CHECKS = "kind = 'health_check'"
+NO_CHECKS = "kind <> 'health_check'"
 
 tasks = sa.Table(
     "tasks",
@@ -68,6 +71,11 @@ tasks = sa.Table(
     sa.Index(None, "num", **_OWN),
     sa.Index(None, "method", "num", **_OWN),
     sa.Index(None, "method", "status", "num", **_OWN),
+    sa.Index(None, "kind", "num", **_OWN),
+    sa.Index(None, "worker", "num", **_where("experiment_id IS NULL AND worker IS NOT NULL")),
+    sa.Index("ix_tasks_num_error", "num", **_where("experiment_id IS NULL AND error IS NOT NULL")),
+    sa.Index("ix_tasks_num_no_checks", "num", **_where(f"experiment_id IS NULL AND {NO_CHECKS}")),
+    sa.Index("ix_tasks_checks", "kind", "status", "method", **_where(f"experiment_id IS NULL AND {CHECKS}")),
     sa.Index(None, "change_id", **_OWN),
     sa.Index(None, "group_id", "num", **_where("group_id IS NOT NULL")),
     sa.Index(None, "workflow_id", "num", **_where("workflow_id IS NOT NULL")),

@@ -1,8 +1,8 @@
 """Reading the store: one task, pages of them, counts, and what has changed."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Final
 
@@ -10,13 +10,23 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
+from lab.clock import now_us
 from lab.status import TaskStatus
 from store.engine import create_engine, writing
-from store.tables import counters, task_counts, task_events, tasks
+from store.tables import CHECKS, NO_CHECKS, counters, task_counts, task_events, tasks
 
 Row = dict[str, Any]
 LISTED_CHARS: Final = 500
+WINDOW: Final = 10_000
 _CHUNK = 500
+_WAIT_US: Final = 60_000_000  # longer than anyone waits for a turn to write
+# Written out, as the indexes have it: a value that is bound would not be known to be the same.
+A_CHECK: Final[sa.ColumnElement[Any]] = sa.literal_column(f"tasks.{CHECKS}")
+NO_CHECK: Final[sa.ColumnElement[Any]] = sa.literal_column(f"tasks.{NO_CHECKS}")
+_SORTED_BY: Final = [
+    tasks.c[name]
+    for name in ("num", "method", "kind", "status", "worker", "created_us", "started_us", "finished_us")
+]
 
 
 class octet_length(GenericFunction[int]):  # noqa: N801 - named as in SQL
@@ -49,7 +59,18 @@ def briefly(table: sa.Table, most: int = LISTED_CHARS) -> list[sa.ColumnElement[
 @dataclass(frozen=True)
 class Query:
     """Which tasks a page shows: all that fit every field that is set; without an `experiment`, only tasks
-    that are of none."""
+    that are of none.
+
+    Attributes:
+        before_num: only tasks that come after the one with this number in the order of numbers.
+        error: what the task's error contains, in capitals or not.
+        since_us, until_us: sent from the one until before the other (microseconds since the epoch).
+        checks: whether the schedule's checks of the lab's health are among them.
+        through_num: only tasks up to this number.
+        sort: a name of SORTS, with "-" before it for the greatest first; the newest first where it is empty.
+        offset: how many of the sorted tasks to leave out. Orders other than the one of numbers are of the newest
+            WINDOW tasks that fit.
+    """
 
     method: str | None = None
     status: TaskStatus | None = None
@@ -57,6 +78,20 @@ class Query:
     before_num: int | None = None
     limit: int = 25
     experiment: str | None = None
+    kind: str | None = None
+    worker: str | None = None
+    error: str = ""
+    since_us: int | None = None
+    until_us: int | None = None
+    checks: bool = True
+    through_num: int | None = None
+    sort: str = ""
+    offset: int = 0
+
+    @property
+    def by_num(self) -> bool:
+        """Whether it is sorted by numbers."""
+        return self.sort.lstrip("-") in ("", "num")
 
 
 class Queries:
@@ -103,30 +138,76 @@ class Queries:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def page(self, query: Query) -> list[Row]:
-        """The newest tasks that `query` fits, at most `query.limit`, as `briefly` has them."""
-        fits = self.conditions(query)
+        """The tasks that `query` fits, at most `query.limit`, as `briefly` has them, in its order. The one whose
+        number is looked for comes first."""
+        columns = briefly(tasks)
         with self.engine.connect() as connection:
-            methods = [query.method] if query.method else self._methods(connection, query)
-            rows: list[Row] = []
-            for method in methods:
-                select = (
-                    sa.select(*briefly(tasks)).where(*fits).order_by(tasks.c.num.desc()).limit(query.limit)
-                )
-                if method:
-                    select = select.where(tasks.c.method == method)
-                rows += [dict(row) for row in connection.execute(select).mappings()]
-        return sorted(rows, key=itemgetter("num"), reverse=True)[: query.limit]
+            fits = [*self.conditions(query), *_reach(connection, query)]
+            if not query.by_num:
+                now = now_us()
+                window = self._found(connection, query, fits, _SORTED_BY, WINDOW)
+                nums = in_order(window, query.sort, now)[query.offset : query.offset + query.limit]
+                found = _read(connection, sa.select(*columns).where(tasks.c.num.in_(nums)))
+                return sorted(found, key=lambda row: nums.index(row["num"]))
+            first: list[Row] = []
+            if (number := _number(query.text)) is not None:
+                if query.before_num is None:
+                    exact = sa.select(*columns).where(*fits, tasks.c.num == number)
+                    first = _read(
+                        connection, exact.where(tasks.c.method == query.method) if query.method else exact
+                    )
+                fits.append(tasks.c.num != number)
+            return [*first, *self._found(connection, query, fits, columns, query.limit)][: query.limit]
+
+    def matching(self, query: Query, limit: int) -> list[int]:
+        """The numbers of the tasks that `query` fits, newest first, at most `limit`."""
+        with self.engine.connect() as connection:
+            fits = [*self.conditions(query), *_reach(connection, query)]
+            newest = replace(query, sort="")
+            return [row["num"] for row in self._found(connection, newest, fits, [tasks.c.num], limit)]
 
     def conditions(self, query: Query) -> list[sa.ColumnElement[bool]]:
         """What a task must fulfil for `query` to fit it, apart from its method."""
         fits = [_of(query.experiment)]
         if query.status:
             fits.append(tasks.c.status == query.status.value)
+        if query.kind:
+            fits.append(tasks.c.kind == query.kind)
+        elif not query.checks:
+            fits.append(NO_CHECK)
+        if query.worker:
+            fits.append(tasks.c.worker == query.worker)
+        if query.error:
+            fits += [tasks.c.error.is_not(None), tasks.c.error.icontains(query.error, autoescape=True)]
+        if query.since_us is not None:
+            fits.append(tasks.c.created_us >= query.since_us)
+        if query.until_us is not None:
+            fits.append(tasks.c.created_us < query.until_us)
+        if query.through_num is not None:
+            fits.append(tasks.c.num <= query.through_num)
         if query.before_num is not None:
-            fits.append(tasks.c.num < query.before_num)
+            beyond = tasks.c.num > query.before_num if query.sort == "num" else tasks.c.num < query.before_num
+            fits.append(beyond)
         if query.text:
             fits.append(self._matches(query.text))
         return fits
+
+    def _found(
+        self,
+        connection: sa.Connection,
+        query: Query,
+        fits: Sequence[sa.ColumnElement[bool]],
+        columns: Sequence[sa.ColumnElement[Any]],
+        limit: int,
+    ) -> list[Row]:
+        """`columns` of those that fulfil `fits` and are of the query's method, in the order of their numbers."""
+        up = query.sort == "num"
+        rows: list[Row] = []
+        for method in [query.method] if query.method else self._methods(connection, query):
+            order = tasks.c.num if up else tasks.c.num.desc()
+            select = sa.select(*columns).where(*fits).order_by(order).limit(limit)
+            rows += _read(connection, select.where(tasks.c.method == method) if method else select)
+        return sorted(rows, key=itemgetter("num"), reverse=not up)[:limit]
 
     def _methods(self, connection: sa.Connection, query: Query) -> list[str | None]:
         """The methods to ask for one by one, where no index has a status of all methods in order."""
@@ -135,9 +216,11 @@ class Queries:
         here = task_counts.c.status == query.status.value
         return list(connection.scalars(sa.select(task_counts.c.method).where(here, task_counts.c.n > 0)))
 
-    def counts(self, method: str | None = None, experiment: str | None = None) -> dict[str, int]:
+    def counts(
+        self, method: str | None = None, experiment: str | None = None, *, checks: bool = True
+    ) -> dict[str, int]:
         """How many tasks stand at each status, of one method or of all; those of one `experiment`, or those
-        that are of none."""
+        that are of none, with or without the `checks` of the schedule."""
         if experiment is None:
             table, query = task_counts, sa.select(task_counts.c.status, sa.func.sum(task_counts.c.n))
         else:
@@ -147,7 +230,16 @@ class Queries:
             query = query.where(table.c.method == method)
         with self.engine.connect() as connection:
             found = {status: int(n) for status, n in connection.execute(query)}
-        return {status.value: found.get(status.value, 0) for status in TaskStatus}
+        without = {} if checks or experiment else self.check_counts(method)
+        return {name: found.get(name, 0) - without.get(name, 0) for name in TaskStatus.__members__}
+
+    def check_counts(self, method: str | None = None) -> dict[str, int]:
+        """How many of the schedule's checks stand at each status that occurs."""
+        query = sa.select(tasks.c.status, sa.func.count()).where(_of(None), A_CHECK).group_by(tasks.c.status)
+        if method:
+            query = query.where(tasks.c.method == method)
+        with self.engine.connect() as connection:
+            return {status: n for status, n in connection.execute(query)}  # noqa: C416 - rows are no pairs to mypy
 
     def counts_by_method(self) -> dict[tuple[str, str], int]:
         """How many tasks there are of each method and status that occurs, without those of experiments."""
@@ -190,9 +282,8 @@ class Queries:
             by_id = sa.and_(tasks.c.id >= text.lower(), tasks.c.id < text.lower() + "\x7f")
         else:
             by_id = tasks.c.id.startswith(text.lower(), autoescape=True)
-        if text.isascii() and text.isdigit() and len(text) < 19:
-            return sa.or_(tasks.c.num == int(text), by_id)
-        return by_id
+        number = _number(text)
+        return by_id if number is None else sa.or_(tasks.c.num == number, by_id)
 
 
 class TaskSets:
@@ -243,3 +334,59 @@ def count_statuses(statuses: Iterable[str]) -> dict[str, int]:
 def _of(experiment: str | None) -> sa.ColumnElement[bool]:
     column = tasks.c.experiment_id
     return column.is_(None) if experiment is None else column == experiment
+
+
+def in_order(rows: Sequence[Row], sort: str, now: int) -> list[int]:
+    """The numbers of `rows`, which have the columns of _SORTED_BY, as `sort` has them: what has no value comes last."""
+    value = SORTS[sort.lstrip("-")]
+    known = [(value(row, now), row["num"]) for row in rows]
+    last = [num for found, num in known if found is None]
+    up = sorted([one for one in known if one[0] is not None], key=itemgetter(0), reverse=sort.startswith("-"))
+    return [num for _, num in up] + last
+
+
+def _reach(connection: sa.Connection, query: Query) -> list[sa.ColumnElement[bool]]:
+    """Between which numbers the tasks of the query's time are: numbers are given in the order of times, but for those
+    who waited for their turn meanwhile. Without it a page of long ago would be looked for among all tasks."""
+    reach = []
+    if query.since_us is not None:
+        reach.append(tasks.c.num >= _first_after(connection, query.since_us - _WAIT_US))
+    if query.until_us is not None:
+        reach.append(tasks.c.num <= _first_after(connection, query.until_us + _WAIT_US))
+    return reach
+
+
+def _first_after(connection: sa.Connection, us: int) -> int:
+    """A number that no task sent before `us` has, as far as their order goes."""
+    at = sa.bindparam("at", type_=sa.BigInteger)
+    one = sa.select(tasks.c.num, tasks.c.created_us).where(tasks.c.num >= at).order_by(tasks.c.num).limit(1)
+    low, high = 0, connection.scalar(sa.select(sa.func.max(tasks.c.num))) or 0
+    while low < high:
+        middle = (low + high) // 2
+        found = connection.execute(one, {"at": middle}).one()
+        low, high = (found.num + 1, high) if found.created_us < us else (low, middle)
+    return low
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _read(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _span(begin: int | None, end: int | None, now: int) -> int | None:
+    return None if begin is None else (now if end is None else end) - begin
+
+
+SORTS: Final[dict[str, Callable[[Row, int], Any]]] = {
+    "num": lambda row, _: row["num"],
+    "method": lambda row, _: row["method"],
+    "kind": lambda row, _: row["kind"],
+    "status": lambda row, _: row["status"],
+    "worker": lambda row, _: row["worker"],
+    "waited": lambda row, now: _span(row["created_us"], row["started_us"] or row["finished_us"], now),
+    "ran": lambda row, now: _span(row["started_us"], row["finished_us"], now),
+    "total": lambda row, now: _span(row["created_us"], row["finished_us"], now),
+}

@@ -1,5 +1,6 @@
 """The JSON API of tasks."""
 
+from dataclasses import replace
 from typing import NoReturn
 
 from flask import Response, abort, request
@@ -49,16 +50,17 @@ def submit(body: TaskRequest) -> Response:
 @tasks.get("", responses={200: TaskPage})
 def page(query: TaskQuery) -> Response:
     """List tasks, newest first"""
-    store = services().store
-    before = int(query.cursor) if query.cursor else None
-    rows = store.page(query.query(before, query.limit + 1))
+    store, place = services().store, int(query.cursor) if query.cursor else None
+    asked = replace(query.query(place, query.limit + 1), sort=query.sort, offset=place or 0)
+    rows = store.page(asked if asked.by_num else replace(asked, before_num=None))
     more = len(rows) > query.limit
     rows = rows[: query.limit]
+    last = rows[-1]["num"] if asked.by_num and rows else asked.offset + query.limit
     return json_answer(
         {
             "tasks": [task_json(row) for row in rows],
-            "next": str(rows[-1]["num"]) if more else None,
-            "counts": store.counts(query.method, query.experiment),
+            "next": str(last) if more else None,
+            "counts": store.counts(query.method, query.experiment, checks=query.checks),
         }
     )
 

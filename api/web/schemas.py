@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api.web.job_request import FIELDS, MODELS, FollowUp, JobRequest
+from lab.clock import to_us
 from lab.delivery import Delivery
 from lab.job import MAX_RETRIES
 from lab.jobs.context import MAX_TIME_LIMIT
 from lab.status import TaskStatus, UpdateAnswer
-from lab.values import Text
+from lab.values import MAX_WHOLE, Moment, Text
 from store.followers import with_links
 from store.options import BROKERED, TaskOptions
+from store.task_queries import SORTS, WINDOW
 from store.tasks import NewTask, Query
 from transports.methods import QUEUES, MethodName
 
@@ -107,13 +109,36 @@ class TaskFilter(BaseModel):
     method: MethodName | None = None
     status: TaskStatus | None = None
     q: Annotated[Text, Field(max_length=64, description="a task's number, or the beginning of its id")] = ""
+    kind: Annotated[Text | None, Field(max_length=64)] = None
+    worker: Annotated[Text | None, Field(max_length=255, description="the whole name of the worker")] = None
+    error: Annotated[
+        Text, Field(max_length=200, description="what the error contains, in capitals or not")
+    ] = ""
+    since: Annotated[Moment | None, Field(description="sent then or later")] = None
+    until: Annotated[Moment | None, Field(description="sent before then")] = None
+    checks: Annotated[
+        bool, Field(description="whether the schedule's checks of the lab's health are among them")
+    ] = True
     experiment: Annotated[
         str | None, Field(max_length=36, pattern=r"^[0-9a-f-]+$", description="tasks of this experiment only")
     ] = None
 
     def query(self, before: int | None = None, limit: int = 0) -> Query:
         """The same for the store: at most `limit` tasks with numbers below `before`."""
-        return Query(self.method, self.status, self.q.strip(), before, limit, self.experiment)
+        return Query(
+            self.method,
+            self.status,
+            self.q.strip(),
+            before,
+            limit,
+            self.experiment,
+            kind=self.kind or None,
+            worker=self.worker or None,
+            error=self.error,
+            since_us=to_us(self.since) if self.since else None,
+            until_us=to_us(self.until) if self.until else None,
+            checks=self.checks,
+        )
 
 
 class TaskQuery(TaskFilter):
@@ -123,6 +148,37 @@ class TaskQuery(TaskFilter):
     cursor: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,18}$", description="`next` of the answer before")
     ] = None
+    sort: Annotated[
+        str,
+        Field(
+            pattern=f"^-?({'|'.join(SORTS)})$",
+            description="with - before it the greatest first; other orders than that of the numbers are of the newest"
+            f" {WINDOW:,} tasks that fit",
+        ),
+    ] = "-num"
+
+
+class BulkRequest(TaskFilter):
+    """What is to be done to all tasks that the filter fits."""
+
+    act: Literal["cancel", "retry", "delete"]
+    through: Annotated[
+        int | None, Field(ge=1, le=MAX_WHOLE, description="leaves tasks with greater numbers alone")
+    ] = None
+
+    @model_validator(mode="after")
+    def _leaves_experiments_alone(self) -> Self:
+        if self.experiment is not None:
+            raise ValueError("experiment: its tasks belong to it, cancel the experiment instead")
+        return self
+
+
+class BulkOut(BaseModel):
+    """How many tasks fit the filter, to how many of them it was done, and how many do not allow it."""
+
+    matched: int
+    done: int
+    refused: int
 
 
 class TaskPath(BaseModel):
