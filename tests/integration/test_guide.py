@@ -17,6 +17,7 @@ from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from lab.settings import Settings
+from tests.vhosts import make_vhost
 
 GUIDE, GUIDE_RU = "docs/celery-guide.md", "docs/celery-guide.ru.md"
 README, README_RU = "README.md", "README.ru.md"
@@ -53,15 +54,12 @@ def celery_commands(*wanted: str) -> list[str]:
 @pytest.fixture(scope="module")
 def guided(node: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab on queues of its own, with the worker that the guide starts."""
-    node.ctl("add_vhost", "guide")
-    node.ctl("set_permissions", "--vhost", "guide", "student", ".*", ".*", ".*")
-    with Lab(tmp_path_factory.mktemp("guide"), f"{node.url}guide") as running:
+    with Lab(tmp_path_factory.mktemp("guide"), make_vhost(node)) as running:
         (command,) = celery_commands("worker")
         worker = running.process("celery_worker", "-m", *shlex.split(command))
         running.workers.append(worker)
         worker.start().wait_for_log("ready.", timeout=60)
         yield running
-    node.ctl("delete_vhost", "guide")
 
 
 def run(lab: Lab, *command: str, typed: str = "") -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from harness.servers import RedisNode
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -25,12 +26,9 @@ SAME_LAB = {"LAB_SECRET_KEY": "beside-redis"}
 
 
 @pytest.fixture(scope="module")
-def rmq_url(node: RabbitNode) -> Iterator[str]:
+def rmq_url(node: RabbitNode) -> str:
     """Queues of their own on RabbitMQ."""
-    node.ctl("add_vhost", "beside-redis")
-    node.ctl("set_permissions", "--vhost", "beside-redis", "student", ".*", ".*", ".*")
-    yield f"{node.url}beside-redis"
-    node.ctl("delete_vhost", "beside-redis")
+    return make_vhost(node, "beside-redis")
 
 
 @pytest.fixture(scope="module")

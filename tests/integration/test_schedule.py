@@ -12,6 +12,7 @@ from harness.lab import Lab
 from harness.node import RabbitNode
 from tests.beats import start_beat
 from tests.mail_server import MailServer
+from tests.vhosts import make_vhost
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +25,13 @@ def mail() -> Iterator[MailServer]:
 @pytest.fixture(scope="module")
 def own_lab(node: RabbitNode, mail: MailServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab on queues of its own, with both kinds of workers, that sends mail."""
-    node.ctl("add_vhost", "schedule")
-    node.ctl("set_permissions", "--vhost", "schedule", "student", ".*", ".*", ".*")
+    url = make_vhost(node, "schedule")
     env = {"SMTP_URL": f"smtp://localhost:{mail.port}", "LAB_REPORT_TO": "anna@example.org"}
-    with Lab(tmp_path_factory.mktemp("schedule"), f"{node.url}schedule", env=env) as running:
+    with Lab(tmp_path_factory.mktemp("schedule"), url, env=env) as running:
         running.start_celery(concurrency=2)
         running.start_consumer()
         _wait_until_counted(node)
         yield running
-    node.ctl("delete_vhost", "schedule")
 
 
 def _wait_until_counted(node: RabbitNode) -> None:
