@@ -7,6 +7,7 @@ from flask import Request, current_app, request
 from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.control.collector import ControlCollector
 from api.control.poll import Poll
@@ -91,6 +92,20 @@ class LabAPI(OpenAPI):
 def create_app(settings: Settings) -> LabAPI:
     """The application. Nothing connects and no thread starts: `Services.start` does that, once the
     process is the one that serves."""
+    app = _create_routes()
+    set_up(app, settings)
+    if n := settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n, x_prefix=n)  # type: ignore[method-assign]
+    return app
+
+
+def set_up(app: LabAPI, settings: Settings) -> None:
+    """Gives `app` all that depends on `settings` but for the proxies before it; may be done again."""
+    app.extensions["lab"] = _create_services(settings)
+    security.set_up(app, settings)
+
+
+def _create_routes() -> LabAPI:
     app = LabAPI(
         "api",
         root_path=str(docs.ROOT),
@@ -103,7 +118,6 @@ def create_app(settings: Settings) -> LabAPI:
         validation_error_callback=problems.on_validation_error,
     )
     app.config.update(MAX_CONTENT_LENGTH=MOST_BODY_BYTES)
-    app.extensions["lab"] = _create_services(settings)
     problems.init_app(app)
     i18n.init_app(app)
     apis = (
@@ -113,7 +127,7 @@ def create_app(settings: Settings) -> LabAPI:
         workflow_routes.workflows, workflow_workers.workers,
         side_routes.side, experiment_reports.experiments,
     )  # fmt: skip
-    security.init_app(app, settings, apis)
+    security.init_app(app, apis)
     for blueprint in apis:
         app.register_api(blueprint)
     for page in (pages.pages, events.events, docs.docs):

@@ -4,19 +4,18 @@ it are skipped with the reason on a laptop, and fail in CI."""
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import hypothesis
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
 
 import harness.node
-from api import LabAPI, create_app
+from api import LabAPI, create_app, set_up
 from api.services import Services
 from harness.lab import Lab
 from harness.node import RabbitNode
@@ -44,6 +43,7 @@ hypothesis.settings.load_profile("lab")
 os.environ["LAB_TURNS_AGAIN"] = "0"
 
 NO_BROKER = "amqp://student:qwerty@127.0.0.1:1/"
+LendApp = Callable[[Settings], AbstractContextManager[LabAPI]]
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
 
 
@@ -155,33 +155,36 @@ def settings(tmp_path: Path, database_url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where templates lie that were compiled already, for one application after the other."""
-    return tmp_path_factory.mktemp("templates")
+def lend_app() -> LendApp:
+    """Lends applications without their background threads, one after the other the same: what does not depend on the
+    settings takes as long to make as most tests to run."""
+    spare: list[LabAPI] = []
 
+    @contextmanager
+    def lend(settings: Settings) -> Iterator[LabAPI]:
+        if spare:
+            app = spare.pop()
+            set_up(app, settings)
+        else:
+            app = create_app(settings)
+            check_answers(app, app.api_doc)
+        config = dict(app.config)
+        yield app
+        app.extensions["lab"].stop()
+        app.config.clear()
+        app.config.update(config)
+        spare.append(app)
 
-@pytest.fixture(scope="session")
-def description(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `/openapi.json` says."""
-    made = create_app(
-        Settings.from_env({"LAB_VAR": str(tmp_path_factory.mktemp("described")), "RMQ_URL": NO_BROKER})
-    )
-    told: dict[str, Any] = made.api_doc
-    made.extensions["lab"].stop()
-    return told
+    return lend
 
 
 @pytest.fixture
-def app(settings: Settings, description: dict[str, Any], compiled: Path) -> Iterator[LabAPI]:
+def app(settings: Settings, lend_app: LendApp) -> Iterator[LabAPI]:
     """The application, without its background threads."""
-    made = create_app(settings)
-    made.testing = True
-    made.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled))
-    made.config["WTF_CSRF_ENABLED"] = False  # tests/unit/api/web/test_security.py turns it on
-    check_answers(made, description)
-    yield made
-    parts: Services = made.extensions["lab"]
-    parts.stop()
+    with lend_app(settings) as lent:
+        lent.testing = True
+        lent.config["WTF_CSRF_ENABLED"] = False  # tests/unit/api/web/test_security.py turns it on
+        yield lent
 
 
 @pytest.fixture

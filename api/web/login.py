@@ -37,7 +37,6 @@ login = Blueprint("login", __name__)
 def init_app(app: Flask, open_endpoints: Set[str]) -> None:
     """Asks everybody to log in, except for `open_endpoints`."""
     app.register_blueprint(login)
-    app.extensions["lab_tries"] = Limiter(TRIES_PER_MINUTE)
 
     @app.before_request
     def require() -> AnyResponse | None:

@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.services import services
 from api.web import login, problems
 from api.web.limiter import Limiter
 from api.web.problems import Refusal
@@ -77,12 +77,20 @@ class Sessions(SecureCookieSessionInterface):
         return request.is_secure
 
 
-def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> None:
-    """Adds all of it to `app`; `apis` have no forms, and so no forms' tokens."""
+def set_up(app: Flask, settings: Settings) -> None:
+    """Gives `app` what depends on `settings`."""
     app.config.update(
         SECRET_KEY=settings.secret(),
         # Cookies know no ports: two labs on one host must not take each other's.
         SESSION_COOKIE_NAME=f"lab_{sign(settings.secret(), 'the session cookie')[:8]}",
+    )
+    app.extensions["lab_submissions"] = Limiter(settings.submissions_per_minute)
+    app.extensions["lab_tries"] = Limiter(login.TRIES_PER_MINUTE)
+
+
+def init_app(app: Flask, apis: tuple[Blueprint, ...]) -> None:
+    """Adds all else to `app`; `apis` have no forms, and so no forms' tokens."""
+    app.config.update(
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=7),
@@ -91,9 +99,6 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
         WTF_CSRF_SSL_STRICT=False,  # refuse_other_sites does that, by better headers
     )
     app.session_interface = Sessions()
-    if n := settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n, x_prefix=n)  # type: ignore[method-assign]
-    submissions = Limiter(settings.submissions_per_minute)
 
     @app.before_request
     def refuse_strange_names() -> None:
@@ -101,6 +106,7 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
         no login, though, and cannot do that with an address."""
         if not _HOST.fullmatch(_host()):
             raise Refusal(400, gettext("The request names no valid host."))
+        settings = services().settings
         if settings.user is None and request.endpoint not in OPEN and not _is_own_name(_host(), settings):
             raise Refusal(
                 403,
@@ -129,6 +135,7 @@ def init_app(app: Flask, settings: Settings, apis: tuple[Blueprint, ...]) -> Non
     def limit_submissions() -> None:
         if request.method in SAFE_METHODS or request.endpoint in OPEN:
             return
+        submissions: Limiter = current_app.extensions["lab_submissions"]
         if wait := submissions.take():
             raise Refusal.too_many(wait)
 

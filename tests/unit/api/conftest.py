@@ -1,23 +1,17 @@
 """Applications with settings of their own."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import ExitStack
 
 import pytest
 
-from api import LabAPI, create_app
+from api import LabAPI
 from lab.settings import Settings
+from tests.conftest import LendApp
 
 
 @pytest.fixture
-def make_app(settings: Settings) -> Iterator[Callable[..., LabAPI]]:
+def make_app(settings: Settings, lend_app: LendApp) -> Iterator[Callable[..., LabAPI]]:
     """Makes applications with other settings, and ends them."""
-    made: list[LabAPI] = []
-
-    def make(**changes: Any) -> LabAPI:
-        made.append(create_app(settings.with_(**changes)))
-        return made[-1]
-
-    yield make
-    for app in made:
-        app.extensions["lab"].stop()
+    with ExitStack() as lent:
+        yield lambda **changes: lent.enter_context(lend_app(settings.with_(**changes)))
