@@ -146,6 +146,12 @@ class ManagedProcess:
         """The log's length in bytes: a mark for `wait_for_log`'s `since`."""
         return self.log.stat().st_size if self.log.exists() else 0
 
+    def new_log(self) -> bytes:
+        """What the log holds since the last start."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            return log.read()
+
     def wait_for_log(self, text: str, timeout: float = 30.0, since: int | None = None) -> str:
         """Wait up to `timeout` seconds for a line of the log that holds `text`; returns that line.
 

@@ -1,4 +1,4 @@
-"""Where the steps of a workflow may read from: one folder, named hosts, named buckets."""
+"""Which places jobs may use: for the steps of a workflow one folder, named hosts, named buckets; a ledger."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ class Places:
         s3_endpoint: the address of an S3 server that is not Amazon's.
         most_bytes: the size of the largest file that is taken.
         seconds: how long fetching one file may take.
+        ledger: the file that timed jobs write their runs to.
     """
 
     folder: Path = SAMPLES
@@ -27,3 +28,4 @@ class Places:
     s3_endpoint: str | None = field(default=None)
     most_bytes: int = 20_000_000
     seconds: float = 60.0
+    ledger: Path | None = None

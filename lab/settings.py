@@ -145,6 +145,7 @@ class Settings(BaseModel):
     nowhere_seconds: Annotated[float, Field(ge=1, le=86_400)] = 20.0
     gcp_buckets: Names = ()
     azure_containers: Names = ()
+    ledger: Folder | None = None
     workflow_hours: Annotated[float, Field(ge=0.001, le=8_760)] = 24.0
     user: str | None = None
     password: str | None = Field(None, repr=False)
@@ -214,10 +215,10 @@ class Settings(BaseModel):
 
     @property
     def places(self) -> Places:
-        """Where the steps of workflows may read from."""
+        """Which places jobs may use."""
         most = int(self.download_megabytes * 1_000_000)
         buckets = {"s3": self.s3_buckets, "gcp": self.gcp_buckets, "azure": self.azure_containers}
-        return Places(self.files, self.download_hosts, buckets, self.s3_endpoint, most)
+        return Places(self.files, self.download_hosts, buckets, self.s3_endpoint, most, ledger=self.ledger)
 
     def secret(self) -> bytes:
         """The key that signs callbacks and sessions: the set one, or one made once and kept under

@@ -7,6 +7,7 @@ from harness.lab import ROOT
 
 PARTS = (
     "experiments",
+    "faults",
     "celery_worker",
     "lab",
     "store",

@@ -18,8 +18,9 @@ MAY_IMPORT = {
     "transports": {"lab", "celery_app"},
     "experiments": {"lab", "transports", "harness"},
     "store": {"lab", "experiments"},
-    "api": {"lab", "transports", "experiments", "store"},
+    "api": {"lab", "transports", "experiments", "faults", "store"},
     "harness": {"lab"},
+    "faults": {"lab", "transports", "harness"},
     "benchmarks": {"lab", "harness", "api", "store", "transports"},
 }
 FORBIDDEN = {
@@ -27,6 +28,7 @@ FORBIDDEN = {
     "consumer": {"flask", "sqlalchemy", "celery", "kombu"},
     "transports": {"flask", "sqlalchemy"},
     "experiments": {"flask", "sqlalchemy"},
+    "faults": {"flask", "sqlalchemy"},
     "store": {"flask", "celery", "pika"},
 }
 HOT_PATH = ("worker.py", "jobs.py", "acks.py")

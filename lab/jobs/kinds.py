@@ -12,6 +12,7 @@ from lab import own_tasks
 from lab.jobs.context import Context, TemporaryError
 from lab.jobs.experiment import experiment_job
 from lab.jobs.image import process_image
+from lab.jobs.ledger import entered
 from lab.jobs.schedule import cleanup_old_data, generate_daily_report, health_check
 from lab.jobs.signatures import kinds_of
 from lab.jobs.steps import STEPS
@@ -19,7 +20,8 @@ from lab.jobs.steps import STEPS
 
 def process_task(context: Context, timeout: float) -> dict[str, Any]:
     """Waits `timeout` seconds."""
-    context.wait(timeout)
+    with entered(context):
+        context.wait(timeout)
     return {"status": "success", "task_num": context.num}
 
 
@@ -83,8 +85,9 @@ def hanging_task(context: Context, timeout: float) -> dict[str, Any]:
 
 def killer_task(context: Context, timeout: float) -> dict[str, Any]:
     """Waits `timeout` seconds and kills the process that runs it, as running out of memory would."""
-    context.wait(timeout)
-    os.kill(os.getpid(), signal.SIGKILL)
+    with entered(context):
+        context.wait(timeout)
+        os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("unreachable")
 
 

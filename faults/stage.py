@@ -1,0 +1,245 @@
+"""The disposable lab of one run: a broker node, an API, a store and two workers of each contender."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from faults.document import FaultPlan
+from faults.judge import JobRun, Ledger
+from harness.faults import queue_depths
+from harness.lab import ROOT, Lab
+from harness.node import RabbitNode
+from harness.processes import ManagedProcess, ProcessError, tail, until
+from harness.proxy import TcpProxy
+from harness.servers import PostgresNode
+from lab.broker import amqp
+from lab.delivery import Delivery
+from transports.methods import CELERY, METHODS
+
+WORKERS: Final = 2
+CONCURRENCY: Final = 2
+READY_SECONDS: Final = 90.0
+GRACE_SECONDS: Final = 25.0
+CELERY_READY: Final = b"ready."
+CONSUMER_READY: Final = b"waiting for tasks"
+CHANNEL_TICK_MS: Final = 1_000
+QUORUM_TICK_MS: Final = 500
+NOWHERE_SECONDS: Final = "5"
+
+
+class FaultRunCancelled(Exception):
+    """The run was told to end before its time."""
+
+
+class ArmStand:
+    """One contender on the stage: its queue and its workers."""
+
+    def __init__(self, arm: str) -> None:
+        self.arm = arm
+        self.method, _, delivery = arm.partition(":")
+        self.delivery = Delivery(delivery)
+        self.queue = self.delivery.queue(str(METHODS[self.method].queue))
+        self.workers: list[ManagedProcess] = []
+
+    @property
+    def is_celery(self) -> bool:
+        """Whether its workers are Celery's."""
+        return self.method == CELERY.name
+
+
+class Stage:
+    """Everything that a run of `plan` starts lies in `folder` and is started by `open`; who ends it is
+    `faults.guard`.
+
+    Args:
+        cancelled: set when the run is to end; then `pause` raises FaultRunCancelled, and nothing is undone any more,
+            since all of it goes.
+    """
+
+    def __init__(self, plan: FaultPlan, folder: Path, cancelled: threading.Event) -> None:
+        self.plan = plan
+        self.cancelled = cancelled
+        self.rng = random.Random(plan.seed)
+        self.struck: list[str] = []
+        self.arms = [ArmStand(arm) for arm in plan.arms]
+        self.ledger = Ledger(folder / "ledger")
+        self.node = RabbitNode(folder / "rmq")
+        self.proxy: TcpProxy | None = None
+        self.postgres: PostgresNode | None = None
+        self._folder = folder
+        self._supervised = threading.Event()
+        self._lock = threading.Lock()
+
+    def open(self, *, through_proxy: bool, on_postgres: bool, consumer_timeout: float | None) -> None:
+        """Starts all of it; returns when the workers consume.
+
+        Raises:
+            NodeError, ProcessError, RuntimeError: a part did not start, or is not installed.
+        """
+        self.ledger.folder.mkdir(parents=True)
+        self._configure_node(consumer_timeout)
+        self.node.start()
+        url = self.node.url
+        if through_proxy:
+            parts = urlsplit(url)
+            self.proxy = TcpProxy(str(parts.hostname), int(parts.port or 0)).start()
+            url = self.proxy.url(url)
+        if on_postgres:
+            self.postgres = PostgresNode(self._folder / "postgres")
+            self.postgres.start()
+        self.lab = Lab(
+            self._folder / "lab",
+            url,
+            database_url=self.postgres.url if self.postgres else None,
+            management_url=self.node.management_url,
+            env={
+                "LAB_LOG_LANGUAGE": "en",
+                "LAB_NOWHERE_SECONDS": NOWHERE_SECONDS,
+                "TMPDIR": str(self._folder),
+            },
+        )
+        self.lab.start_api()
+        for stand in self.arms:
+            stand.workers = [self._worker(stand, number) for number in range(1, WORKERS + 1)]
+            for worker in stand.workers:
+                worker.start()
+        for stand in self.arms:
+            for worker in stand.workers:
+                self.wait_ready(stand, worker)
+        self._supervised.set()
+        threading.Thread(target=self._supervise, name="supervisor", daemon=True).start()
+
+    def _configure_node(self, consumer_timeout: float | None) -> None:
+        # Beyond the file's settings: queues tell their depth, and channels look for late acknowledgements, more often.
+        values = {"quorum_tick_interval": QUORUM_TICK_MS, "channel_tick_interval": CHANNEL_TICK_MS}
+        if consumer_timeout is not None:
+            values["consumer_timeout"] = round(consumer_timeout * 1000)
+        listed = ", ".join(f"{{{name}, {value}}}" for name, value in values.items())
+        (self.node.base / "advanced.config").write_text(f"[{{rabbit, [{listed}]}}].\n")
+
+    def _worker(self, stand: ArmStand, number: int) -> ManagedProcess:
+        name = f"{stand.arm.replace(':', '-')}-{number}"
+        deploy = self.plan.card == "deploy"
+        grace = max(0.0, self.plan.strength * 0.8) if deploy else GRACE_SECONDS
+        if stand.is_celery:
+            celery = Path(sys.executable).with_name("celery")
+            options = ["--loglevel=info", f"--concurrency={CONCURRENCY}", "-n", f"{name}@%h"]
+            command = [str(celery), "-A", "celery_app", "worker", *options]
+        else:
+            options = ["--concurrency", str(CONCURRENCY), "-n", f"{name}@%h", "--grace", str(grace)]
+            command = [sys.executable, "-m", "consumer", *options]
+        env = self.lab.env | {
+            "DELIVERY": stand.delivery.value,
+            "LAB_LEDGER": str(self.ledger.folder / f"{name}.jsonl"),
+        }
+        return ManagedProcess(command, log=self._folder / "lab" / "log" / f"{name}.log", env=env, cwd=ROOT)
+
+    def wait_ready(self, stand: ArmStand, worker: ManagedProcess) -> None:
+        """Waits until a worker that was started consumes; raises ProcessError after a minute and a half."""
+        wanted, times = (CELERY_READY, 1) if stand.is_celery else (CONSUMER_READY, 1)
+        if not stand.is_celery and stand.delivery is Delivery.NAIVE:
+            times = CONCURRENCY
+        if not until(lambda: worker.new_log().count(wanted) >= times, READY_SECONDS, 0.1):
+            raise ProcessError(f"{worker.log.stem} does not consume:\n{tail(worker.log, 30)}")
+
+    def _supervise(self) -> None:
+        """Starts a worker again that has ended, as a supervisor does: about a second later."""
+        while not self.cancelled.wait(1.0):
+            with self._lock:
+                for stand in self.arms:
+                    for worker in stand.workers:
+                        if self._supervised.is_set() and not worker.running and not self.cancelled.is_set():
+                            worker.start()
+
+    @contextmanager
+    def unsupervised(self) -> Iterator[None]:
+        """In the body no worker is started by anybody else."""
+        with self._lock:
+            yield
+
+    def end_workers(self) -> None:
+        """SIGKILL to all workers, for good."""
+        with self._lock:
+            self._supervised.clear()
+            for stand in self.arms:
+                for worker in stand.workers:
+                    worker.kill_group()
+
+    # What strikes use
+
+    def say(self, text: str) -> None:
+        """Enters into the document what was struck."""
+        self.struck.append(text)
+
+    def pause(self, seconds: float) -> None:
+        """Waits; raises FaultRunCancelled as soon as the run is to end."""
+        if self.cancelled.wait(seconds):
+            raise FaultRunCancelled
+
+    def wait_until(self, true: Callable[[], bool], seconds: float) -> bool:
+        """Waits for `true`, at most `seconds`; says whether it came. Raises FaultRunCancelled."""
+        deadline = time.monotonic() + seconds
+        while not (found := true()) and time.monotonic() < deadline:
+            self.pause(0.05)
+        return found
+
+    @contextmanager
+    def undone_by(self, undo: Callable[[], object]) -> Iterator[None]:
+        """Calls `undo` after the body, however that ended; not when the run is cancelled, since all of it goes."""
+        try:
+            yield
+        finally:
+            if not self.cancelled.is_set():
+                undo()
+
+    def running_on(self, worker: ManagedProcess, seconds: float = 5.0) -> JobRun | None:
+        """A run that `worker` is in the middle of, waited for; None where none came."""
+
+        def held() -> list[JobRun]:
+            self.ledger.look()
+            runs = (run for of_job in list(self.ledger.runs.values()) for run in of_job)
+            return [run for run in runs if run.worker == worker.log.stem and run.end is None]
+
+        self.wait_until(lambda: bool(held()), seconds)
+        return next(iter(sorted(held(), key=lambda run: -run.begin)), None)
+
+    @contextmanager
+    def channel(self) -> Iterator[BlockingChannel]:
+        """A channel straight to the broker."""
+        with pika.BlockingConnection(amqp.parameters(self.node.url, "fault lab")) as connection:
+            yield connection.channel()
+
+    def messages(self) -> Mapping[str, int]:
+        """The messages in each queue, those that are out with a consumer included."""
+        return queue_depths(self.node)
+
+    def drained(self) -> dict[str, list[str]]:
+        """Takes all messages out of all queues; returns the ids that they carry, by queue. For the very end."""
+        found: dict[str, list[str]] = {}
+        for name in self.messages():
+            found[name] = []
+            with suppress(*amqp.ERRORS), self.channel() as channel:
+                while True:
+                    method, properties, _ = channel.basic_get(name, auto_ack=True)
+                    if method is None:
+                        break
+                    found[name].append(str(amqp.task_of(properties.headers, properties.message_id)))
+        return found
+
+    def ask(self, path: str, **parameters: Any) -> dict[str, Any]:
+        """What the API answers to a GET; raises requests.RequestException."""
+        answer = self.lab.session.get(f"{self.lab.url}/{path}", params=parameters, timeout=30)
+        answer.raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told

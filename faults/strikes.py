@@ -1,0 +1,273 @@
+"""What each card does to the stage and how that is undone: a function each, which returns when it is undone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import pika
+
+from faults.load import Load
+from faults.stage import Stage
+from harness import proc
+from harness.faults import FaultError
+from harness.processes import ManagedProcess
+from harness.rabbit_files import CONSUMER_TIMEOUT
+
+Strike = Callable[[Stage, Load], None]
+HOLDS_SECONDS: Final = 5.0
+POISON_SECONDS: Final = 8.0
+TIMEOUTS: Final = 2.5
+SLOW_BYTES: Final = 20_000.0
+LATENCY: Final = 0.03
+
+
+def _victims(stage: Stage) -> list[list[ManagedProcess]]:
+    """Which workers are struck, a list for each turn: one of each contender, in an order that the seed decides."""
+    orders = [stage.rng.sample(stand.workers, len(stand.workers)) for stand in stage.arms]
+    return [list(turn) for turn in zip(*orders, strict=True)]
+
+
+def deploy(stage: Stage, _: Load) -> None:
+    """A rolling restart: SIGTERM, the grace period, SIGKILL, and the next."""
+    for turn in _victims(stage):
+        with stage.unsupervised():
+            for worker in turn:
+                stage.running_on(worker, HOLDS_SECONDS)
+            begin = time.monotonic()
+            for worker in turn:
+                proc.send([worker.pid], signal.SIGTERM)
+            ended: dict[str, float] = {}
+
+            def all_ended(turn: list[ManagedProcess] = turn, ended: dict[str, float] = ended) -> bool:
+                for worker in turn:
+                    if not worker.running:
+                        ended.setdefault(worker.log.stem, time.monotonic() - begin)  # noqa: B023
+                return len(ended) == len(turn)
+
+            stage.wait_until(all_ended, stage.plan.strength)
+            for worker in turn:
+                name = worker.log.stem
+                how = (
+                    f"ended {ended[name]:.1f} s after SIGTERM"
+                    if name in ended
+                    else "was killed when its grace ended"
+                )
+                stage.say(f"{name} {how}")
+                worker.kill_group()
+            for worker in turn:
+                worker.start()
+        for stand in stage.arms:
+            for worker in turn:
+                if worker in stand.workers:
+                    stage.wait_ready(stand, worker)
+
+
+def worker_killed(stage: Stage, _: Load) -> None:
+    """SIGKILL to all that a worker consists of, while it runs a job."""
+    for turn in _victims(stage)[: round(stage.plan.strength)]:
+        for worker in turn:
+            stage.running_on(worker, HOLDS_SECONDS)
+            with stage.unsupervised():
+                worker.kill_group()
+            stage.say(f"SIGKILL to {worker.log.stem}")
+        stage.pause(1.0)
+
+
+def pool_process_killed(stage: Stage, _: Load) -> None:
+    """SIGKILL to the very process that runs a job. Where jobs run in threads that is the worker."""
+    for turn in _victims(stage)[: round(stage.plan.strength)]:
+        for worker in turn:
+            run = stage.running_on(worker, HOLDS_SECONDS)
+            if run is not None:
+                proc.send([run.pid], signal.SIGKILL)
+                what = "all of it" if run.pid == worker.pid else "one process of it"
+                stage.say(f"SIGKILL to {worker.log.stem}, {what}")
+        stage.pause(1.0)
+
+
+def worker_frozen(stage: Stage, _: Load) -> None:
+    """SIGSTOP to a worker that runs a job; SIGCONT afterwards."""
+    turn = _victims(stage)[0]
+    for worker in turn:
+        stage.running_on(worker, HOLDS_SECONDS)
+        worker.pause()
+        stage.say(f"SIGSTOP to {worker.log.stem}")
+
+    def thaw() -> None:
+        for worker in turn:
+            worker.resume()
+
+    with stage.undone_by(thaw):
+        stage.pause(stage.plan.strength)
+
+
+def broker_restarted(stage: Stage, _: Load) -> None:
+    """RabbitMQ stopped in order inside its node, and started."""
+
+    def start() -> None:
+        stage.node.ctl("start_app")
+        stage.node.wait_ready()
+
+    stage.say("rabbitmqctl stop_app")
+    with stage.undone_by(start):
+        stage.node.ctl("stop_app")
+        stage.pause(stage.plan.strength)
+
+
+def broker_killed(stage: Stage, _: Load) -> None:
+    """SIGKILL to the node, which starts again on its data."""
+    stage.say("SIGKILL to the broker's node")
+    with stage.undone_by(stage.node.start):
+        stage.node.kill()
+        stage.pause(stage.plan.strength)
+
+
+def broker_alarm(stage: Stage, load: Load) -> None:
+    """The memory alarm, in which the broker does not read from publishers; then the kernel ends it, as it does in
+    earnest, and it starts again."""
+    stage.node.ctl("set_vm_memory_high_watermark", "0")
+    stage.say("memory alarm (set_vm_memory_high_watermark 0)")
+    with stage.undone_by(stage.node.start):
+        load.flush()
+        stage.pause(stage.plan.strength)
+        stage.say("SIGKILL to the broker's node, in alarm")
+        stage.node.kill()
+
+
+def connection_cut(stage: Stage, _: Load) -> None:
+    """Connections reset, then swallowed, then slow."""
+    proxy = stage.proxy
+    if proxy is None:
+        raise FaultError("the connections do not go through a proxy")
+    with stage.undone_by(proxy.heal):
+        proxy.reset()
+        stage.say("all connections to the broker reset")
+        stage.pause(stage.plan.strength)
+        proxy.blackhole()
+        stage.say("all connections half open: nothing passes")
+        stage.pause(stage.plan.strength)
+        proxy.reset()
+        proxy.heal()
+        proxy.latency(LATENCY)
+        proxy.slow(SLOW_BYTES)
+        stage.say(f"{LATENCY * 1000:g} ms and {SLOW_BYTES:g} bytes a second")
+        stage.pause(stage.plan.strength)
+
+
+def queue_deleted(stage: Stage, _: Load) -> None:
+    """The queue of each contender deleted under its workers."""
+    for _turn in range(round(stage.plan.strength)):
+        with stage.channel() as channel:
+            for stand in stage.arms:
+                channel.queue_delete(stand.queue)
+                stage.say(f"queue {stand.queue} deleted")
+        stage.pause(1.0)
+
+
+def api_away(stage: Stage, _: Load) -> None:
+    """SIGKILL to the API, which starts again on the same port."""
+
+    def start() -> None:
+        stage.lab.api.start()
+        stage.lab.wait_for_api()
+
+    stage.say("SIGKILL to the API")
+    with stage.undone_by(start):
+        stage.lab.api.kill_group()
+        stage.pause(stage.plan.strength)
+
+
+def database_away(stage: Stage, _: Load) -> None:
+    """SIGKILL to PostgreSQL, which starts again on its data."""
+    postgres = stage.postgres
+    if postgres is None:
+        raise FaultError("the store is no PostgreSQL")
+    stage.say("SIGKILL to PostgreSQL")
+    with stage.undone_by(postgres.start):
+        postgres.kill_group()
+        stage.pause(stage.plan.strength)
+
+
+def killer_job(stage: Stage, load: Load) -> None:
+    """Jobs that kill the process that runs them."""
+    for stand in stage.arms:
+        load.submit_killers(stand.arm, round(stage.plan.strength))
+    stage.say(f"{stage.plan.strength:g} jobs that kill their process, to each contender")
+    stage.pause(POISON_SECONDS)
+
+
+def unreadable_message(stage: Stage, load: Load) -> None:
+    """Messages that are no job, straight into the queues."""
+    with stage.channel() as channel:
+        for stand in stage.arms:
+            for name in load.strange(stand.arm, round(stage.plan.strength)):
+                properties = pika.BasicProperties(
+                    content_type="application/json",
+                    content_encoding="utf-8",
+                    message_id=name,
+                    delivery_mode=2,
+                )
+                channel.basic_publish("", stand.queue, b"\xff" + name.encode(), properties)
+    stage.say(f"{stage.plan.strength:g} messages that cannot be decoded, to each contender")
+    stage.pause(POISON_SECONDS)
+
+
+def long_job(stage: Stage, _: Load) -> None:
+    """A consumer_timeout, in force since the node began, that is shorter than the job; the cure is a longer one."""
+    stage.say(f"consumer_timeout is {stage.plan.strength:g} s, a job takes {stage.plan.seconds:g} s")
+
+    def cure() -> None:
+        stage.node.ctl("eval", f"application:set_env(rabbit, consumer_timeout, {CONSUMER_TIMEOUT}).")
+        stage.say(f"consumer_timeout set to {CONSUMER_TIMEOUT // 1000} s")
+
+    with stage.undone_by(cure):
+        stage.pause(stage.plan.strength * TIMEOUTS)
+
+
+def power_loss(stage: Stage, _: Load) -> None:
+    """Broker, API and workers killed in one moment, and started again."""
+    with stage.unsupervised():
+        workers = [worker for stand in stage.arms for worker in stand.workers]
+        # Looked up first, so that all go in the same moment.
+        parts = (stage.node.server, stage.node.epmd, stage.lab.api, *workers)
+        proc.send([pid for part in parts for pid in proc.family(part.pid)], signal.SIGKILL)
+        for part in (*workers, stage.lab.api):
+            part.kill_group()
+        stage.node.kill()
+        stage.say("SIGKILL to broker, API and all workers")
+
+        def start() -> None:
+            stage.node.start()
+            stage.lab.api.start()
+            for worker in workers:
+                worker.start()
+            stage.lab.wait_for_api()
+
+        with stage.undone_by(start):
+            stage.pause(stage.plan.strength)
+
+
+STRIKES: Final[Mapping[str, Strike]] = {
+    strike.__name__.replace("_", "-"): strike
+    for strike in (
+        deploy,
+        worker_killed,
+        pool_process_killed,
+        worker_frozen,
+        broker_restarted,
+        broker_killed,
+        broker_alarm,
+        connection_cut,
+        queue_deleted,
+        api_away,
+        database_away,
+        killer_job,
+        unreadable_message,
+        long_job,
+        power_loss,
+    )
+}
+"""By the name of the card."""
