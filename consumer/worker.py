@@ -18,7 +18,6 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 
-from consumer.acks import Acks
 from consumer.jobs import Action, Jobs
 from lab.broker import amqp
 from lab.broker.message import publish
@@ -31,6 +30,48 @@ LONGEST_WAIT_SECONDS: Final = 5.0
 TURN_SECONDS: Final = 0.25
 
 logger = logging.getLogger(__name__)
+
+
+class Acks:
+    """Which messages of a channel may be acknowledged, gathered into as few acknowledgements as possible. Used from
+    one thread. https://www.rabbitmq.com/docs/confirms#consumer-acks-multiple-parameter"""
+
+    def __init__(self) -> None:
+        self._order: deque[int] = deque()
+        self._open: set[int] = set()
+        self._done: set[int] = set()
+
+    def add(self, tag: int) -> None:
+        """A message came."""
+        self._order.append(tag)
+        self._open.add(tag)
+
+    def drop(self, tag: int) -> None:
+        """It was rejected."""
+        self._open.discard(tag)
+
+    def done(self, tag: int) -> None:
+        """It may be acknowledged."""
+        self._open.discard(tag)
+        self._done.add(tag)
+
+    def take(self) -> list[tuple[int, bool]]:
+        """The tags to acknowledge now, each alone or with all before it (`multiple`)."""
+        last, count = 0, 0
+        while self._order and self._order[0] not in self._open:
+            tag = self._order.popleft()
+            if tag in self._done:
+                self._done.remove(tag)
+                last, count = tag, count + 1
+        found = [(last, count > 1)] if count else []
+        # Behind one that takes longer: they are not to wait for it.
+        found += [(tag, False) for tag in sorted(self._done)]
+        self._done.clear()
+        return found
+
+    def __len__(self) -> int:
+        """How many messages are neither done nor dropped."""
+        return len(self._open)
 
 
 class Session:

@@ -31,7 +31,7 @@ FORBIDDEN = {
     "faults": {"flask", "sqlalchemy"},
     "store": {"flask", "celery", "pika"},
 }
-HOT_PATH = ("worker.py", "jobs.py", "acks.py")
+HOT_PATH = ("worker.py", "jobs.py")
 """From a message's bytes to its settlement."""
 
 

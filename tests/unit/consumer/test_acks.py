@@ -1,4 +1,4 @@
-from consumer.acks import Acks
+from consumer.worker import Acks
 
 
 def with_tags(*tags: int) -> Acks:
