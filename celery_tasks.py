@@ -29,7 +29,7 @@ from celery_worker.examples import (  # noqa: F401 - registers them, and a shell
 from celery_worker.reporting import report_of
 from lab.broker.amqp import CELERY_QUEUE, OPEN_QUEUE, delivery_count, priority_queue
 from lab.clock import now_us, to_iso
-from lab.job import MAX_ATTEMPT, MAX_ERROR, MAX_RETRIES, Assignment, Job, JobFailed, Outcome, error_text, run
+from lab.job import MAX_ATTEMPT, MAX_ERROR, MAX_RETRIES, Job, JobFailed, Outcome, error_text, run, trusted_job
 from lab.jobs.backoff import RetryPolicy
 from lab.jobs.context import MAX_TIME_LIMIT, Context, Report, TemporaryError
 from lab.jobs.files import TaskFiles
@@ -208,7 +208,7 @@ def _run(task: Task, num: int, params: dict[str, Any], worker_id: str) -> Any:
     # A message that waited in Celery's delay queues still has their bits before its routing key.
     if redelivered and str(request.delivery_info.get("routing_key")).endswith(_UNCOUNTED):
         _pass_on(task, attempt)
-    job = Assignment(
+    job = trusted_job(
         task_id=request.id,
         num=num,
         kind=task.name,
@@ -241,7 +241,7 @@ def _pass_on(task: Task, attempt: int) -> None:
     raise Ignore
 
 
-def _ended(task: Task, job: Assignment, attempt: int, outcome: Outcome) -> Any:
+def _ended(task: Task, job: Job, attempt: int, outcome: Outcome) -> Any:
     """Returns or raises what tells Celery how the job ended."""
     request = task.request
     if outcome.skipped is not None:
@@ -270,7 +270,7 @@ def _raisable(outcome: Outcome) -> Exception:
     return JobFailed(outcome.text)
 
 
-def _run_in_time(job: Assignment, report: Report, attempt: int, worker_id: str) -> Outcome:
+def _run_in_time(job: Job, report: Report, attempt: int, worker_id: str) -> Outcome:
     """Runs `job`. Celery raises its soft time limit anywhere: where that struck while the job was being told of,
     its end may not have been, and is told as FAILED; what was told before stands."""
     files = TaskFiles(settings.api_url, job.task_id, job.token)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from lab.delivery import Delivery
-from lab.job import Job, error_text
+from lab.job import Job, error_text, trusted_job
 from lab.plan import WorkflowPlan
 from lab.token import sign
 from store import followers
@@ -33,7 +33,6 @@ IDLE_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 5.0
 
 _DELIVERIES: Final = frozenset(Delivery)
-_PLAIN: Final = Job(task_id="-", num=0)
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ logger = logging.getLogger(__name__)
 def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
     """The job that the task in `row` asks for, with its callback token."""
     task_id = row["id"]
-    fields = {
+    fields: dict[str, Any] = {
         "task_id": task_id,
         "num": row["num"],
         "kind": row["kind"],
@@ -59,7 +58,7 @@ def job_of(row: Mapping[str, Any], secret: bytes) -> Job:
         fields["options"] = travelling(options)
         fields["link"] = followers.job_of(options.get("callback"), secret)
         fields["link_error"] = followers.job_of(options.get("errback"), secret)
-    return _PLAIN.model_copy(update=fields)  # all of it was checked before it was stored
+    return trusted_job(**fields)
 
 
 class Relay:

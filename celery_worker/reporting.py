@@ -18,7 +18,7 @@ from celery_app import settings
 from celery_worker.remote_reporter import RemoteReporter, clock_offset, start_forwarder
 from lab.broker.amqp import delivery_count
 from lab.delivery import Delivery
-from lab.job import Assignment
+from lab.job import Job
 from lab.jobs.context import Report
 from lab.reporting.lines import Ticket
 from lab.reporting.plain_reports import PlainReports
@@ -66,7 +66,7 @@ def _plain_reports(pid: int) -> PlainReports:
     return PlainReports(settings.api_url, _reporter(pid))
 
 
-def report_of(job: Assignment, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
+def report_of(job: Job, worker: str, attempt: int, *, redelivered: bool = False) -> Report:
     """The report function of `job`, run by `worker` for the `attempt`-th time (from 1), in this process."""
     pid = os.getpid()
     if not job.token and not job.beside:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json, to_json
@@ -113,19 +113,12 @@ class Job(BaseModel):
         return f"({', '.join([str(self.num), *map(_shown, self.params.values())])})"
 
 
-class Assignment(NamedTuple):
-    """As much of a job as running it takes, of a message that says what follows in words of its own."""
+_PLAIN: Final = Job(task_id="-", num=0)
 
-    task_id: str
-    num: int
-    kind: str
-    params: dict[str, Any]
-    token: str = ""
-    retries: int = 0
-    max_retries: int = 3
-    time_limit: float = MAX_TIME_LIMIT
-    options: Options = NONE
-    beside: bool = False
+
+def trusted_job(**fields: Any) -> Job:
+    """The job with these `fields`, of which each was checked where it came from."""
+    return _PLAIN.model_copy(update=fields)
 
 
 def _shown(value: Any) -> str:
@@ -221,7 +214,7 @@ class Outcome:
 _TELLS_WHY: Final = frozenset({TaskStatus.FAILED, TaskStatus.RETRYING})
 
 
-def perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
+def perform(job: Job, log: JobLog, context: Context) -> Outcome:
     """Runs the job function; tells nobody but the log how it ended."""
     log.started(job)
     try:
@@ -243,15 +236,12 @@ def perform(job: Job | Assignment, log: JobLog, context: Context) -> Outcome:
         return Outcome(TaskStatus.FAILED, error=error)
 
 
-AnyJob = TypeVar("AnyJob", Job, Assignment)
-
-
 def run(
-    job: AnyJob,
+    job: Job,
     report: Report,
     log: JobLog,
     context: Context,
-    perform: Callable[[AnyJob, JobLog, Context], Outcome] = perform,
+    perform: Callable[[Job, JobLog, Context], Outcome] = perform,
 ) -> Outcome:
     """Runs `job` to its end: reports IN_PROGRESS, which asks whether to run it, and how it ended. Raises nothing
     but what `report` raises, and what ends a process that is leaving (`Context.leaving`)."""

@@ -20,10 +20,10 @@ from celery.exceptions import TimeLimitExceeded
 from celery.signals import task_failure, task_received, task_revoked, worker_init, worker_process_shutdown
 from celery_worker import reporting
 from celery_worker.reporting import report_of
-from lab.job import Assignment
+from lab.job import Job
 from lab.settings import Settings
 from lab.status import TaskStatus
-job = Assignment("x", 1, "add", {}, "t")
+job = Job(task_id="x", num=1, kind="add", token="t")
 said = []
 
 for line in sys.stdin:
@@ -45,7 +45,7 @@ report = report_of(job, "me@here", 2)
 said.append(report(TaskStatus.IN_PROGRESS, progress=0.0).run)
 report(TaskStatus.DONE, progress=1.0, result=3)
 """
-BESIDE = "job = job._replace(beside=True)"
+BESIDE = "job = job.model_copy(update={'beside': True})"
 FLUSH = "worker_process_shutdown.send(sender=None)"
 Program = Callable[..., list[object]]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from lab.job import Assignment
+from lab.job import Job
 from lab.reporting.job_report import JobReport, report_of
 from lab.reporting.lines import Line
 from lab.reporting.stamps import Stamp, StampedReport
 from lab.status import TaskStatus, UpdateAnswer
 
-JOB = Assignment("x", 1, "add", {}, "t")
+JOB = Job(task_id="x", num=1, kind="add", token="t")
 
 
 class Desk:
@@ -72,7 +72,7 @@ def test_a_redelivered_job_must_ask() -> None:
 
 def test_a_job_beside_its_path_asks_nobody_and_is_told_once() -> None:
     desk = Desk()
-    report = report_of(desk, JOB._replace(beside=True), "w", 2, redelivered=True)
+    report = report_of(desk, JOB.model_copy(update={"beside": True}), "w", 2, redelivered=True)
     assert isinstance(report, StampedReport)
     report(TaskStatus.IN_PROGRESS, progress=0.0)
     report(TaskStatus.IN_PROGRESS, progress=0.5)

@@ -4,13 +4,13 @@ import logging
 
 import pytest
 
-from lab.job import Assignment
+from lab.job import Job
 from lab.reporting.plain_reports import PlainReports
 from lab.reporting.stamps import Stamp
 from lab.status import TaskStatus
 from tests.callback_api import Api
 
-JOB = Assignment("x", 1, "add", {}, "t")
+JOB = Job(task_id="x", num=1, kind="add", token="t")
 
 
 class Desk:
@@ -67,7 +67,9 @@ def test_a_job_runs_and_ends_while_the_api_is_away() -> None:
 
 def test_stamps_go_to_the_desk(api: Api) -> None:
     desk = Desk()
-    report = PlainReports(api.url, desk).for_job(JOB._replace(beside=True), "w", 3, redelivered=True)
+    report = PlainReports(api.url, desk).for_job(
+        JOB.model_copy(update={"beside": True}), "w", 3, redelivered=True
+    )
     report(TaskStatus.IN_PROGRESS, progress=0.0)
     report(TaskStatus.DONE)
     assert api.posts == 0

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from lab.clock import now_us
-from lab.job import Assignment
+from lab.job import Job
 from lab.reporting import stamps
 from lab.reporting.lines import Lines
 from lab.reporting.stamps import Stamp, StampedReport
 from lab.status import StatusUpdate, TaskStatus
 
-JOB = Assignment("x", 1, "add", {}, "t", beside=True)
+JOB = Job(task_id="x", num=1, kind="add", token="t", beside=True)
 
 
 class Desk:
