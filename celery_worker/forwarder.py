@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.logs import DATE_FORMAT, LOG_FORMAT
-from lab.reporting.lines import Line
+from lab.reporting.job_report import Line
 from lab.reporting.reporter import Reporter, ReportFailed
 from lab.reporting.spool import Spool
 from lab.settings import Settings

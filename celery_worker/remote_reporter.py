@@ -15,11 +15,9 @@ from typing import Final
 
 from celery_worker.forwarder import ANSWER_HEAD, Wish, answered, frame
 from lab.jobs.context import Report
-from lab.reporting.job_report import report_of
-from lab.reporting.lines import Entitled, Line
+from lab.reporting.job_report import Entitled, Line, Stamp, report_of
 from lab.reporting.reporter import Reporter, ReportFailed
 from lab.reporting.spool import Spool
-from lab.reporting.stamps import Stamp
 from lab.settings import Settings
 from lab.status import UpdateAnswer
 

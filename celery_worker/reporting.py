@@ -18,9 +18,8 @@ from celery_app import settings
 from celery_worker.remote_reporter import RemoteReporter, clock_offset, start_forwarder
 from lab.broker.amqp import delivery_count
 from lab.delivery import Delivery
-from lab.job import Job
+from lab.job import Job, trusted_job
 from lab.jobs.context import Report
-from lab.reporting.lines import Ticket
 from lab.reporting.plain_reports import PlainReports
 from lab.reporting.reporter import Reporter
 from lab.reporting.spool import Spool
@@ -118,7 +117,7 @@ def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
 def _report_for(request: Any) -> tuple[RemoteReporter | Reporter | Untracked, Report]:
     """What the worker's main process reports with, and the report function of the task of `request`."""
     headers = request.request_dict if hasattr(request, "request_dict") else (request.headers or {})
-    job = Ticket(request.id, headers.get("lab_token") or "")
+    job = trusted_job(task_id=request.id, token=headers.get("lab_token") or "")
     attempt = headers.get("lab_attempt", 1) + delivery_count(headers, False)
     by = _reporter(os.getpid()) if job.token else Untracked()  # nobody waits to hear of a task without one
     return by, by.for_job(job, request.hostname, attempt)

@@ -14,7 +14,7 @@ import urllib3
 from pydantic import BaseModel
 
 from lab.reporting.api_clock import ApiClock
-from lab.reporting.lines import Line, without_result
+from lab.reporting.job_report import Line, without_result
 from lab.status import API_MARK, API_TIME, UpdateAnswer
 
 TIMEOUT: Final = urllib3.Timeout(connect=2.0, read=5.0)

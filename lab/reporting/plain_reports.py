@@ -5,8 +5,7 @@ from typing import Any
 
 from lab.jobs.context import Report
 from lab.reporting.callback_client import CallbackClient, Unreachable
-from lab.reporting.lines import Entitled, Lines
-from lab.reporting.stamps import StampDesk, StampedReport
+from lab.reporting.job_report import Entitled, Lines, StampDesk, StampedReport
 from lab.status import GO_ON, TaskStatus, UpdateAnswer
 
 logger = logging.getLogger(__name__)

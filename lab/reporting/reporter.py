@@ -5,17 +5,14 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from lab.jobs.context import Report
 from lab.reporting.callback_client import CallbackClient, Unreachable
-from lab.reporting.job_report import report_of
-from lab.reporting.lines import Entitled, Line, head_of
-from lab.reporting.recent import Recent
+from lab.reporting.job_report import Entitled, Line, Stamp, WaitingStamps, head_of, report_of
 from lab.reporting.spool import FULL_DISK, Spool
-from lab.reporting.stamps import Stamp
-from lab.reporting.waiting import Waiting, WaitingStamps
 from lab.status import UpdateAnswer
 
 ASK_SECONDS: Final = 3.0
@@ -25,6 +22,7 @@ ADOPT_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 AWAY_SECONDS: Final = 2.0
 BATCH: Final = 1000
+MOST_CANCELLED: Final = 100_000
 # Between few and many updates in a POST others are about to follow: they go together for so long a pause.
 FEW: Final = 4
 MANY: Final = 100
@@ -35,6 +33,48 @@ logger = logging.getLogger(__name__)
 
 class ReportFailed(Exception):
     """A status was neither taken by the API nor by the spool: nothing is known of its fate."""
+
+
+class Waiting:
+    """Updates whose sender waits for the verdicts, until `deadline` (monotonic seconds); None where there were
+    none in time."""
+
+    __slots__ = ("_on_answer", "answered", "deadline", "lines")
+
+    def __init__(
+        self, lines: Sequence[Line], deadline: float, on_answer: Callable[[list[UpdateAnswer] | None], object]
+    ) -> None:
+        self.lines = lines
+        self.deadline = deadline
+        self.answered = False
+        self._on_answer = on_answer
+
+    def answer(self, verdicts: list[UpdateAnswer] | None) -> None:
+        self.answered = True
+        self._on_answer(verdicts)
+
+
+class Recent:
+    """A set that forgets: the ids that were added last, `most` of them. Threads may share one, by the interpreter's
+    lock."""
+
+    def __init__(self, most: int = MOST_CANCELLED) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._most = most
+
+    def add(self, name: str) -> None:
+        """Takes `name` in; the oldest goes where there are too many."""
+        self._ids[name] = None
+        if len(self._ids) > self._most:
+            self._ids.popitem(last=False)
+
+    def update(self, names: Iterable[str]) -> None:
+        """Takes all of `names` in."""
+        for name in names:
+            self.add(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._ids
 
 
 class Reporter:

@@ -4,9 +4,8 @@ from typing import Any, Final
 
 from lab.jobs.context import Report
 from lab.reporting.api_clock import ApiClock
-from lab.reporting.lines import Entitled
-from lab.reporting.recent import Recent
-from lab.reporting.stamps import Stamp
+from lab.reporting.job_report import Entitled, Stamp
+from lab.reporting.reporter import Recent
 from lab.status import GO_ON, TaskStatus, UpdateAnswer
 
 _STOPPED: Final = UpdateAnswer(task_id="", cancel=True)

@@ -20,9 +20,8 @@ from experiments.plan import Arm, Plan, PlannedJob, Reports, Workload
 from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job
-from lab.reporting.lines import Line
+from lab.reporting.job_report import Line, Stamp
 from lab.reporting.reporter import Reporter
-from lab.reporting.stamps import Stamp
 from lab.settings import Settings
 from lab.status import GO_ON, StatusUpdate, TaskStatus
 from store.progress import NewTask

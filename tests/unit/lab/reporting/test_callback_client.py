@@ -6,7 +6,7 @@ import pytest
 
 from lab.job import Job
 from lab.reporting.callback_client import CallbackClient, Unreachable
-from lab.reporting.lines import Line, Lines
+from lab.reporting.job_report import Line, Lines
 from lab.reporting.reporter import Reporter
 from lab.reporting.spool import Spool
 from lab.status import TaskStatus

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from lab.job import Job
-from lab.reporting.job_report import JobReport, report_of
-from lab.reporting.lines import Line
-from lab.reporting.stamps import Stamp, StampedReport
+from lab.reporting.job_report import JobReport, Line, Stamp, StampedReport, report_of
 from lab.status import TaskStatus, UpdateAnswer
 
 JOB = Job(task_id="x", num=1, kind="add", token="t")

@@ -5,7 +5,7 @@ import pytest
 from pydantic_core import from_json
 
 from lab.job import Job
-from lab.reporting.lines import Lines
+from lab.reporting.job_report import Lines
 from lab.status import StatusUpdate, TaskStatus
 
 JOB = Job(task_id="x", num=1, token="t")

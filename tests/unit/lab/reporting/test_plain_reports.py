@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from lab.job import Job
+from lab.reporting.job_report import Stamp
 from lab.reporting.plain_reports import PlainReports
-from lab.reporting.stamps import Stamp
 from lab.status import TaskStatus
 from tests.callback_api import Api
 

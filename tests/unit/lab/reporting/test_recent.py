@@ -1,4 +1,4 @@
-from lab.reporting.recent import Recent
+from lab.reporting.reporter import Recent
 
 
 def test_it_knows_what_was_added_last_and_forgets_the_oldest() -> None:

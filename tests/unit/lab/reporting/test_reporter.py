@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab.job import Job
-from lab.reporting import waiting
+from lab.reporting import job_report
 from lab.reporting.reporter import Reporter, ReportFailed
 from lab.reporting.spool import Spool
 from lab.status import TaskStatus
@@ -200,8 +200,8 @@ def test_stamps_are_kept_in_order_while_the_api_is_away(api: Api) -> None:
 def test_of_more_stamps_than_are_kept_the_newest_stay(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert waiting.MOST_STAMPS == 200_000
-    monkeypatch.setattr(waiting, "MOST_STAMPS", 100)
+    assert job_report.MOST_STAMPS == 200_000
+    monkeypatch.setattr(job_report, "MOST_STAMPS", 100)
     reporter = Reporter(api.url)
     stamped(reporter, 150)
     assert reporter.flush(10)

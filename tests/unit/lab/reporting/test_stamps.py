@@ -9,8 +9,7 @@ import pytest
 from lab.clock import now_us
 from lab.job import Job
 from lab.reporting import stamps
-from lab.reporting.lines import Lines
-from lab.reporting.stamps import Stamp, StampedReport
+from lab.reporting.job_report import Lines, Stamp, StampedReport
 from lab.status import StatusUpdate, TaskStatus
 
 JOB = Job(task_id="x", num=1, kind="add", token="t", beside=True)
