@@ -15,9 +15,9 @@ from lab.logs import JobLog
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
 from store.bulk import BulkRows
-from store.followers import again, follows
+from store.followers import follows
 from store.letters import DeadLetters
-from store.tasks import Cancellation, NewGroup, NewTask, Row, Store
+from store.tasks import Cancellation, NewGroup, NewTask, Row, Store, again
 from transports import ReportFor, Transport, transport_class
 from transports.methods import QUEUES
 

@@ -10,12 +10,10 @@ import sqlalchemy as sa
 from lab.clock import now_us
 from lab.status import TaskStatus
 from store.engine import take_turn, writing
-from store.followers import again
 from store.removal import remove
-from store.submissions import fingerprint_of
 from store.tables import outbox, submissions, task_events, tasks
 from store.task_queries import Row
-from store.tasks import Store
+from store.tasks import Store, again, fingerprint_of
 
 BATCH: Final = 500
 

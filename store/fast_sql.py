@@ -6,7 +6,7 @@ Values are those that the columns hold, save for JSON, which is text already (`j
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
@@ -57,14 +57,12 @@ def select(
     table: sa.Table,
     names: tuple[str, ...],
     ids: Sequence[str],
-    rows_of: Callable[[Values], list[dict[str, Any]]] | None = None,
 ) -> list[dict[str, Any]]:
-    """The columns `names` of the rows with these ids. `rows_of` makes rows of their values, where somebody knows
-    how to do it faster than by the names."""
+    """The columns `names` of the rows with these ids."""
     sqlite = connection.dialect.name == "sqlite"
     asked = json.dumps(ids) if sqlite else list(ids)
     found = fetch(connection, _select(connection.dialect.name, table, names), (asked,))
-    rows = rows_of(found) if rows_of else [dict(zip(names, row, strict=True)) for row in found]
+    rows = [dict(zip(names, row, strict=True)) for row in found]
     if sqlite:
         for name in _json_names(table, names):
             for row in rows:

@@ -4,16 +4,13 @@ Workers send them, by Celery's `link` and `link_error` or by hand. The store kno
 to be run, and sends an errback itself where no worker is left that could.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from lab.delivery import Delivery
 from lab.job import Job
 from lab.status import StatusUpdate, TaskStatus
 from lab.token import sign
-from store.options import KEPT
-from store.progress import NewTask
 from store.task_queries import Row
 
 DEAD_LETTER: Final = "dead letter: "
@@ -29,46 +26,6 @@ class Due:
     method: str
     params: dict[str, Any]
     unsent: bool
-
-
-def with_links(task: NewTask, callback: NewTask | None, errback: NewTask | None) -> list[NewTask]:
-    """`task` and those that follow it, in the order in which they are stored."""
-    found = [task]
-    for link, new in (("callback", callback), ("errback", errback)):
-        if new is not None:
-            found.append(replace(new, waits=True, link=link, after=len(found)))
-    return found
-
-
-def once_more(task: NewTask, options: Mapping[str, Any] | None) -> list[NewTask]:
-    """`task` with those of the `options` of an earlier one that last, and with followers of its own."""
-    options = options or {}
-    kept = {name: options[name] for name in KEPT if name in options}
-    news = {
-        link: NewTask(task.method, options[link]["kind"], options[link]["params"], delivery=task.delivery)
-        for link in LINKS.keys() & options.keys()
-    }
-    return with_links(replace(task, options=kept or None), news.get("callback"), news.get("errback"))
-
-
-def again(row: Row) -> list[NewTask]:
-    """The task in `row` to be submitted again, as new tasks: itself and its followers."""
-    names = ("method", "kind", "params", "timeout", "max_retries", "time_limit")
-    fields = {name: row[name] for name in names}
-    return once_more(
-        NewTask(**fields, delivery=Delivery(row["delivery"]), retry_of=row["id"]), row["options"]
-    )
-
-
-def tie(rows: Sequence[Row], news: Sequence[NewTask]) -> None:
-    """Has rows that are about to be stored name what follows them, and what they follow."""
-    for place, new in enumerate(news):
-        if new.link is None:
-            continue
-        row, first = rows[place], rows[place - new.after]
-        row["options"] = {"after": {"id": first["id"], "link": new.link}}
-        named = {"id": row["id"], "num": row["num"], "kind": row["kind"], "params": row["params"]}
-        first["options"] = {**(first["options"] or {}), new.link: named}
 
 
 def follows(row: Row) -> bool:

@@ -2,34 +2,43 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypedDict, cast
 
 import sqlalchemy as sa
 
-from lab.clock import now_us
-from lab.status import StatusUpdate, TaskStatus, UpdateAnswer
+from lab.clock import now_us, to_us
+from lab.status import StatusUpdate, TaskStatus, UpdateAnswer, may_follow
 from store import fast_sql, followers
 from store.engine import take_turn, writing
 from store.options import is_followed
-from store.progress import (
-    BEGUN,
-    ENDED,
-    EVENT,
-    FINAL,
-    READ,
-    READ_FOLLOWED,
-    Answer,
-    answer,
-    facts_of,
-    move,
-    ran_again,
-    standing,
-)
-from store.submissions import Cancellation
 from store.tables import counters, outbox, task_events, tasks
 from store.task_queries import Queries, Row
 
+Answer = dict[str, Any]
+"""What an update is answered with, as JSON has it: the fields of a `UpdateAnswer` that there is something to say of."""
+
+# What deciding needs to know, and what the moves below set.
+READ: Final = (
+    "num", "id", "method", "status", "attempt", "progress", "worker", "error", "run", "started_us", "cancel_us",
+    "options", "workflow_id", "experiment_id",
+)  # fmt: skip
+# And what it needs besides of a task that others follow.
+READ_FOLLOWED: Final = ("id", "node", "result")
+BEGUN: Final = ("status", "attempt", "progress", "worker", "error", "change_id", "run", "started_us")
+ENDED: Final = ("result", "status", "attempt", "progress", "worker", "error", "change_id", "finished_us")
+EVENT: Final = ("num", "status", "attempt", "worker", "error", "at_us", "recorded_us")
+
+FINAL: Final = frozenset(status.value for status in TaskStatus if status.final)
+IN_PROGRESS: Final = TaskStatus.IN_PROGRESS.value
+DONE: Final = TaskStatus.DONE.value
+
+# The same few questions come with every batch.
+_follows: Final = lru_cache(maxsize=1024)(
+    lambda old, old_attempt, new, attempt: may_follow(TaskStatus(old), old_attempt, TaskStatus(new), attempt)
+)
 _NEXT: Final = "UPDATE counters SET value = value + ? WHERE name = ? RETURNING value"
 _CANCEL: Final = (
     tasks.update()
@@ -45,6 +54,109 @@ _COUNT: Final = (
 )
 _BEGUN: Final = itemgetter(*BEGUN, "num")
 _ENDED: Final = itemgetter(*ENDED[1:], "num")
+
+
+class Update(TypedDict):
+    """One thing that a `StatusUpdate` says: its status as text, its time in microseconds since the epoch, and
+    whether its run was stamped, which is told when the run has ended."""
+
+    status: str
+    at: int
+    attempt: int
+    worker: str
+    run: str
+    first: bool
+    stamped: bool
+    progress: float | None
+    error: str | None
+    result: Any
+
+
+def facts_of(update: StatusUpdate) -> list[Update]:
+    """What `update` says: two facts where it tells of its run's begin and end together."""
+    told = {**vars(update), "status": update.status.value, "at": to_us(update.at), "stamped": False}
+    if update.began_at is None or update.status in (TaskStatus.PENDING, TaskStatus.IN_PROGRESS):
+        return [cast(Update, told)]
+    begin = {"status": IN_PROGRESS, "at": to_us(update.began_at), "stamped": True}
+    return [
+        cast(Update, {**told, **begin, "progress": 0.0, "error": None, "result": None}),
+        cast(Update, told),
+    ]
+
+
+def move(row: Row, fact: Update) -> tuple[bool, bool]:
+    """Changes `row` as `fact` says, if it may; returns whether the status moved, and whether anything changed at
+    all."""
+    old, new, attempt, progress = row["status"], fact["status"], fact["attempt"], fact["progress"]
+    if _follows(old, row["attempt"], new, attempt):
+        row["status"], row["attempt"], row["error"] = new, attempt, fact["error"]
+        if fact["worker"]:
+            row["worker"] = fact["worker"]
+        row["progress"] = 1.0 if new == DONE else progress or 0.0
+        if new == IN_PROGRESS:
+            row["run"] = fact["run"] or None
+            if row["started_us"] is None:
+                row["started_us"] = fact["at"]
+        elif new in FINAL:
+            row["finished_us"], row["result"] = fact["at"], fact["result"]
+        return True, True
+    same = new == IN_PROGRESS == old and attempt == row["attempt"]
+    if same and progress is not None and progress > row["progress"]:
+        row["progress"] = progress
+        return False, True
+    return False, False
+
+
+def is_copy(row: Row, fact: Update) -> bool:
+    """Whether `fact`, which moved nothing, asks for a message that is a copy of one being worked on.
+
+    A copy is delivered for the first time, yet its task has been begun by another run. A message that was
+    delivered before is never called a copy: it may be the last one left of its task.
+    """
+    return fact["first"] and _begins_another_run(row, fact)
+
+
+def ran_again(row: Row, fact: Update) -> bool:
+    """Whether `fact`, which moved nothing, tells of another run of a task of an experiment: one that was stamped,
+    or one that goes on since its worker is not told to leave it. Its history is to hold it all the same."""
+    goes_on = fact["stamped"] or not (fact["first"] or row["status"] in FINAL)
+    return row["experiment_id"] is not None and goes_on and _begins_another_run(row, fact)
+
+
+def _begins_another_run(row: Row, fact: Update) -> bool:
+    begins = fact["status"] == IN_PROGRESS and not fact["progress"]
+    return begins and bool(fact["run"]) and row["run"] != fact["run"]
+
+
+def answer(row: Row, fact: Update, applied: bool) -> Answer:
+    """The answer to `fact`, which the task in `row` has taken or not.
+
+    Anyone who asks for a task that others follow, and that has ended, gets what it came to: what follows may
+    still be to do.
+    """
+    status, cancel = row["status"], row["cancel_us"] is not None
+    if cancel and status in FINAL:
+        # A task that ended CANCELLED may still be running where that came too late to be told.
+        cancel = status == TaskStatus.CANCELLED
+    said: Answer = {"task_id": row["id"], "applied": applied, "status": status, "cancel": cancel}
+    if applied:
+        return said
+    if status not in FINAL:
+        if is_copy(row, fact):
+            said["skip"] = True
+    elif row["workflow_id"] is not None or is_followed(row["options"]):
+        named = {TaskStatus.DONE: "result", TaskStatus.FAILED: "error"}.get(TaskStatus(status))
+        if named and row[named] is not None:
+            said["result"] = row[named]
+    return said
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """What a request to cancel came to: the task's row since, and its status `before`."""
+
+    row: Row
+    before: TaskStatus
 
 
 class Follower(Protocol):
@@ -213,7 +325,7 @@ class Updates(Queries):
 
     def _lock(self, connection: sa.Connection, ids: Iterable[str]) -> dict[str, Row]:
         take_turn(connection)
-        rows = fast_sql.select(connection, tasks, READ, list(dict.fromkeys(ids)), standing)
+        rows = fast_sql.select(connection, tasks, READ, list(dict.fromkeys(ids)))
         known = {row["id"]: row for row in rows}
         followed = [
             row["id"]

@@ -1,32 +1,29 @@
 """The lab's memory: taking in tasks, with their history and the outbox.
 
-What becomes of them is in `updates`.
+What becomes of them is in `task_updates`.
 """
 
+import hashlib
+import json
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields, replace
 from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from lab.clock import now_us
+from lab.delivery import Delivery
 from lab.status import TaskStatus
-from store import fast_sql, followers
+from store import fast_sql
 from store.engine import take_turn, writing
-from store.progress import EVENT, NewTask, pending
-from store.submissions import Added, Cancellation, KeyReused, NewGroup, NewWorkflow, fingerprint_of
-from store.tables import (
-    outbox,
-    submissions,
-    task_events,
-    task_groups,
-    tasks,
-    workflows,
-)
+from store.followers import LINKS
+from store.options import KEPT, settle
+from store.tables import outbox, submissions, task_events, task_groups, tasks, workflows
 from store.task_queries import Query, Row
-from store.task_updates import Updates
+from store.task_updates import EVENT, Cancellation, Updates
 
 __all__ = [
     "Added",
@@ -44,6 +41,131 @@ OWN_LEASE_US: Final = 15_000_000
 _COLUMNS: Final = tuple(column.name for column in tasks.columns)
 _VALUES: Final = itemgetter(*_COLUMNS)
 _OUTBOX: Final = ("num", "method", "lease_owner", "lease_until_us")
+
+
+class KeyReused(Exception):
+    """An Idempotency-Key came again with another request."""
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task as it is asked for; `node` is its name in the workflow that it is part of. One that `waits`
+    is published when something before it has ended. `link` says that it is a "callback" or an "errback" of
+    the task that is asked for `after` places before it."""
+
+    method: str
+    kind: str
+    params: dict[str, Any]
+    timeout: float | None = None
+    delivery: Delivery = Delivery.SAFE
+    max_retries: int | None = None
+    time_limit: float | None = None
+    retry_of: str | None = None
+    options: dict[str, Any] | None = None
+    node: str | None = None
+    waits: bool = False
+    link: str | None = None
+    after: int = 0
+
+
+_ASKED: Final = [field.name for field in fields(NewTask) if field.name in _COLUMNS]
+
+
+@dataclass(frozen=True)
+class NewGroup:
+    """A group as it is asked for; `operation` is what is done to its images."""
+
+    id: str
+    operation: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class NewWorkflow:
+    """A workflow as it is asked for: `params` is the request, `plan` a `lab.plan.WorkflowPlan` as JSON holds it."""
+
+    id: str
+    pattern: str
+    params: dict[str, Any]
+    plan: dict[str, Any]
+    deadline_us: int
+
+
+@dataclass(frozen=True)
+class Added:
+    """Tasks that were stored: `anew` now, or earlier under the same Idempotency-Key."""
+
+    rows: list[Row]
+    anew: bool
+
+
+def with_links(task: NewTask, callback: NewTask | None, errback: NewTask | None) -> list[NewTask]:
+    """`task` and those that follow it, in the order in which they are stored."""
+    found = [task]
+    for link, new in (("callback", callback), ("errback", errback)):
+        if new is not None:
+            found.append(replace(new, waits=True, link=link, after=len(found)))
+    return found
+
+
+def again(row: Row) -> list[NewTask]:
+    """The task in `row` to be submitted again, as new tasks: with those of its options that last, and with followers
+    of its own."""
+    options, delivery = row["options"] or {}, Delivery(row["delivery"])
+    names = ("method", "kind", "params", "timeout", "max_retries", "time_limit")
+    fields = {name: row[name] for name in names}
+    kept = {name: options[name] for name in KEPT if name in options}
+    news = {
+        link: NewTask(row["method"], options[link]["kind"], options[link]["params"], delivery=delivery)
+        for link in LINKS.keys() & options.keys()
+    }
+    task = NewTask(**fields, delivery=delivery, retry_of=row["id"], options=kept or None)
+    return with_links(task, news.get("callback"), news.get("errback"))
+
+
+def _tie(rows: Sequence[Row], news: Sequence[NewTask]) -> None:
+    """Has rows that are about to be stored name what follows them, and what they follow."""
+    for place, new in enumerate(news):
+        if new.link is None:
+            continue
+        row, first = rows[place], rows[place - new.after]
+        row["options"] = {"after": {"id": first["id"], "link": new.link}}
+        named = {"id": row["id"], "num": row["num"], "kind": row["kind"], "params": row["params"]}
+        first["options"] = {**(first["options"] or {}), new.link: named}
+
+
+def pending(
+    new: NewTask,
+    num: int,
+    change_id: int,
+    now: int,
+    group_id: str | None,
+    workflow_id: str | None = None,
+    experiment_id: str | None = None,
+) -> Row:
+    """The row of the task `new`, as it is stored first."""
+    return {
+        **dict.fromkeys(_COLUMNS),
+        **{name: getattr(new, name) for name in _ASKED},
+        "num": num,
+        "id": str(uuid.uuid4()),
+        "status": TaskStatus.PENDING.value,
+        "attempt": 0,
+        "progress": 0.0,
+        "created_us": now,
+        "change_id": change_id,
+        "delivery": new.delivery.value,
+        "group_id": group_id,
+        "options": settle(new.options, now),
+        "workflow_id": workflow_id,
+        "experiment_id": experiment_id,
+    }
+
+
+def fingerprint_of(new: NewTask | Sequence[NewTask], count: int, group: NewGroup | None) -> str:
+    """What tells this request from another under the same Idempotency-Key."""
+    asked: list[Any] = [asdict(one) for one in ([new] if isinstance(new, NewTask) else new)] + [count]
+    text = json.dumps([*asked, group and group.operation] if group else asked, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Store(Updates):
@@ -147,7 +269,7 @@ class Store(Updates):
             pending(one, first + i, change + i, now, group_id, workflow_id, experiment_id)
             for i, one in enumerate(news)
         ]
-        followers.tie(rows, news)
+        _tie(rows, news)
         fast_sql.insert(connection, tasks, _COLUMNS, list(_values(rows)))
         status = TaskStatus.PENDING.value
         begun = [(row["num"], status, 0, None, None, now, now) for row in rows]

@@ -10,9 +10,9 @@ from lab.delivery import Delivery
 from lab.status import TaskStatus
 from store import fast_sql
 from store.engine import take_turn, writing
-from store.progress import EVENT
 from store.tables import outbox, task_events, tasks
 from store.task_queries import Row
+from store.task_updates import EVENT
 
 MOST: Final = 2000  # at a time
 FIGURES_US: Final = 10_000_000

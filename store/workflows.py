@@ -19,10 +19,9 @@ from lab.job import Job
 from lab.plan import Stage, Step, WorkflowPlan
 from lab.status import StatusUpdate, TaskStatus
 from store.engine import take_turn, writing
-from store.progress import NewTask
 from store.tables import outbox, tasks, workflows
 from store.task_queries import Row
-from store.tasks import Store
+from store.tasks import NewTask, Store
 
 STEP_SECONDS: Final = 600.0
 

@@ -26,8 +26,7 @@ from lab.reporting.reporter import Reporter
 from lab.settings import Settings
 from lab.status import TaskStatus
 from store.experiments import ExperimentRows
-from store.progress import NewTask
-from store.tasks import Row, Store
+from store.tasks import NewTask, Row, Store
 from transports import Transport
 from transports.base import SendError
 from transports.methods import CELERY, METHODS, QUEUES

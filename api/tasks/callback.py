@@ -12,7 +12,7 @@ from api.web.problems import invalid, problem
 from api.web.schemas import MAX_UPDATES, Problem, VerdictsOut, faults
 from lab.status import WRONG_TOKEN, StatusUpdate
 from lab.token import verify
-from store.progress import Answer
+from store.task_updates import Answer
 
 callback = APIBlueprint(
     "callback",

@@ -12,10 +12,9 @@ from lab.job import MAX_RETRIES
 from lab.jobs.context import MAX_TIME_LIMIT
 from lab.status import TaskStatus, UpdateAnswer
 from lab.values import MAX_WHOLE, Moment, Text
-from store.followers import with_links
 from store.options import BROKERED, TaskOptions
 from store.task_queries import SORTS, WINDOW
-from store.tasks import NewTask, Query
+from store.tasks import NewTask, Query, with_links
 from transports.methods import QUEUES, MethodName
 
 MAX_COUNT = 10_000

@@ -8,9 +8,8 @@ from experiments.plan import Arm, Plan, Reports
 from experiments.sampling import pack
 from lab.status import StatusUpdate, TaskStatus
 from store.experiments import INTERRUPTED, LEASE_US, REST_US, ExperimentRows, conclude
-from store.progress import NewTask
 from store.tables import experiments
-from store.tasks import KeyReused
+from store.tasks import KeyReused, NewTask
 
 PLAN = Plan(arms=[Arm(method="celery"), Arm(method="sync")], jobs=3)
 

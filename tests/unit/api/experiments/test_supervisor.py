@@ -8,7 +8,7 @@ from api.experiments.supervisor import ExperimentSupervisor
 from api.services import Services
 from experiments.plan import Arm, Plan
 from store.experiments import INTERRUPTED, LEASE_US, ExperimentRows, conclude
-from store.progress import NewTask
+from store.tasks import NewTask
 
 PLAN = Plan(arms=[Arm(method="sync")], jobs=3)
 WAITS_FOR_ITS_PARENT = (sys.executable, "-c", "import sys; sys.stdin.read()")

@@ -24,9 +24,8 @@ from lab.reporting.job_report import Line, Stamp
 from lab.reporting.reporter import Reporter
 from lab.settings import Settings
 from lab.status import GO_ON, StatusUpdate, TaskStatus
-from store.progress import NewTask
 from store.tables import outbox, task_events
-from store.tasks import Store
+from store.tasks import NewTask, Store
 from transports.base import SendError
 from transports.sync import SyncTransport
 
