@@ -50,7 +50,7 @@ from store.outbox import Outbox
 from store.pictures import Pictures
 from store.tasks import Store
 from store.uploads import UploadRows
-from store.workflow_queries import WorkflowRows
+from store.workflows import WorkflowRows
 from transports import create_transport
 from transports.celery.groups import CeleryGroups
 from transports.celery.results import CeleryResults

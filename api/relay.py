@@ -23,7 +23,7 @@ from lab.token import sign
 from store import followers
 from store.options import travelling
 from store.outbox import Outbox
-from store.workflow_queries import WorkflowRows
+from store.workflows import WorkflowRows
 from transports import Submission, Transport
 
 BATCH: Final = Transport.batch

@@ -1,4 +1,4 @@
-"""What the store does with a workflow when one of its tasks has moved, in the same transaction.
+"""Workflows in the store: what it knows of them, and what it does when a task of one has moved.
 
 Both methods: a node that fails or is cancelled ends the workflow, the last one that is done completes it. By
 hand besides: what Celery's chord and map do, since messages alone can neither wait for each other nor be
@@ -19,8 +19,8 @@ from lab.job import Job
 from lab.plan import Stage, Step, WorkflowPlan
 from lab.status import StatusUpdate, TaskStatus
 from store.engine import take_turn, writing
-from store.tables import outbox, tasks, workflows
-from store.task_queries import Row
+from store.tables import outbox, samples, tasks, workflows
+from store.task_queries import Row, TaskSets
 from store.tasks import NewTask, Store
 
 STEP_SECONDS: Final = 600.0
@@ -31,6 +31,40 @@ Errand = Callable[[], object]
 def new_task(step: Step, method: str, *, waits: bool) -> NewTask:
     """The task of a workflow's step."""
     return NewTask(method, step.kind, step.params, time_limit=STEP_SECONDS, node=step.name, waits=waits)
+
+
+class WorkflowRows(TaskSets):
+    """The table of workflows, and the tasks that are their nodes."""
+
+    nodes = TaskSets.tasks
+
+    def __init__(self, engine: sa.Engine) -> None:
+        super().__init__(engine, workflows, tasks.c.workflow_id)
+
+    def overdue(self, now: int) -> list[str]:
+        """The ids of workflows whose time is over and that have not ended."""
+        open_ = (TaskStatus.PENDING.value, TaskStatus.IN_PROGRESS.value)
+        query = sa.select(workflows.c.id).where(workflows.c.status.in_(open_), workflows.c.deadline_us < now)
+        with self._engine.connect() as connection:
+            return list(connection.scalars(query))
+
+    def is_earlier(self, earlier_id: str, task_id: str) -> bool:
+        """Whether both tasks are nodes of one workflow, and the first one is done."""
+        earlier, later = tasks.alias(), tasks.alias()
+        query = sa.select(earlier.c.num).where(
+            later.c.id == task_id,
+            earlier.c.id == earlier_id,
+            earlier.c.workflow_id == later.c.workflow_id,
+            earlier.c.id != later.c.id,
+            earlier.c.status == TaskStatus.DONE.value,
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def paths(self) -> list[str]:
+        """The paths in the table of samples."""
+        with self._engine.connect() as connection:
+            return list(connection.scalars(sa.select(samples.c.path).order_by(samples.c.num)))
 
 
 class Tells(Protocol):

@@ -34,7 +34,7 @@ from lab.settings import Settings
 from store.experiments import INTERRUPTED, ExperimentRows, conclude
 from store.outbox import Outbox
 from store.tasks import Store
-from store.workflow_queries import WorkflowRows
+from store.workflows import WorkflowRows
 from transports import create_transport
 from transports.control import CONTROLS, Control, create_control
 

@@ -19,7 +19,7 @@ from store.letters import DeadLetters
 from store.outbox import Outbox
 from store.task_queries import Row
 from store.tasks import Store
-from store.workflow_queries import WorkflowRows
+from store.workflows import WorkflowRows
 from transports import create_transport
 from transports.control import create_control
 from transports.methods import CELERY

@@ -12,8 +12,7 @@ from lab.settings import Settings
 from lab.status import TaskStatus
 from store.task_queries import Row
 from store.tasks import NewWorkflow, Store
-from store.workflow_queries import WorkflowRows
-from store.workflows import Workflows, new_task
+from store.workflows import WorkflowRows, Workflows, new_task
 from transports.celery.canvas import NO_CHORDS
 from transports.methods import CELERY
 
