@@ -9,11 +9,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.letters.collector import BODY_BYTES
+from api.letters.routes import letter_json
 from api.services import services
 from api.submit import BrokerAway
 from api.web import wording
 from api.web.answers import say
-from api.web.present import letter_json
 from api.web.wording import gettext
 from lab.status import TaskStatus
 from store.tasks import Row

@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field
 from api.services import services
 from api.submit import BrokerAway
 from api.web.answers import json_answer
-from api.web.present import letter_json
+from api.web.present import row_json
 from api.web.schemas import Problem
+from store.letters import unknown_task
+from store.task_queries import Row
 
 letters = APIBlueprint(
     "letters",
@@ -97,6 +99,21 @@ def discard(path: LetterPath) -> Response:
     """Forget a dead letter"""
     done = services().dead_letters.discard(path.letter_id)
     return json_answer({"discarded": path.letter_id}) if done else _unknown(path)
+
+
+def letter_json(row: Row) -> dict[str, Any]:
+    """A dead letter; its body as text where it is UTF-8, as hexadecimal digits where it is not."""
+    try:
+        text, digits = row["body"].decode(), None
+    except UnicodeDecodeError:
+        text, digits = None, row["body"].hex()
+    return {
+        **row_json(LetterOut, row),
+        "unknown_task": unknown_task(row["reason"], row["properties"]),
+        "body": text,
+        "body_hex": digits,
+        "properties": row["properties"] if isinstance(row["properties"], dict) else {},
+    }
 
 
 def _unknown(path: LetterPath) -> NoReturn:

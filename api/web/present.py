@@ -1,10 +1,14 @@
 """A task as the outside sees it: names, ISO times, durations in seconds."""
 
 import logging
+import re
+from functools import cache
 from typing import Any, Final
 
+from pydantic import BaseModel
+
+from api.web.schemas import EventOut, TaskOut
 from lab.clock import now_us, to_iso
-from store.letters import unknown_task
 from store.options import options_json
 from store.tasks import Row
 
@@ -33,32 +37,28 @@ def _task_json(row: Row) -> dict[str, Any]:
     created, started, finished = row["created_us"], row["started_us"], row["finished_us"]
     now = finished or now_us()
     return {
-        "id": row["id"],
-        "num": row["num"],
-        "method": row["method"],
-        "kind": row["kind"],
-        "delivery": row["delivery"],
-        "timeout": row["timeout"],
-        "status": row["status"],
-        "attempt": row["attempt"],
-        "progress": row["progress"],
-        "worker": row["worker"],
-        "error": row["error"],
+        **row_json(TaskOut, row),
         **result_json(row),
-        "retry_of": row["retry_of"],
-        "group_id": row["group_id"],
-        "workflow_id": row["workflow_id"],
-        "node": row["node"],
         "options": options_json(row["options"]),
-        "cancel_requested_at": _iso(row["cancel_us"]),
-        "created_at": to_iso(created),
-        "published_at": _iso(row["published_us"]),
-        "started_at": _iso(started),
-        "finished_at": _iso(finished),
+        "cancel_requested_at": iso(row["cancel_us"]),
         "waited": _seconds(created, started or now),
         "ran": None if started is None else _seconds(started, now),
         "total": _seconds(created, now),
     }
+
+
+def row_json(model: type[BaseModel], row: Row) -> dict[str, Any]:
+    """What `row` holds of the fields of `model`: each column under its name, a time `…_us` as `…_at`, in ISO 8601."""
+    return {
+        name: row[column] if name == column else iso(row[column])
+        for name, column in _columns(model)
+        if column in row
+    }
+
+
+@cache
+def _columns(model: type[BaseModel]) -> list[tuple[str, str]]:
+    return [(name, re.sub(r"^(at)$|_at$", r"\1_us", name)) for name in model.model_fields]
 
 
 def result_json(row: Row) -> dict[str, Any]:
@@ -68,37 +68,11 @@ def result_json(row: Row) -> dict[str, Any]:
 
 def event_json(row: Row) -> dict[str, Any]:
     """One entry of a task's history; `at` is the worker's own time, `recorded_at` the store's."""
-    return {
-        "status": row["status"],
-        "attempt": row["attempt"],
-        "worker": row["worker"],
-        "error": row["error"],
-        "at": to_iso(row["at_us"]),
-        "recorded_at": to_iso(row["recorded_us"]),
-    }
+    return row_json(EventOut, row)
 
 
-def letter_json(row: Row) -> dict[str, Any]:
-    """A dead letter; its body as text where it is UTF-8, as hexadecimal digits where it is not."""
-    try:
-        text, digits = row["body"].decode(), None
-    except UnicodeDecodeError:
-        text, digits = None, row["body"].hex()
-    return {
-        "id": row["id"],
-        "queue": row["queue"],
-        "reason": row["reason"],
-        "unknown_task": unknown_task(row["reason"], row["properties"]),
-        "task_id": row["task_id"],
-        "task_known": row["task_known"],
-        "body": text,
-        "body_hex": digits,
-        "properties": row["properties"] if isinstance(row["properties"], dict) else {},
-        "at": to_iso(row["at_us"]),
-    }
-
-
-def _iso(us: int | None) -> str | None:
+def iso(us: int | None) -> str | None:
+    """A time in microseconds since the epoch as ISO 8601; None for none."""
     return None if us is None else to_iso(us)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 from flask import url_for
 
 from api.services import services
-from api.web.present import result_json, task_json
-from lab.clock import now_us, to_iso
+from api.web.present import result_json, row_json, task_json
+from api.workflows.schemas import WorkflowOut
+from lab.clock import now_us
 from lab.plan import WorkflowPlan
 from lab.status import TaskStatus
 from store.task_queries import Row, count_statuses
@@ -14,22 +15,14 @@ from store.task_queries import Row, count_statuses
 
 def workflow_json(row: Row, counts: dict[str, int]) -> dict[str, Any]:
     """A workflow, with how many of its nodes stand at each status; `total` is seconds."""
-    finished, created = row["finished_us"], row["created_us"]
     result = row["result"]
     made = row["status"] == TaskStatus.DONE and isinstance(result, dict) and "task" in result
     return {
-        "id": row["id"],
-        "pattern": row["pattern"],
-        "method": row["method"],
-        "params": row["params"],
-        "status": row["status"],
-        "error": row["error"],
+        **row_json(WorkflowOut, row),
         **result_json(row),
         "result_url": url_for("workflows.result", workflow_id=row["id"]) if made else None,
         "counts": counts,
-        "created_at": to_iso(created),
-        "finished_at": None if finished is None else to_iso(finished),
-        "total": max(0, (finished or now_us()) - created) / 1e6,
+        "total": max(0, (row["finished_us"] or now_us()) - row["created_us"]) / 1e6,
     }
 
 
