@@ -9,53 +9,21 @@ from flask_openapi3 import Info, OpenAPI
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api.control.collector import ControlCollector
-from api.control.poll import Poll
 from api.experiments import reports as experiment_reports
-from api.experiments.service import Experiments
-from api.experiments.supervisor import ExperimentSupervisor
 from api.health import routes as health_routes
-from api.health.books import Books
 from api.images import compat, group_routes
 from api.images import routes as image_routes
-from api.images.files import ImageFiles
-from api.images.groups import Groups
-from api.images.intake import Intake, Sweeper
 from api.letters import routes as letter_routes
-from api.letters.collector import LetterCollector
-from api.relay import Relay
 from api.schedule import routes as schedule_routes
 from api.schedule import worker_routes as schedule_workers
-from api.schedule.service import Schedule
 from api.services import Services
 from api.side import routes as side_routes
-from api.side.service import SideBySide
-from api.side.stage import Parts
-from api.submit import Submitter, store_reports
 from api.tasks import callback, celery_result, many, pages
 from api.tasks import routes as task_routes
-from api.tasks.interrupted import Interrupted
-from api.watch import Watch
 from api.web import docs, events, i18n, problems, security
-from api.web.events import Feed
 from api.workflows import routes as workflow_routes
 from api.workflows import worker_routes as workflow_workers
-from api.workflows.service import WorkflowService
-from lab.broker import owner
 from lab.settings import Settings
-from store.experiments import ExperimentRows
-from store.groups import GroupRows
-from store.letters import DeadLetters
-from store.outbox import Outbox
-from store.pictures import Pictures
-from store.tasks import Store
-from store.uploads import UploadRows
-from store.workflows import WorkflowRows
-from transports import create_transport
-from transports.celery.groups import CeleryGroups
-from transports.celery.results import CeleryResults
-from transports.control import CONTROLS, create_control
-from transports.methods import QUEUES, SYNC
 
 MOST_BODY_BYTES = 2 * 1024 * 1024
 
@@ -101,7 +69,7 @@ def create_app(settings: Settings) -> LabAPI:
 
 def set_up(app: LabAPI, settings: Settings) -> None:
     """Gives `app` all that depends on `settings` but for the proxies before it; may be done again."""
-    app.extensions["lab"] = _create_services(settings)
+    app.extensions["lab"] = Services(settings)
     security.set_up(app, settings)
 
 
@@ -148,56 +116,3 @@ def _create_routes() -> LabAPI:
             raise BadRequest("the body must be a JSON object")
 
     return app
-
-
-def _create_services(settings: Settings) -> Services:
-    secrets = settings.secrets()
-    secret = secrets[0]
-    store = Store(settings.database_url)
-    outbox = Outbox(store)
-    reports = store_reports(store, "api")
-    brokered = list(QUEUES)
-    workflow_rows = WorkflowRows(store.engine)
-    relay = Relay(
-        outbox, [create_transport(name, settings, reports) for name in brokered], secret, workflow_rows
-    )
-    workflows = WorkflowService(settings, store, relay, workflow_rows)
-    store.follower = workflows.following
-    controls = {name: create_control(name, settings) for name in CONTROLS}
-    books = Books(store, settings, relay.wake)
-    control = ControlCollector(Pictures(store.engine), Poll(settings, controls), books)
-    watch = Watch(settings, store, outbox, control.picture)
-    dead_letters = DeadLetters(store)
-    submitter = Submitter(
-        settings, store, relay, create_transport(SYNC.name, settings, reports), secret, dead_letters
-    )
-    uploads, files = UploadRows(store.engine), ImageFiles(settings.images)
-    experiment_rows = ExperimentRows(store.engine)
-    supervisor = ExperimentSupervisor(experiment_rows, submitter.cancel_all)
-    return Services(
-        settings=settings,
-        secret=secret,
-        secrets=secrets,
-        store=store,
-        outbox=outbox,
-        relay=relay,
-        submitter=submitter,
-        watch=watch,
-        feed=Feed(store, watch),
-        dead_letters=dead_letters,
-        collector=LetterCollector(settings.rmq_url, dead_letters, owner.mark(secrets)),
-        uploads=uploads,
-        image_files=files,
-        intake=Intake(settings, files, uploads),
-        sweeper=Sweeper(settings.image_hours, files, uploads),
-        groups=Groups(settings, GroupRows(store.engine), submitter, uploads, files, CeleryGroups(settings)),
-        books=books,
-        control=control,
-        workflows=workflows,
-        schedule=Schedule(settings, store, relay),
-        side=SideBySide(Parts(settings, secret, store, outbox, dead_letters, workflow_rows)),
-        results=CeleryResults(settings),
-        experiments=Experiments(settings, experiment_rows, control, supervisor.wake),
-        supervisor=supervisor,
-        interrupted=Interrupted(store, settings.sync_max_seconds),
-    )
