@@ -3,6 +3,7 @@
 https://docs.celeryq.dev/en/stable/userguide/workers.html#remote-control
 """
 
+import json
 import time
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -11,11 +12,25 @@ from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 
 from celery_app import create_celery
+from lab.broker.amqp import CELERY_QUEUE
 from lab.clock import to_iso, to_us
 from lab.delivery import Delivery
 from lab.settings import Settings
-from transports.celery.configuration import celery_configuration
-from transports.configuration import Configuration
+from transports.celery.transport import task_arguments
+from transports.configuration import (
+    ALL_DURABLE,
+    EARLY,
+    LATE,
+    NONE,
+    ONE_BY_ONE,
+    REPORTS,
+    REPORTS_BEFORE_ACK,
+    SAMPLE,
+    UNLIMITED,
+    Configuration,
+    redelivery,
+    versions,
+)
 from transports.control import (
     Control,
     ControlError,
@@ -93,7 +108,29 @@ class CeleryControl(Control):
             raise ControlError(f"{type(error).__name__}: {error}") from error
 
     def configuration(self, delivery: Delivery) -> Configuration:
-        return celery_configuration(self._settings, delivery)
+        """Read from the very application that sends and receives the messages."""
+        app = create_celery(self._settings, delivery)
+        conf: Any = app.conf
+        scheme = self._settings.celery_broker_url.partition(":")[0]
+        over_amqp = scheme.startswith("amqp")
+        queue = app.amqp.queues[conf.task_default_queue].queue_arguments or {}
+        client = "amqp" if over_amqp else "redis"
+        late = bool(conf.task_acks_late)
+        told = Configuration(
+            acknowledgement=LATE if late else EARLY,
+            confirms=ONE_BY_ONE if conf.broker_transport_options.get("confirm_publish") else NONE,
+            durability=ALL_DURABLE if over_amqp else f"as {scheme} keeps it",
+            queue_type=str(queue.get("x-queue-type", "classic")) if over_amqp else scheme,
+            redelivery=redelivery(CELERY_QUEUE, delivery) if over_amqp else UNLIMITED,
+            retries="published again, then acknowledged" if late else "published again",
+            time_limits="its process is ended",
+            reports=REPORTS_BEFORE_ACK if late else REPORTS,
+            serialisation=str(conf.task_serializer).upper(),
+            message_bytes=_message_bytes(app),
+            versions=versions("celery", "kombu", client, "billiard"),
+        )
+        app.close()
+        return told
 
     def close(self) -> None:
         app, self._app = self._app, None
@@ -152,6 +189,14 @@ class CeleryControl(Control):
     @staticmethod
     def _errors(app: Celery) -> tuple[type[Exception], ...]:
         return (OperationalError, KombuError, OSError, *app.connection_for_write().connection_errors)
+
+
+def _message_bytes(app: Celery) -> int:
+    """A message's body, headers and properties as JSON: about what they take on the wire."""
+    args, kwargs = task_arguments(SAMPLE)
+    made = app.amqp.as_task_v2(SAMPLE.task_id, SAMPLE.kind, args, kwargs, argsrepr=SAMPLE.arguments())
+    headers = {**made.headers, "lab_token": SAMPLE.token, "lab_max_retries": SAMPLE.max_retries}
+    return sum(len(json.dumps(part)) for part in (made.body, headers, made.properties))
 
 
 def _plain(told: dict[str, Any]) -> dict[str, Any]:
