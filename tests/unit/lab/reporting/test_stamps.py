@@ -8,7 +8,7 @@ import pytest
 
 from lab.clock import now_us
 from lab.job import Job
-from lab.reporting import stamps
+from lab.reporting import job_report
 from lab.reporting.job_report import Lines, Stamp, StampedReport
 from lab.status import StatusUpdate, TaskStatus
 
@@ -62,7 +62,7 @@ def test_a_clock_that_is_set_during_the_run_changes_no_duration(
     desk = Desk()
     report = StampedReport(desk, JOB, "w", 1)
     report(TaskStatus.IN_PROGRESS, progress=0.0)
-    monkeypatch.setattr(stamps, "now_us", lambda: now_us() + hours * 3_600_000_000)
+    monkeypatch.setattr(job_report, "now_us", lambda: now_us() + hours * 3_600_000_000)
     report(TaskStatus.IN_PROGRESS, progress=0.5)
     report(TaskStatus.DONE)
     assert 0 <= desk.stamps[0].ended_us - desk.stamps[0].began_us < 5_000_000
