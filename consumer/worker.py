@@ -183,7 +183,7 @@ class Worker:
                     wait = FIRST_WAIT_SECONDS
                     self._serve(Session(self.connection, self.jobs))
             except amqp.ERRORS as error:
-                logger.warning("consuming is interrupted: %s: %s", type(error).__name__, error)
+                logger.warning("consuming is interrupted: %r", error)
                 self._stopping.wait(wait * random.uniform(0.5, 1.5))
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 

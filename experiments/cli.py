@@ -12,7 +12,7 @@ import click
 
 from experiments import cli_text
 from experiments.between import between
-from experiments.cli_options import option_of, plan_of, plan_options, report_file
+from experiments.cli_options import lab_address, option_of, plan_of, plan_options, report_file
 from experiments.cli_text import ProgressBar
 from experiments.client import ClientError, LabClient, NobodyAnswers
 from experiments.model import Experiment
@@ -53,7 +53,8 @@ def cli() -> None:
 
 
 def _url(command: _Command) -> _Command:
-    return click.option("--url", help="A running lab.  [default: http://localhost:8080, or PORT's]")(command)
+    text = "A running lab.  [default: http://localhost:8080, or PORT's]"
+    return click.option("--url", type=lab_address, metavar="ADDRESS", help=text)(command)
 
 
 def _json(command: _Command) -> _Command:

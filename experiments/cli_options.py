@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 from pydantic import ValidationError
@@ -16,7 +17,6 @@ from lab.delivery import Delivery
 
 REPORT_KINDS: Final = ("html", "md", "csv", "json")
 DEFAULT_ARMS: Final = tuple(name for name, arm in CONTENDERS.items() if arm.delivery is Delivery.SAFE)
-DEFAULT_JOBS: Final = 200
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -65,6 +65,22 @@ def _duration(text: str) -> dict[str, Any]:
         ) from None
 
 
+def lab_address(text: str) -> str:
+    """The address of `--url`.
+
+    Raises:
+        click.BadParameter: it is none of HTTP.
+    """
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        usable = None
+    if not usable:
+        raise click.BadParameter(f"{text!r}; it takes an address that begins with http:// or https://")
+    return text
+
+
 def report_file(text: str) -> tuple[Path, str]:
     """A file of `--report`, and the kind of report that its ending names.
 
@@ -97,7 +113,7 @@ _PLAN: Final = (
     click.option(
         "--jobs",
         type=click.IntRange(1, bounds.MAX_JOBS),
-        help=f"For each arm and repetition.  [default: {DEFAULT_JOBS}]",
+        help=f"For each arm and repetition.  [default: {bounds.DEFAULT_JOBS}]",
     ),
     click.option(
         "--seconds", type=float, help="Instead of --jobs, with --rate: as many as come in that time."
@@ -172,7 +188,7 @@ def plan_of(options: Mapping[str, Any]) -> Plan:
     if "jobs" in given or "seconds" in given:
         fields |= {"jobs": None, "seconds": None}
     elif fields.get("jobs") is None and fields.get("seconds") is None:
-        fields["jobs"] = DEFAULT_JOBS
+        fields["jobs"] = bounds.DEFAULT_JOBS
     default = {"arms": [_arm(text) for text in DEFAULT_ARMS]}
     try:
         return Plan.model_validate({**default, **fields, **given, "arrival": arrival})

@@ -6,7 +6,8 @@ from typing import Any, Final, TextIO
 from experiments.between import ALONE, Between
 from experiments.fairness_values import state_of, value_text
 from experiments.model import Experiment, FairnessRow, Interval, label
-from experiments.plan import Plan
+from experiments.plan import Plan, Workload
+from experiments.plan_facts import WORKS, duration_text
 from experiments.verdict import verdict_of
 from experiments.words import (
     GLANCE,
@@ -18,6 +19,7 @@ from experiments.words import (
     shown,
     title_of,
     unit_of,
+    untranslated,
 )
 
 WIDTH: Final = 30
@@ -26,7 +28,7 @@ WIDTH: Final = 30
 def summary(experiment: Experiment) -> str:
     """The verdict, the headline figures of all arms, and a line on how they came about."""
     plan, told = experiment.plan, verdict_of(experiment)
-    lines = [f"{experiment.id}  {experiment.status}  {plan.title}".rstrip(), ""]
+    lines = [f"{experiment.id}  {experiment.status}  {_title(plan)}", ""]
     lines += [
         *(f"! {mark}" for mark in told.marks),
         *told.sentences,
@@ -68,7 +70,7 @@ def listing(found: Sequence[Mapping[str, Any]]) -> str:
     for one in found:
         plan = Plan.model_validate(one["plan"])
         arms = "; ".join(label(plan, place) for place in range(len(plan.arms)))
-        rows.append([one["id"], one["status"], one["created_at"][:19], plan.title, arms])
+        rows.append([one["id"], one["status"], one["created_at"][:19], _title(plan), arms])
     return "\n".join(table(["id", "status", "created (UTC)", "title", "arms"], rows)) if rows else "None yet."
 
 
@@ -96,6 +98,19 @@ def differences(found: Between) -> str:
         lines += [f"{title}, {name}: {one or '-'} / {other or '-'}" for name, one, other in parts]
     lines += [f"Only one of them has figures of {arm}." for arm in found.unmatched]
     return "\n".join(lines)
+
+
+def _title(plan: Plan) -> str:
+    """The plan's own title, else what it does, as the page's list has it."""
+    if plan.title:
+        return plan.title
+    took = (
+        "no work"
+        if plan.work is Workload.NOOP
+        else f"{WORKS[plan.work]}, {duration_text(plan, untranslated)}"
+    )
+    jobs = f"{plan.count:,} job{'s' if plan.count > 1 else ''}"
+    return f"{jobs}, {plan.repetitions} repetition{'s' if plan.repetitions > 1 else ''}: {took}"
 
 
 def _mark(plan: Plan, row: FairnessRow, ran: bool) -> str:

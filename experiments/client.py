@@ -98,10 +98,24 @@ class LabClient:
                 method, f"{self.url}/api/experiments{path}", timeout=TIMEOUT, allow_redirects=False, **more
             )
         except requests.RequestException as error:
-            raise NobodyAnswers(f"Nothing answers at {self.url}: {type(error).__name__}.") from error
+            raise NobodyAnswers(f"Nothing answers at {self.url}: {_cause(error)}.") from error
         if answer.ok and answer.status_code < 300:
             return answer
         raise _refusal(answer, self.url)
+
+
+def _cause(error: BaseException) -> str:
+    """Why a request failed, from what lies beneath it: the operating system's word, where it has one."""
+    if isinstance(error, requests.Timeout):
+        connect, read = TIMEOUT
+        within = connect if isinstance(error, requests.ConnectTimeout) else read
+        return f"no answer within {within:g} seconds"
+    beneath: BaseException | None = error
+    while beneath is not None:
+        if isinstance(beneath, OSError) and beneath.strerror:
+            return beneath.strerror[:1].lower() + beneath.strerror[1:]
+        beneath = beneath.__cause__ or beneath.__context__
+    return str(error)
 
 
 def _refusal(answer: requests.Response, url: str) -> ClientError:

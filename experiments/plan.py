@@ -9,6 +9,7 @@ from lab.delivery import Delivery
 from transports.methods import MethodName
 
 MAX_JOBS: Final = 100_000
+DEFAULT_JOBS: Final = 500
 MAX_ARMS: Final = 6
 MAX_REPETITIONS: Final = 50
 MAX_TASKS: Final = 2_000_000

@@ -11,6 +11,7 @@ from api.experiments import wording
 from api.web.schemas import faults
 from experiments.model import CONTENDERS, arm_name
 from experiments.plan import (
+    DEFAULT_JOBS,
     MAX_ARMS,
     MAX_VALUES,
     Arm,
@@ -28,7 +29,7 @@ LONGEST_VALUE: Final = 500_000
 
 DEFAULTS: Final = {
     "amount": "jobs",
-    "jobs": "500",
+    "jobs": str(DEFAULT_JOBS),
     "seconds": "5",
     "work": "wait",
     "p": "0.1",

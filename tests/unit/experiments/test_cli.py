@@ -18,7 +18,7 @@ from experiments.cli_text import ProgressBar
 from experiments.client import ClientError, LabClient, NobodyAnswers
 from experiments.model import Experiment
 from experiments.plan import Plan
-from tests.experiment_samples import an_experiment
+from tests.experiment_samples import a_plan, an_experiment
 
 NOWHERE = "http://127.0.0.1:1"
 
@@ -222,13 +222,14 @@ def test_the_login_is_that_of_the_lab(lab: FakeLab, monkeypatch: pytest.MonkeyPa
 
 def test_experiments_are_listed_shown_and_compared_by_the_beginnings_of_their_ids(lab: FakeLab) -> None:
     lab.experiments = {
-        name: one_that_ran().model_copy(update={"id": name, "status": "DONE"})
+        name: one_that_ran(a_plan()).model_copy(update={"id": name, "status": "DONE"})
         for name in ("abc", "abd", "xyz")
     }
     _, out, _ = call("list", "--url", lab.url)
     assert [line.split()[0] for line in out.splitlines()] == ["id", "---", "abc", "abd", "xyz"]
+    assert out.count("200 jobs, 5 repetitions: waits, 0.01 s") == 3
     assert len(json.loads(call("list", "--url", lab.url, "--json")[1])) == 3
-    assert "xyz  DONE" in call("show", "--url", lab.url, "x")[1]
+    assert "xyz  DONE  200 jobs" in call("show", "--url", lab.url, "x")[1]
     assert call("show", "--url", lab.url, "ab")[0] == 1
     assert call("show", "--url", lab.url, "none")[0] == 1
     status, out, _ = call("compare", "--url", lab.url, "abc", "xyz")
@@ -249,7 +250,23 @@ def test_an_empty_lab_says_so(lab: FakeLab) -> None:
 def test_where_nothing_answers_looking_fails_with_the_address() -> None:
     status, _, err = call("list", "--url", NOWHERE)
     assert status == 1
-    assert err.startswith(f"Nothing answers at {NOWHERE}")
+    assert err == f"Nothing answers at {NOWHERE}: connection refused.\n"
+    _, _, err = call("list", "--url", "http://nowhere.invalid")
+    assert err.startswith("Nothing answers at http://nowhere.invalid: ")
+    assert "not known" in err or "resolution" in err
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:8080", "ftp://localhost", "http://", "http://localhost:x", ""]
+)
+def test_an_address_that_is_none_is_refused_with_what_it_takes(address: str) -> None:
+    status, _, err = call("list", "--url", address)
+    assert status == 2
+    assert f"{address!r}; it takes an address that begins with http:// or https://" in err
+
+
+def test_an_address_may_be_written_in_capitals(lab: FakeLab) -> None:
+    assert call("list", "--url", lab.url.replace("http", "Http"))[0] == 0
 
 
 def test_where_there_is_no_harness_no_lab_is_started(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ from click.testing import CliRunner
 
 from experiments.cli import cli
 from experiments.cli import plan as plan_command
-from experiments.cli_options import DEFAULT_JOBS, option_of, report_file
+from experiments.cli_options import option_of, report_file
 from experiments.plan import (
+    DEFAULT_JOBS,
     Arm,
     Burst,
     ExponentialDuration,

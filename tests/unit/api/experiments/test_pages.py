@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from api.experiments.form import DEFAULTS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.services import Services
+from experiments.cli_options import plan_of
 from experiments.model import Experiment
 from experiments.plan import Arm, OpenLoop, Plan
 from experiments.sampling import pack
@@ -225,6 +226,10 @@ def test_the_guide_is_in_the_menu_and_opens_the_form_filled_in_for_what_it_does_
         assert 'id="work-noop" checked' in form
         assert 'id="arm-celery-safe" aria-describedby="about-celery-safe arm-error" checked' in form
         assert 'id="arm-rabbitmq-safe" aria-describedby="about-rabbitmq-safe arm-error" checked' not in form
+
+
+def test_the_command_line_has_the_same_defaults_as_the_form() -> None:
+    assert plan_of({"burst": False}) == ExperimentForm().plan()
 
 
 def test_run_again_fills_in_the_form(client: FlaskClient, parts: Services) -> None:
