@@ -16,8 +16,9 @@ from api.images.groups import UnknownImages
 from api.services import services
 from api.web.answers import json_answer
 from api.web.keys import idempotency_key
+from api.web.present import TaskOut
 from api.web.problems import invalid
-from api.web.schemas import Problem, TaskOut
+from api.web.schemas import Problem
 from lab.jobs.images import SUFFIXES, Operation
 from transports.methods import BrokeredName
 

@@ -11,8 +11,8 @@ from api.schedule.service import now
 from api.services import services
 from api.web.answers import json_answer
 from api.web.keys import idempotency_key
-from api.web.present import task_json
-from api.web.schemas import OneTaskOut, Problem, TaskOut
+from api.web.present import OneTaskOut, TaskOut, task_json
+from api.web.schemas import Problem
 from lab.schedule import ENTRIES
 
 schedule = APIBlueprint(

@@ -9,17 +9,8 @@ from flask_openapi3 import APIBlueprint, Tag
 from api.services import services
 from api.web.answers import json_answer
 from api.web.keys import idempotency_key
-from api.web.present import event_json, task_json
-from api.web.schemas import (
-    OneTaskOut,
-    Problem,
-    TaskPage,
-    TaskPath,
-    TaskQuery,
-    TaskRequest,
-    TasksOut,
-    TaskWithHistory,
-)
+from api.web.present import OneTaskOut, TaskPage, TasksOut, TaskWithHistory, event_json, task_json
+from api.web.schemas import Problem, TaskPath, TaskQuery, TaskRequest
 from store.tasks import Row
 from transports import transport_class
 

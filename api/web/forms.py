@@ -9,8 +9,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.web.i18n import number
-from api.web.job_request import FIELDS, MODELS, PARAMETERS
-from api.web.schemas import Invalid, TaskRequest, faults
+from api.web.schemas import FIELDS, MODELS, PARAMETERS, Invalid, TaskRequest, faults
 from api.web.wording import gettext
 from lab.values import MAX_WHOLE
 

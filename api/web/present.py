@@ -1,20 +1,97 @@
-"""A task as the outside sees it: names, ISO times, durations in seconds."""
+"""A task as the outside sees it: the models that describe it, and the JSON that follows from them."""
 
 import logging
 import re
 from functools import cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from api.web.schemas import EventOut, TaskOut
 from lab.clock import now_us, to_iso
+from lab.status import TaskStatus
 from store.options import options_json
 from store.tasks import Row
 
 _READABLE: Final = ("num", "id", "method", "kind", "delivery", "status")
 
 logger = logging.getLogger(__name__)
+
+
+class EventOut(BaseModel):
+    """A status change. `at` is the worker's own time, `recorded_at` when the API stored it."""
+
+    status: TaskStatus
+    attempt: int
+    worker: str | None
+    error: str | None
+    at: str
+    recorded_at: str
+
+
+class ResultOut(BaseModel):
+    """A result. In lists and events a long one is left out: `result` is null there."""
+
+    result: Any
+    result_preview: Annotated[
+        str | None, Field(description="the first 500 characters of its JSON, where it is left out")
+    ]
+    result_bytes: Annotated[int | None, Field(description="the size of its JSON, where it is left out")]
+
+
+class TaskOut(ResultOut):
+    """A task. Times are ISO 8601 in UTC with microseconds; `waited`, `ran` and `total` are seconds."""
+
+    id: str
+    num: int
+    method: str
+    kind: str
+    delivery: str
+    timeout: float | None
+    status: TaskStatus
+    attempt: int
+    progress: float
+    worker: str | None
+    error: str | None
+    retry_of: str | None
+    group_id: str | None
+    workflow_id: str | None
+    node: Annotated[str | None, Field(description="its name in the workflow")]
+    options: dict[str, Any] | None
+    cancel_requested_at: str | None
+    created_at: str
+    published_at: str | None
+    started_at: str | None
+    finished_at: str | None
+    waited: float
+    ran: float | None
+    total: float
+
+
+class TaskWithHistory(TaskOut):
+    """A task with all its status changes, oldest first."""
+
+    events: list[EventOut]
+
+
+class OneTaskOut(BaseModel):
+    """A task."""
+
+    task: TaskOut
+
+
+class TasksOut(BaseModel):
+    """The tasks just submitted."""
+
+    tasks: list[TaskOut]
+
+
+class TaskPage(BaseModel):
+    """Tasks, newest first; `next` is the cursor of the page of older ones; `counts` are all tasks of
+    the method asked for, by status. Tasks of experiments are in it only where one is asked for."""
+
+    tasks: list[TaskOut]
+    next: str | None
+    counts: dict[str, int]
 
 
 def task_json(row: Row) -> dict[str, Any]:

@@ -1,15 +1,16 @@
-"""What the JSON API takes and gives: the models that check requests and make /openapi.json."""
+"""What the JSON API of tasks takes: the models that check requests, and what is wrong with one."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from api.web.job_request import FIELDS, MODELS, FollowUp, JobRequest
 from lab.clock import to_us
 from lab.delivery import Delivery
-from lab.job import MAX_RETRIES
+from lab.job import MAX_NUMBERS, MAX_RETRIES, Number, Timeout
 from lab.jobs.context import MAX_TIME_LIMIT
+from lab.jobs.kinds import PLAIN
+from lab.jobs.signatures import model
 from lab.status import TaskStatus, UpdateAnswer
 from lab.values import MAX_WHOLE, Moment, Text
 from store.options import BROKERED, TaskOptions
@@ -22,6 +23,24 @@ MAX_LIMIT = 200
 MAX_UPDATES = 1_000
 
 NOT_IN_REQUEST = ("hanging_task", "killer_task")
+MAX_TIMES: Final = 100
+
+# What each kind needs of the fields that have one for themselves; the others' signature tells.
+PARAMETERS: Final[dict[str, tuple[str, ...]]] = {
+    "process_task": ("timeout",),
+    "process_data": ("numbers",),
+    "flaky_task": ("timeout", "times"),
+    "failing_task": ("timeout",),
+    "hanging_task": ("timeout",),
+    "killer_task": ("timeout",),
+}
+FIELDS: Final = ("timeout", "numbers", "times")
+MODELS: Final = {kind: model(function) for kind, function in PLAIN.items()}
+
+if TYPE_CHECKING:
+    Kind = str
+else:
+    Kind = Literal[(*PARAMETERS, *PLAIN)]
 
 
 class Invalid(ValueError):
@@ -31,6 +50,94 @@ class Invalid(ValueError):
     def __init__(self, problems: list[dict[str, Any]]) -> None:
         super().__init__("; ".join(f"{p['field']}: {p['message']}" for p in problems))
         self.problems = problems
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    """Adds to a request's JSON schema what the kinds with a signature take."""
+    found = {kind: one.model_json_schema() for kind, one in MODELS.items()}
+    if "params" in schema["properties"]:
+        schema["properties"]["params"]["anyOf"] = [*found.values(), {"type": "null"}]
+    for one in found.values():
+        for name, about in one["properties"].items():
+            schema["properties"].setdefault(name, {**about, "description": f"of {one['title']}"})
+
+
+class JobRequest(BaseModel):
+    """A job: a timed one needs `timeout`, `process_data` needs `numbers`, `flaky_task` needs `timeout` and
+    `times`; a task of your own takes its parameters, in `params` or beside `kind`."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", json_schema_extra=_describe)
+    may_lack: ClassVar[int] = 0  # how many parameters somebody else will give
+
+    kind: Kind = "process_task"
+    timeout: Annotated[Timeout | None, Field(description="seconds that the job takes")] = None
+    numbers: Annotated[
+        list[Number] | None,
+        Field(min_length=1, max_length=MAX_NUMBERS, description="the numbers for process_data"),
+    ] = None
+    times: Annotated[
+        int | None, Field(ge=0, le=MAX_TIMES, description="how often flaky_task fails first")
+    ] = None
+    params: Annotated[
+        dict[str, Any] | None,
+        Field(description="parameters of a task of your own; they may stand beside kind"),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_params(cls, data: Any) -> Any:
+        kind = data.get("kind") if isinstance(data, dict) else None
+        if not isinstance(kind, str) or kind not in MODELS:
+            return data
+        own = {name: data[name] for name in MODELS[kind].model_fields if name in data}
+        given = data.get("params")
+        if not own or not (given is None or isinstance(given, dict)):
+            return data
+        return {**{k: v for k, v in data.items() if k not in own}, "params": {**(given or {}), **own}}
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        if self.kind in MODELS:
+            for name in FIELDS:
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name}: {self.kind} does not take it")
+            self.params = self._checked(MODELS[self.kind])
+            return self
+        if self.params is not None:
+            raise ValueError(f"params: {self.kind} does not take it")
+        needed = PARAMETERS[self.kind]
+        lacking = [name for name in needed if getattr(self, name) is None]
+        # Celery's process_task takes a number first: what a task before gives cannot be its seconds.
+        may_lack = 0 if self.kind == "process_task" else self.may_lack
+        if len(lacking) > may_lack:
+            raise ValueError(f"{lacking[may_lack]}: {self.kind} needs it")
+        for name in FIELDS:
+            if name not in needed and getattr(self, name) is not None:
+                raise ValueError(f"{name}: {self.kind} does not take it")
+        return self
+
+    def _checked(self, of_kind: type[BaseModel]) -> dict[str, Any]:
+        try:
+            return of_kind.model_validate(self.params or {}).model_dump()
+        except ValidationError as error:
+            lacking = [fault["loc"] for fault in error.errors() if fault["type"] == "missing"]
+            if error.error_count() > len(lacking) or len(lacking) > self.may_lack:
+                raise
+        return dict(self.params or {})
+
+    def job_params(self) -> dict[str, Any]:
+        """The parameters as the job takes them."""
+        if self.kind in MODELS:
+            return dict(self.params or {})
+        values = {name: getattr(self, name) for name in PARAMETERS[self.kind]}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class FollowUp(JobRequest):
+    """A job that follows another one. The first parameter that it lacks is what that one gives: its result,
+    or the text of its error."""
+
+    may_lack: ClassVar[int] = 1
 
 
 class TaskRequest(JobRequest, TaskOptions):
@@ -184,83 +291,6 @@ class TaskPath(BaseModel):
     """A task by its id."""
 
     task_id: str
-
-
-class EventOut(BaseModel):
-    """A status change. `at` is the worker's own time, `recorded_at` when the API stored it."""
-
-    status: TaskStatus
-    attempt: int
-    worker: str | None
-    error: str | None
-    at: str
-    recorded_at: str
-
-
-class ResultOut(BaseModel):
-    """A result. In lists and events a long one is left out: `result` is null there."""
-
-    result: Any
-    result_preview: Annotated[
-        str | None, Field(description="the first 500 characters of its JSON, where it is left out")
-    ]
-    result_bytes: Annotated[int | None, Field(description="the size of its JSON, where it is left out")]
-
-
-class TaskOut(ResultOut):
-    """A task. Times are ISO 8601 in UTC with microseconds; `waited`, `ran` and `total` are seconds."""
-
-    id: str
-    num: int
-    method: str
-    kind: str
-    delivery: str
-    timeout: float | None
-    status: TaskStatus
-    attempt: int
-    progress: float
-    worker: str | None
-    error: str | None
-    retry_of: str | None
-    group_id: str | None
-    workflow_id: str | None
-    node: Annotated[str | None, Field(description="its name in the workflow")]
-    options: dict[str, Any] | None
-    cancel_requested_at: str | None
-    created_at: str
-    published_at: str | None
-    started_at: str | None
-    finished_at: str | None
-    waited: float
-    ran: float | None
-    total: float
-
-
-class TaskWithHistory(TaskOut):
-    """A task with all its status changes, oldest first."""
-
-    events: list[EventOut]
-
-
-class OneTaskOut(BaseModel):
-    """A task."""
-
-    task: TaskOut
-
-
-class TasksOut(BaseModel):
-    """The tasks just submitted."""
-
-    tasks: list[TaskOut]
-
-
-class TaskPage(BaseModel):
-    """Tasks, newest first; `next` is the cursor of the page of older ones; `counts` are all tasks of
-    the method asked for, by status. Tasks of experiments are in it only where one is asked for."""
-
-    tasks: list[TaskOut]
-    next: str | None
-    counts: dict[str, int]
 
 
 class Problem(BaseModel):

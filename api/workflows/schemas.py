@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.web.schemas import ResultOut, TaskOut
+from api.web.present import ResultOut, TaskOut
 from api.workflows.patterns import KNOWN_BEFORE
 from lab.plan import MOST_NODES
 from lab.status import TaskStatus
