@@ -10,6 +10,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.experiments import reports as experiment_reports
+from api.faults import routes as fault_routes
 from api.health import routes as health_routes
 from api.images import compat, group_routes
 from api.images import routes as image_routes
@@ -93,7 +94,7 @@ def _create_routes() -> LabAPI:
         letter_routes.letters, callback.callback, health_routes.health,
         schedule_routes.schedule, schedule_workers.workers,
         workflow_routes.workflows, workflow_workers.workers,
-        side_routes.side, experiment_reports.experiments,
+        side_routes.side, experiment_reports.experiments, fault_routes.faults,
     )  # fmt: skip
     security.init_app(app, apis)
     for blueprint in apis:

@@ -8,6 +8,8 @@ from api.control.collector import ControlCollector
 from api.control.poll import Poll
 from api.experiments.service import Experiments
 from api.experiments.supervisor import ExperimentSupervisor
+from api.faults.service import FaultLab
+from api.faults.supervisor import FaultSupervisor
 from api.health.books import Books
 from api.images.files import ImageFiles
 from api.images.groups import Groups
@@ -25,6 +27,7 @@ from api.workflows.service import WorkflowService
 from lab.broker import owner
 from lab.settings import Settings
 from store.experiments import ExperimentRows
+from store.faults import FaultRuns
 from store.groups import GroupRows
 from store.letters import DeadLetters
 from store.outbox import Outbox
@@ -79,6 +82,9 @@ class Services:
         self.schedule = Schedule(settings, self.store, self.relay)
         self.supervisor = ExperimentSupervisor(experiment_rows, self.submitter.cancel_all)
         self.experiments = Experiments(settings, experiment_rows, self.control, self.supervisor.wake)
+        fault_runs = FaultRuns(engine)
+        self.fault_supervisor = FaultSupervisor(fault_runs, settings.var / "fault-runs")
+        self.faults = FaultLab(fault_runs, self.fault_supervisor.wake)
         self.side = SideBySide(
             Parts(settings, self.secret, self.store, self.outbox, self.dead_letters, workflow_rows)
         )
@@ -97,7 +103,7 @@ class Services:
     def _threads(self) -> tuple[Any, ...]:
         return (
             self.relay, self.workflows, self.control, self.sweeper, self.collector, self.watch, self.feed,
-            self.supervisor, self.interrupted,
+            self.supervisor, self.fault_supervisor, self.interrupted,
         )  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 import { showHealth, showStream } from "./js/health.js";
 import { follow } from "./js/stream.js";
 import * as form from "./js/experiments/form.js";
-import * as race from "./js/experiments/race.js";
+import { watch } from "./js/running.js";
 
 const nothing = () => undefined;
 
-if (document.getElementById("experiment")) race.start();
+const article = document.getElementById("experiment");
+if (article) watch(article);
 if (document.getElementById("form-experiment")) form.start();
 // The stream tells of tasks, not of experiments; what it says of the lab's health goes for every page.
 follow({ tasks: nothing, health: showHealth, reset: nothing, live: showStream });

@@ -253,6 +253,26 @@ experiment_runs = sa.Table(
     sa.Column("samples", sa.LargeBinary, nullable=False),
 )
 
+fault_runs = sa.Table(
+    "fault_runs",
+    metadata,
+    sa.Column("num", Whole, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("key", sa.String(255), unique=True),
+    sa.Column("card", sa.String(40), nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("document", sa.JSON(none_as_null=True)),  # what the engine has told last
+    sa.Column("outcome", sa.JSON(none_as_null=True)),  # the same without its jobs, for lists
+    sa.Column("error", sa.Text),
+    sa.Column("created_us", Whole, nullable=False),
+    sa.Column("started_us", Whole),
+    sa.Column("finished_us", Whole),
+    sa.Column("cancel_us", Whole),
+    sa.Column("lease_until_us", Whole, nullable=False),
+    sa.Index(None, "status", "num"),
+)
+
 dead_letters = sa.Table(
     "dead_letters",
     metadata,

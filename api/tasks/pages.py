@@ -23,6 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from api.control.pages import control
 from api.experiments.guide_pages import guide
 from api.experiments.pages import experiments
+from api.faults.pages import faults
 from api.images.pages import images
 from api.images.routes import kept_files
 from api.letters import pages as letter_pages
@@ -43,7 +44,17 @@ from store.tasks import KeyReused, Row
 from transports import TRANSPORTS
 
 pages = Blueprint("pages", __name__)
-for _page_of in (letter_pages.letters, images, control, experiments, guide, schedule, side, workflows):
+for _page_of in (
+    letter_pages.letters,
+    images,
+    control,
+    experiments,
+    faults,
+    guide,
+    schedule,
+    side,
+    workflows,
+):
     pages.register_blueprint(_page_of)
 
 PAGE_SIZE: Final = 25

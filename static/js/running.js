@@ -1,11 +1,12 @@
-// One experiment: asks each second how far it is and puts that in place; when it has begun or ended, or
-// what it runs with is known, the whole page.
-import { config } from "../config.js";
+// What runs, an experiment or a fault: asks each second how far it is and puts that in place; when it has begun or
+// ended, or what it runs with is known, the whole article.
+import { config } from "./config.js";
 
 const PERIOD_MS = 1000;
-const article = document.getElementById("experiment");
+let article = null;
 
-export function start() {
+export function watch(place) {
+  article = place;
   if (document.getElementById("now")) setTimeout(again, PERIOD_MS);
 }
 
@@ -21,7 +22,8 @@ async function look() {
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("now");
   const further = ["status", "setting"].some((name) => fresh.dataset[name] !== now.dataset[name]);
   if (further) return !(await whole());
-  now.querySelector("progress").value = fresh.querySelector("progress").value;
+  const share = fresh.querySelector("progress").getAttribute("value");
+  if (share !== null) now.querySelector("progress").setAttribute("value", share);
   for (const part of fresh.querySelectorAll("[data-live]")) {
     const mine = now.querySelector(`[data-live="${part.dataset.live}"]`);
     if (!mine.isEqualNode(part)) mine.replaceChildren(...part.childNodes);
@@ -29,11 +31,11 @@ async function look() {
   return true;
 }
 
-// Returns whether the page shows an experiment that has ended.
+// Returns whether the page shows what has ended.
 async function whole() {
-  const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+  const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return false;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("experiment");
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(article.id);
   const moved = article.contains(document.activeElement);
   for (const name of ["data-status", "data-ended"])
     fresh.hasAttribute(name) ? article.setAttribute(name, fresh.getAttribute(name)) : article.removeAttribute(name);

@@ -1,0 +1,1 @@
+"""The fault lab: cards, runs, and what became of their jobs."""
