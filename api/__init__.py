@@ -19,7 +19,7 @@ from api.schedule import routes as schedule_routes
 from api.schedule import worker_routes as schedule_workers
 from api.services import Services
 from api.side import routes as side_routes
-from api.tasks import callback, celery_result, many, pages
+from api.tasks import callback, celery_result, compare, many, pages
 from api.tasks import routes as task_routes
 from api.web import docs, events, i18n, problems, security
 from api.workflows import routes as workflow_routes
@@ -90,7 +90,8 @@ def _create_routes() -> LabAPI:
     problems.init_app(app)
     i18n.init_app(app)
     apis = (
-        task_routes.tasks, many.many, celery_result.task_result, image_routes.images, group_routes.groups, compat.seed,
+        task_routes.tasks, many.many, compare.comparison, celery_result.task_result,
+        image_routes.images, group_routes.groups, compat.seed,
         letter_routes.letters, callback.callback, health_routes.health,
         schedule_routes.schedule, schedule_workers.workers,
         workflow_routes.workflows, workflow_workers.workers,

@@ -83,6 +83,15 @@ class Submitter:
             Invalid: the seconds or the bytes asked of one request are too many.
             store.tasks.KeyReused: `key` came before with another request.
         """
+        news = self.check(request)
+        return self._add(news, request.count, key)
+
+    def check(self, request: TaskRequest) -> list[NewTask]:
+        """The tasks that `request` asks for, of which nothing is stored.
+
+        Raises:
+            Invalid: as `submit` does.
+        """
         if transport_class(request.method).in_request:
             self._check_seconds((request.timeout or 0.0) * request.count)
         news = request.new_tasks(self._settings.delivery)
@@ -91,7 +100,7 @@ class Submitter:
             message = f"one request may ask for {MOST_BYTES} bytes of parameters in all, this asks for {size}"
             fault = {"field": "count", "message": message, "code": "total_bytes", "bound": MOST_BYTES}
             raise Invalid([fault])
-        return self._add(news, request.count, key)
+        return news
 
     def submit_group(self, group: NewGroup, news: Sequence[NewTask], key: str | None = None) -> list[Row]:
         """Stores the tasks `news`, all of one method with a broker, as `group`, and returns their rows.

@@ -91,6 +91,17 @@ def end_us(asked: Mapping[str, Any], now: int) -> int | None:
     return None if expires is None else now + round(expires * _US)
 
 
+def due_us(row: Mapping[str, Any]) -> int:
+    """When the task in `row` was due: at the time that it was asked for not to begin before, else when it was
+    created. One that ended before that time was due when it was created."""
+    created: int = row["created_us"]
+    kept, ended = row["options"], row["finished_us"]
+    due = kept.get("not_before_us") if isinstance(kept, Mapping) else None
+    if not isinstance(due, int) or (ended is not None and ended < due):
+        return created
+    return max(created, due)
+
+
 def settle(asked: Mapping[str, Any] | None, now: int) -> dict[str, Any] | None:
     """The options `asked` of a task that was taken at `now`, as the store keeps them: with times instead of
     seconds."""

@@ -31,6 +31,7 @@ from api.schedule.pages import schedule
 from api.services import services
 from api.side.pages import side
 from api.submit import BrokerAway, ReceiveRefused
+from api.tasks import all_three, compare
 from api.tasks.filter import Filter
 from api.web import forms, i18n, problems, security, wording
 from api.web.answers import here, own_path, say, wants_json
@@ -54,6 +55,7 @@ for _page_of in (
     schedule,
     side,
     workflows,
+    compare.strip,
 ):
     pages.register_blueprint(_page_of)
 
@@ -123,6 +125,28 @@ def submit() -> AnyResponse:
         return make_response(_page(typed), 409)
     flash(wording.sent(method, [row["num"] for row in rows]), f"form-{method}")
     return redirect(url_for("pages.index", _anchor=f"form-{method}"), 303)
+
+
+@pages.post("/send-all")
+def send_all() -> AnyResponse:
+    """The form that sends a job through every method. A script that asks for JSON gets `{"message", "ok",
+    "errors", "tasks"}`, and submits itself those that run in the request."""
+    typed, target = forms.Form(request.form), url_for("pages.index", _anchor="form-all")
+    status, tasks, text = 202, [], ""
+    try:
+        rows = all_three.submit(request.form, in_request=not wants_json())
+        tasks, nums = [task_json(row) for row in rows], [row["num"] for row in rows]
+        text = gettext("Sent through all: tasks #%(first)s to #%(last)s.", first=min(nums), last=max(nums))
+    except Invalid as error:
+        says = {**_sentences("process_task"), "too_many_to_watch": forms.whole_number(1, all_three.MOST)}
+        typed.refuse(error, says)
+        status = 422
+    except KeyReused:
+        typed.errors["form"] = text = forms.sent_before()
+        status = 409
+    if status != 202 and not wants_json():
+        return make_response(_page(typed), status)
+    return say(text, "form-all", target, status, errors=typed.errors, tasks=tasks)
 
 
 @pages.post("/receive")
@@ -257,7 +281,13 @@ def _page(typed: forms.Form) -> str:
         chosen=chosen,
         counts=counts,
         any_tasks=bool(rows) or any((counts if not chosen.method else store.counts()).values()),
-        typed={name: typed if name == typed.value("method") else forms.Form() for name in TRANSPORTS},
+        typed={
+            name: typed if name == typed.value("method") else forms.Form()
+            for name in (all_three.FORM, *TRANSPORTS)
+        },
+        most_each=all_three.MOST,
+        **compare.strip_of(),
+        since=None,
         new_key=lambda: secrets.token_urlsafe(16),
         limits=forms.bounds(TaskRequest),
         functions=forms.functions(),
@@ -270,6 +300,8 @@ def _page(typed: forms.Form) -> str:
                 "newestNum": rows[0]["num"] if rows and chosen.before is None else (chosen.before or 0),
                 "pageSize": PAGE_SIZE,
                 "errors": _sentences(),
+                "compareUrl": url_for("pages.compare_page.page"),
+                "race": all_three.for_scripts(),
             },
         ),
     )

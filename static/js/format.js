@@ -3,6 +3,7 @@ import { config, strings } from "./config.js";
 
 const plain = new Intl.NumberFormat(config.language);
 const tenths = new Intl.NumberFormat(config.language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const thousandths = new Intl.NumberFormat(config.language, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
 const NBSP = "\u00a0";
 
 export const number = (value) => plain.format(value);
@@ -17,3 +18,5 @@ export function duration(value) {
 export const running = (value) => `${tenths.format(value)}${NBSP}${strings.s}`;
 
 export const seconds = (value) => (value === null ? "–" : `${plain.format(value)}${NBSP}${strings.s}`);
+
+export const exact = (value) => `${thousandths.format(value)}${NBSP}${strings.s}`;

@@ -34,7 +34,7 @@ class TaskForm {
     // Pressed again after no answer came, the same request keeps its key and is not sent twice.
     if (this.unanswered?.body !== body) this.unanswered = { body, key: newKey() };
     const inRequest = this.form.elements.method.value === "sync";
-    this.clear();
+    clear(this.form);
     const done = busy(this.button, inRequest ? strings.running : null);
     if (!inRequest) tell(this.form, strings.sending);
     try {
@@ -104,12 +104,12 @@ class TaskForm {
     tell(this.form, strange.length ? fill(strings.failed, { reason: strange.join("; ") }) : "", "error");
     this.form.querySelector("[aria-invalid]")?.focus();
   }
+}
 
-  clear() {
-    tell(this.form, "");
-    for (const place of this.form.querySelectorAll("[data-error]")) place.textContent = "";
-    for (const input of this.form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
-  }
+export function clear(form) {
+  tell(form, "");
+  for (const place of form.querySelectorAll("[data-error]")) place.textContent = "";
+  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }
 
 async function receiveOne(form, onTasks) {
@@ -140,7 +140,7 @@ function list(text) {
 }
 
 // The button keeps the focus while it is busy; `disabled` would throw it away.
-function busy(button, clockText = null) {
+export function busy(button, clockText = null) {
   const label = button.textContent;
   const began = performance.now();
   const show = () => (button.textContent = fill(clockText, { seconds: running((performance.now() - began) / 1000) }));

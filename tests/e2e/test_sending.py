@@ -228,8 +228,9 @@ def test_the_keyboard_alone_sends_a_job_and_opens_its_page(
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     shoot(page, "keyboard-skip")
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    expect(page.locator("#celery-timeout")).to_be_focused()
+    for name in ("#all-timeout", "#all-count", "#form-all button", "#celery-timeout"):
+        page.keyboard.press("Tab")
+        expect(page.locator(name)).to_be_focused()
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
     page.keyboard.press("Control+A")
