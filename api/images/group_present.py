@@ -3,25 +3,61 @@
 from typing import Any
 
 from flask import url_for
+from pydantic import BaseModel
 
 from api.images.routes import image_json, kept_files
 from api.services import services
-from api.web.present import task_json
-from lab.clock import to_iso
+from api.web.present import TaskOut, row_json, task_json
 from lab.status import TaskStatus
 from store.task_queries import Row, count_statuses
+
+
+class GroupOut(BaseModel):
+    """A group; `share` is the share of its tasks that are DONE, 0 to 1."""
+
+    id: str
+    method: str
+    operation: dict[str, Any] | None
+    count: int
+    share: float
+    counts: dict[str, int]
+    created_at: str
+    archive_url: str
+
+
+class GroupTaskOut(TaskOut):
+    """A task of a group, its image, and where what it made is available."""
+
+    image: dict[str, Any]
+    preview_url: str | None
+    result_url: str | None
+
+
+class GroupWithTasks(GroupOut):
+    """A group with its tasks, in the order of its images."""
+
+    tasks: list[GroupTaskOut]
+
+
+class OneGroupOut(BaseModel):
+    """A group."""
+
+    group: GroupWithTasks
+
+
+class GroupsOut(BaseModel):
+    """Groups, newest first."""
+
+    groups: list[GroupOut]
 
 
 def group_json(row: Row, counts: dict[str, int]) -> dict[str, Any]:
     """A group, with how many of its tasks stand at each status."""
     return {
-        "id": row["id"],
-        "method": row["method"],
+        **row_json(GroupOut, row),
         "operation": row["operation"] if isinstance(row["operation"], dict) else None,
-        "count": row["count"],
         "share": counts[TaskStatus.DONE] / row["count"],
         "counts": counts,
-        "created_at": to_iso(row["created_us"]),
         "archive_url": url_for("groups.results", group_id=row["id"]),
     }
 

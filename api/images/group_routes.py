@@ -3,7 +3,7 @@
 import re
 import zipfile
 from dataclasses import asdict
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -11,12 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from zipstream import ZipStream
 
 from api.images.compat import CancelledOut, GroupPath
-from api.images.group_present import group_json, group_with_tasks
+from api.images.group_present import GroupsOut, OneGroupOut, group_json, group_with_tasks
 from api.images.groups import UnknownImages
 from api.services import services
 from api.web.answers import json_answer
 from api.web.keys import idempotency_key
-from api.web.present import TaskOut
 from api.web.problems import invalid
 from api.web.schemas import Problem
 from lab.jobs.images import SUFFIXES, Operation
@@ -42,45 +41,6 @@ class GroupRequest(BaseModel):
     method: BrokeredName
     images: Annotated[list[str], Field(min_length=1, max_length=MOST_IMAGES, description="ids of uploads")]
     operation: Operation
-
-
-class GroupOut(BaseModel):
-    """A group; `share` is the share of its tasks that are DONE, 0 to 1."""
-
-    id: str
-    method: str
-    operation: dict[str, Any] | None
-    count: int
-    share: float
-    counts: dict[str, int]
-    created_at: str
-    archive_url: str
-
-
-class GroupTaskOut(TaskOut):
-    """A task of a group, its image, and where what it made is available."""
-
-    image: dict[str, Any]
-    preview_url: str | None
-    result_url: str | None
-
-
-class GroupWithTasks(GroupOut):
-    """A group with its tasks, in the order of its images."""
-
-    tasks: list[GroupTaskOut]
-
-
-class OneGroupOut(BaseModel):
-    """A group."""
-
-    group: GroupWithTasks
-
-
-class GroupsOut(BaseModel):
-    """Groups, newest first."""
-
-    groups: list[GroupOut]
 
 
 class GroupsQuery(BaseModel):

@@ -3,7 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from api.services import services
+from api.web.present import iso, row_json
 from lab.clock import to_iso, to_us
 from lab.schedule import ENTRIES, Entry, Every, Rule
 from store.task_queries import Row
@@ -12,13 +15,70 @@ SHOWN_RUNS: Final = 20
 SILENT_AFTER: Final = timedelta(minutes=2)
 
 
+class RuleOut(BaseModel):
+    """When an entry is due: `every` so many seconds, or `at` a time of the day, daily or on a `weekday`
+    (1 is Monday)."""
+
+    every: int | None
+    at: str | None
+    weekday: int | None
+
+
+class RunOut(BaseModel):
+    """A run; `due_at` is None where it was run by hand, `task_id` where its due time was passed over since an
+    experiment was running, `num` and `status` where it has no task or that was removed."""
+
+    due_at: str | None
+    created_at: str
+    task_id: str | None
+    num: int | None
+    status: str | None
+    error: str | None
+    finished_at: str | None
+
+
+class EntryOut(BaseModel):
+    """An entry, with its twenty newest runs, newest first."""
+
+    name: str
+    kind: str
+    rule: RuleOut
+    next_at: str
+    runs: list[RunOut]
+
+
+class ScheduleOut(BaseModel):
+    """The schedule; `beat` is whether beat was heard in the last two minutes."""
+
+    timezone: str
+    beat: bool
+    heard_at: str | None
+    entries: list[EntryOut]
+
+
+class ReportOut(BaseModel):
+    """A report on the tasks that ended from `since` to before `until`. `mail` is sending, sent, failed, or
+    None where it was never tried."""
+
+    id: int
+    task_id: str
+    since: str
+    until: str
+    created_at: str
+    ended: int
+    failed: int
+    mail: str | None
+    mail_error: str | None
+    mail_at: str | None
+
+
 def schedule_json(now: datetime) -> dict[str, Any]:
     """The whole schedule. `beat` is whether its word was heard in the last two minutes."""
     heard = services().schedule.runs.heard_us()
     return {
         "timezone": services().settings.timezone.key,
         "beat": heard is not None and to_us(now) - heard <= SILENT_AFTER / timedelta(microseconds=1),
-        "heard_at": None if heard is None else to_iso(heard),
+        "heard_at": iso(heard),
         "entries": [entry_json(entry, now) for entry in ENTRIES.values()],
     }
 
@@ -46,29 +106,10 @@ def rule_json(rule: Rule) -> dict[str, Any]:
 def run_json(run: Row) -> dict[str, Any]:
     """A run with how its task stands; `due_at` is None where it was run by hand, `task_id` where an experiment was
     running and the due time was passed over, and what else is its task's where the task was removed since."""
-    return {
-        "due_at": None if run["due_us"] is None else to_iso(run["due_us"]),
-        "created_at": to_iso(run["created_us"]),
-        "task_id": run["task_id"] or None,
-        "num": run["num"],
-        "status": run["status"],
-        "error": run["error"],
-        "finished_at": None if run["finished_us"] is None else to_iso(run["finished_us"]),
-    }
+    return {**row_json(RunOut, run), "task_id": run["task_id"] or None}
 
 
 def report_json(row: Row) -> dict[str, Any]:
     """A report, without its figures."""
     whole = row["figures"]["all"]
-    return {
-        "id": row["id"],
-        "task_id": row["task_id"],
-        "since": to_iso(row["since_us"]),
-        "until": to_iso(row["until_us"]),
-        "created_at": to_iso(row["created_us"]),
-        "ended": whole["ended"],
-        "failed": whole["failed"],
-        "mail": row["mail"],
-        "mail_error": row["mail_error"],
-        "mail_at": None if row["mail_us"] is None else to_iso(row["mail_us"]),
-    }
+    return {**row_json(ReportOut, row), "ended": whole["ended"], "failed": whole["failed"]}

@@ -6,7 +6,7 @@ from flask import Response, abort, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from api.schedule.present import report_json, schedule_json
+from api.schedule.present import ReportOut, ScheduleOut, report_json, schedule_json
 from api.schedule.service import now
 from api.services import services
 from api.web.answers import json_answer
@@ -25,68 +25,11 @@ schedule = APIBlueprint(
 SHOWN_REPORTS = 50
 
 
-class RuleOut(BaseModel):
-    """When an entry is due: `every` so many seconds, or `at` a time of the day, daily or on a `weekday`
-    (1 is Monday)."""
-
-    every: int | None
-    at: str | None
-    weekday: int | None
-
-
-class RunOut(BaseModel):
-    """A run; `due_at` is None where it was run by hand, `task_id` where its due time was passed over since an
-    experiment was running, `num` and `status` where it has no task or that was removed."""
-
-    due_at: str | None
-    created_at: str
-    task_id: str | None
-    num: int | None
-    status: str | None
-    error: str | None
-    finished_at: str | None
-
-
-class EntryOut(BaseModel):
-    """An entry, with its twenty newest runs, newest first."""
-
-    name: str
-    kind: str
-    rule: RuleOut
-    next_at: str
-    runs: list[RunOut]
-
-
-class ScheduleOut(BaseModel):
-    """The schedule; `beat` is whether beat was heard in the last two minutes."""
-
-    timezone: str
-    beat: bool
-    heard_at: str | None
-    entries: list[EntryOut]
-
-
 class DueOut(BaseModel):
     """The task that this due time became now; None where it had one already, or was
     passed over since an experiment runs."""
 
     run: TaskOut | None
-
-
-class ReportOut(BaseModel):
-    """A report on the tasks that ended from `since` to before `until`. `mail` is sending, sent, failed, or
-    None where it was never tried."""
-
-    id: int
-    task_id: str
-    since: str
-    until: str
-    created_at: str
-    ended: int
-    failed: int
-    mail: str | None
-    mail_error: str | None
-    mail_at: str | None
 
 
 class ReportsOut(BaseModel):

@@ -7,9 +7,8 @@ from flask import Response, abort
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
-from api.schedule.present import report_json
+from api.schedule.present import ReportOut, report_json
 from api.schedule.reports.text import write
-from api.schedule.routes import ReportOut
 from api.schedule.service import now
 from api.services import services
 from api.watch import Watch

@@ -1,7 +1,6 @@
 """A task as the outside sees it: the models that describe it, and the JSON that follows from them."""
 
 import logging
-import re
 from functools import cache
 from typing import Annotated, Any, Final
 
@@ -125,17 +124,18 @@ def _task_json(row: Row) -> dict[str, Any]:
 
 
 def row_json(model: type[BaseModel], row: Row) -> dict[str, Any]:
-    """What `row` holds of the fields of `model`: each column under its name, a time `…_us` as `…_at`, in ISO 8601."""
+    """What `row` holds of the fields of `model`: each column under its name, a time `…_us` as `…` or `…_at` in
+    ISO 8601."""
     return {
-        name: row[column] if name == column else iso(row[column])
-        for name, column in _columns(model)
-        if column in row
+        name: row[name] if name in row else iso(row[time])
+        for name, time in _columns(model)
+        if name in row or time in row
     }
 
 
 @cache
 def _columns(model: type[BaseModel]) -> list[tuple[str, str]]:
-    return [(name, re.sub(r"^(at)$|_at$", r"\1_us", name)) for name in model.model_fields]
+    return [(name, f"{name.removesuffix('_at')}_us") for name in model.model_fields]
 
 
 def result_json(row: Row) -> dict[str, Any]:
