@@ -310,15 +310,13 @@ def _end_again(request: Any, verdict: UpdateAnswer) -> Any:
 def _keeping_progress(task: Task, report: Report) -> Report:
     """`report`, which also keeps the progress, 0 to 100, in the result backend as the state PROCESSING."""
 
-    def told(
-        status: TaskStatus, *, progress: float | None = None, result: Any = None, error: str | None = None
-    ) -> UpdateAnswer:
-        if status is TaskStatus.IN_PROGRESS and progress:
+    def reporting(status: TaskStatus, **told: Any) -> UpdateAnswer:
+        if status is TaskStatus.IN_PROGRESS and (progress := told.get("progress")):
             with suppress(Exception):  # a backend that is away is no reason for the job to fail
                 task.update_state(state="PROCESSING", meta={"progress": round(100 * progress)})
-        return report(status, progress=progress, result=result, error=error)
+        return report(status, **told)
 
-    return told
+    return reporting
 
 
 def _own(headers: dict[str, Any]) -> dict[str, Any]:

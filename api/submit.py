@@ -30,22 +30,8 @@ def store_reports(store: Store, worker: str) -> ReportFor:
     """Report functions for jobs that run inside the API: straight into the store, by the same rules."""
 
     def report_for(job: Job, attempt: int) -> Report:
-        def report(
-            status: TaskStatus,
-            *,
-            progress: float | None = None,
-            result: Any = None,
-            error: str | None = None,
-        ) -> UpdateAnswer:
-            update = StatusUpdate(
-                task_id=job.task_id,
-                status=status,
-                attempt=attempt,
-                worker=worker,
-                progress=progress,
-                result=result,
-                error=error,
-            )
+        def report(status: TaskStatus, **told: Any) -> UpdateAnswer:
+            update = StatusUpdate(task_id=job.task_id, status=status, attempt=attempt, worker=worker, **told)
             return store.apply([update])[0]
 
         return report
@@ -93,7 +79,11 @@ class Submitter:
             Invalid: as `submit` does.
         """
         if transport_class(request.method).in_request:
-            self._check_seconds((request.timeout or 0.0) * request.count)
+            seconds, bound = (request.timeout or 0.0) * request.count, self._settings.sync_max_seconds
+            if seconds > bound:
+                message = f"one request may take {bound:g} seconds in all, this asks for {seconds:g}"
+                fault = {"field": "timeout", "message": message, "code": "total_seconds", "bound": bound}
+                raise Invalid([fault])
         news = request.new_tasks(self._settings.delivery)
         size = sum(len(to_json(new.params)) for new in news) * request.count
         if size > MOST_BYTES:
@@ -191,17 +181,3 @@ class Submitter:
             JobLog("RabbitMQ basic.get", self._settings.log_language),
         )
         return None if received is None else self._store.get(received.task_id)
-
-    def _check_seconds(self, seconds: float) -> None:
-        bound = self._settings.sync_max_seconds
-        if seconds > bound:
-            raise Invalid(
-                [
-                    {
-                        "field": "timeout",
-                        "message": f"one request may take {bound:g} seconds in all, this asks for {seconds:g}",
-                        "code": "total_seconds",
-                        "bound": bound,
-                    }
-                ]
-            )

@@ -29,14 +29,8 @@ class PlainReports:
             return StampedReport(self._desk, job, worker, attempt, redelivered=redelivered)
         lines = Lines(job, worker, attempt, redelivered)
 
-        def report(
-            status: TaskStatus,
-            *,
-            progress: float | None = None,
-            result: Any = None,
-            error: str | None = None,
-        ) -> UpdateAnswer:
-            line = lines.line(status, progress=progress, result=result, error=error)
+        def report(status: TaskStatus, **told: Any) -> UpdateAnswer:
+            line = lines.line(status, **told)
             try:
                 return self._client.post([line])[0]
             except Unreachable as failure:
