@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test test-slow test-faults check bench venv dev rabbitmq test-packages clean
+.PHONY: help up test test-slow test-faults faults check bench venv dev rabbitmq test-packages clean
 
 PO := $(wildcard translations/*/LC_MESSAGES/*.po)
 MO := $(PO:.po=.mo)
@@ -21,6 +21,9 @@ test-slow: dev test-packages ## run all others but the fault tests that take min
 
 test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more
 	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "" $(ARGS)
+
+faults: venv rabbitmq fault-packages ## the matrix of faults by contenders into docs/faults.md, 25 minutes; ARGS="--missing" runs what never ran
+	@exec .venv/bin/python -m faults matrix --markdown docs/faults.md $(ARGS)
 
 check: dev ## linter, formatter check, types, known vulnerabilities of the pinned packages
 	@.venv/bin/ruff check .
@@ -59,6 +62,11 @@ $(MO): %.mo: %.po | runtime-packages
 rabbitmq:
 	@if [ -z "$$RMQ_URL" ] && [ ! -x /usr/lib/rabbitmq/bin/rabbitmq-server ] \
 		&& ! command -v rabbitmq-server >/dev/null; then tools/install-packages rabbitmq-server; fi
+
+# The card database-away kills a PostgreSQL of its own.
+.PHONY: fault-packages
+fault-packages:
+	@tools/install-packages postgresql || true
 
 # On a laptop that cannot have them the tests that need them are skipped, with the reason; in CI they fail.
 test-packages:

@@ -42,7 +42,7 @@ class Card:
     change: str
     decided_by: tuple[str, ...]
     strength: Strength
-    jobs: int = 60
+    jobs: int = 80
     seconds: float = 0.5
     patience: float = 45.0
     doubles: bool = False
@@ -90,7 +90,7 @@ _ALL: Final = (
         ),
         decided_by=("late-acks", "prefetch"),
         strength=Strength(N_("Grace period before SIGKILL, in seconds"), 2.0, 0.0, 60.0),
-        jobs=20,
+        jobs=36,
         seconds=4.0,
     ),
     Card(

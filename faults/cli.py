@@ -18,6 +18,8 @@ from pydantic import ValidationError
 
 from faults.cards import CARDS
 from faults.document import ARMS, FaultDocument, FaultPlan, FaultStatus, label_of_arm
+from faults.matrix import SECONDS_A_CARD, Matrix, cell_text, matrix_of, missing, read_kept, to_markdown
+from faults.report import FORMS, rendered
 from lab.settings import Settings, SettingsError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -88,6 +90,24 @@ def cli() -> None:
     """Strikes a running system of its own, and tells who lost what."""
 
 
+def _report_file(_: click.Context, __: click.Parameter, paths: Sequence[Path]) -> Sequence[Path]:
+    for path in paths:
+        if path.suffix.removeprefix(".") not in FORMS:
+            raise click.BadParameter(f"{path}: takes a file that ends in .{', .'.join(FORMS)}")
+    return paths
+
+
+report_option = click.option(
+    "--report",
+    "files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    callback=_report_file,
+    metavar="FILE",
+    help="Write a report: .html, .md, .csv or .json.",
+)
+
+
 @cli.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
 def list_them(as_json: bool) -> None:
@@ -116,6 +136,7 @@ def list_them(as_json: bool) -> None:
 @click.option("--json-progress", is_flag=True, help="Print the growing document, a line of JSON each time.")
 @click.option("--progress-file", type=click.Path(path_type=Path), help="Keep the growing document there.")
 @click.option("--id", "run_id", help="The run's id.  [default: a new one]")
+@report_option
 @click.option("--watch-stdin", is_flag=True, help="End the run when standard input ends.")
 def run(
     card: str,
@@ -130,6 +151,7 @@ def run(
     json_progress: bool,
     progress_file: Path | None,
     run_id: str | None,
+    files: Sequence[Path],
     watch_stdin: bool,
 ) -> int:
     """Run CARD on a lab of its own, which goes at the end."""
@@ -151,13 +173,69 @@ def run(
         click.echo(document.model_dump_json(indent=2))
     elif not json_progress:
         click.echo(summary(document))
+    _write(document, files)
     return _status(document, conditions)
+
+
+@cli.command()
+@click.option("--card", "cards", type=click.Choice(list(CARDS)), multiple=True, help="Only these cards.")
+@click.option("--arm", "arms", multiple=True, metavar="METHOD:DELIVERY", help="Only these contenders.")
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Decides whom and when the faults strike."
+)
+@click.option("--missing", "only_missing", is_flag=True, help="Run only what never ran.")
+@click.option("--show", "only_show", is_flag=True, help="Run nothing.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write the matrix with all its runs there.")
+@click.option(
+    "--fail-if", "conditions", type=ConditionType(), multiple=True, help="Exit status 1 where it is so."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the documents of the matrix as JSON.")
+def matrix(
+    cards: Sequence[str],
+    arms: Sequence[str],
+    seed: int,
+    only_missing: bool,
+    only_show: bool,
+    markdown: Path | None,
+    conditions: Sequence[Condition],
+    as_json: bool,
+) -> int:
+    """Run all cards with all contenders, and show what was found."""
+    found = matrix_of(read_kept(kept_folder()))
+    lacking = missing(found, arms or ARMS)
+    wanted = {name: lacking.get(name, []) if only_missing else list(arms or ARMS) for name in cards or CARDS}
+    plans = [
+        plan_of({"card": name, "arms": of_card, "seed": seed}) for name, of_card in wanted.items() if of_card
+    ]
+    status, begin = DONE, time.monotonic()
+    cancelled = threading.Event()
+    if not only_show:
+        _listen(cancelled, False)
+        for number, plan in enumerate(plans):
+            each = (time.monotonic() - begin) / number if number else SECONDS_A_CARD
+            left = (len(plans) - number) * each / 60
+            click.echo(f"[{number + 1} of {len(plans)}, about {left:.0f} min left]", err=True)
+            document = play(plan, cancelled, lambda text: click.echo(f"  {text}", err=True))
+            click.echo(summary(document), err=True)
+            status = max(status, _status(document, conditions))
+            if cancelled.is_set():
+                return INTERRUPTED
+    found = matrix_of(read_kept(kept_folder()))
+    if markdown is not None:
+        markdown.write_text(to_markdown(found, "make faults"))
+    if as_json:
+        runs = {run.id: run for of_card in found.values() for run in of_card.values()}
+        click.echo(json.dumps([run.model_dump(mode="json") for run in runs.values()]))
+    else:
+        click.echo(grid(found))
+    return status
 
 
 @cli.command()
 @click.argument("id")
 @click.option("--json", "as_json", is_flag=True, help="Print the document.")
-def show(id: str, as_json: bool) -> None:
+@report_option
+def show(id: str, as_json: bool, files: Sequence[Path]) -> None:
     """What a run has found; ID is a file, or the beginning of the id of a run that was kept."""
     path = Path(id)
     found = (
@@ -171,6 +249,7 @@ def show(id: str, as_json: bool) -> None:
         raise click.UsageError(f"{'no run' if not found else 'more than one run'} begins with {id}")
     document = FaultDocument.model_validate_json(found[0].read_text())
     click.echo(document.model_dump_json(indent=2) if as_json else summary(document))
+    _write(document, files)
 
 
 def plan_of(asked: dict[str, Any]) -> FaultPlan:
@@ -236,8 +315,25 @@ def summary(document: FaultDocument) -> str:
     return "\n".join([*lines, document.error] if document.error else lines)
 
 
+def grid(found: Matrix) -> str:
+    """The matrix for the terminal."""
+    lines = [f"{'':<20}" + "".join(f"{label_of_arm(arm):>27}" for arm in ARMS)]
+    for name, runs in found.items():
+        cells = (cell_text(runs[arm].arms[arm]).replace("*", "") if arm in runs else "" for arm in ARMS)
+        lines.append(f"{name:<20}" + "".join(f"{cell:>27}" for cell in cells))
+    return "\n".join(lines)
+
+
 def _seconds(value: float | None) -> str:
     return "–" if value is None else f"{value:.1f} s"
+
+
+def _write(document: FaultDocument, files: Sequence[Path]) -> None:
+    for path in files:
+        try:
+            path.write_text(rendered(document, path.suffix.removeprefix(".")))
+        except OSError as error:
+            raise click.ClickException(f"--report: {path} cannot be written: {error.strerror}") from error
 
 
 def _status(document: FaultDocument, conditions: Sequence[Condition]) -> int:

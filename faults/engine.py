@@ -22,7 +22,7 @@ from faults.document import FaultDocument, FaultPlan, FaultStatus, HistoryEntry,
 from faults.judge import Found, disagreements_of, figures_of, final_marks, is_safe, marks_of
 from faults.load import Load
 from faults.stage import FaultRunCancelled, Stage
-from faults.strikes import STRIKES
+from faults.strikes import LATE_LOAD, STRIKES
 from harness.faults import FaultError
 from harness.node import NodeError
 from harness.processes import ProcessError
@@ -36,7 +36,7 @@ BASELINE_SHARE: Final = 0.15
 LEAST_RECOVERY: Final = 2.0
 QUIET_SECONDS: Final = 7.0
 COUNT_EVERY: Final = 2.5
-WINDOW_SECONDS: Final = 6.0
+WINDOW_SECONDS: Final = 5.0
 LETTERS: Final = 200
 
 OnProgress = Callable[[FaultDocument], None]
@@ -123,7 +123,7 @@ class FaultRun:
         document.versions = _versions(stage)
         self._zero = time.monotonic()
         document.begun_at = to_iso(now_us())
-        load = self._load = Load(stage, document.id, WINDOW_SECONDS + min(plan.strength, WINDOW_SECONDS))
+        load = self._load = Load(stage, document.id, WINDOW_SECONDS)
         load.start()
         for target in (self._tell, self._sample):
             thread = threading.Thread(target=target, args=(stage, load), name=target.__name__, daemon=True)
@@ -131,7 +131,10 @@ class FaultRun:
             threads.append(thread)
         self._baseline(stage)
         self._phase("baseline", "fault")
+        if card.name not in LATE_LOAD:
+            load.go_on()
         STRIKES[card.name](stage, load)
+        load.go_on()
         self._phase("fault", "recovery")
         self._recover(stage, load)
         self._phase("recovery", None)

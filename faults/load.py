@@ -12,8 +12,8 @@ import requests
 from faults.stage import ArmStand, Stage
 from lab.delivery import Delivery
 
-AT_ONCE: Final = 0.6
-"""The share of the jobs that is sent at the beginning, so that there is a backlog when the fault comes."""
+AT_ONCE: Final = 0.5
+"""The share of the jobs that is sent at the beginning; the others go out from the fault's begin on."""
 PORTIONS: Final = 12
 AGAIN_SECONDS: Final = 0.5
 ANSWER_SECONDS: Final = 8.0
@@ -22,8 +22,8 @@ KILLER_SECONDS: Final = 0.2
 
 @dataclass
 class Portion:
-    """Equal jobs that are sent in one request, `due` seconds after the begin. The key makes the request's repetition
-    harmless: an answer that was lost on the way may have been a yes."""
+    """Equal jobs that are sent in one request, `due` seconds after the fault's begin. The key makes it harmless to send
+    the request again: an answer that was lost on the way may have been a yes."""
 
     due: float
     stand: ArmStand
@@ -48,8 +48,8 @@ class Accepted:
 
 
 class Load:
-    """Sends the plan's jobs over `window` seconds. A portion that is refused, or not answered, is sent again until it
-    is accepted.
+    """Sends a half of the plan's jobs at once, and the others over `window` seconds from `go_on` on. A portion that is
+    refused, or not answered, is sent again until it is accepted.
 
     Attributes:
         refused: how often the API answered something else than yes, or nothing.
@@ -62,7 +62,7 @@ class Load:
         self._run_id = run_id
         self._session = requests.Session()
         self._sending = threading.Lock()
-        self._hurry = threading.Event()
+        self._since: float | None = None
         self._portions = [
             portion for number, stand in enumerate(stage.arms) for portion in self._of(stand, number, window)
         ]
@@ -76,14 +76,7 @@ class Load:
         counts = [first] + [rest // portions + (place < rest % portions) for place in range(portions)]
         step = window / max(1, portions)
         return [
-            # The arms do not send in the same moment.
-            Portion(
-                place * step + 0.05 * number,
-                stand,
-                count,
-                f"{self._run_id}-{number}-{place}",
-                seconds=seconds,
-            )
+            Portion(place * step, stand, count, f"{self._run_id}-{number}-{place}", seconds=seconds)
             for place, count in enumerate(counts)
         ]
 
@@ -96,10 +89,9 @@ class Load:
         """Whether all portions were accepted."""
         return not self._portions
 
-    def flush(self) -> None:
-        """Has everything that is not sent yet sent now."""
-        self._hurry.set()
-        self._stage.wait_until(lambda: self.sent, ANSWER_SECONDS)
+    def go_on(self) -> None:
+        """Sends what was kept back, little by little: the fault begins. Does nothing the second time."""
+        self._since = self._since or time.monotonic()
 
     def submit_killers(self, arm: str, count: int) -> None:
         """Sends jobs that kill the process that runs them."""
@@ -113,12 +105,10 @@ class Load:
         return list(names.values())
 
     def _run(self) -> None:
-        begin = time.monotonic()
         while self._portions and not self._stage.cancelled.is_set():
             portion = self._portions[0]
-            wait = portion.due - (time.monotonic() - begin)
-            if wait > 0 and not self._hurry.is_set():
-                self._hurry.wait(min(wait, 0.2))
+            if portion.due and (self._since is None or time.monotonic() < self._since + portion.due):
+                self._stage.cancelled.wait(0.05)
                 continue
             try:
                 self._send(portion)

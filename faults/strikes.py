@@ -16,6 +16,8 @@ from harness.faults import FaultError
 from harness.processes import ManagedProcess
 from harness.rabbit_files import CONSUMER_TIMEOUT
 
+LATE_LOAD: Final = ("broker-alarm",)
+"""Cards whose strike decides itself when the load goes on."""
 Strike = Callable[[Stage, Load], None]
 HOLDS_SECONDS: Final = 5.0
 POISON_SECONDS: Final = 8.0
@@ -131,7 +133,7 @@ def broker_alarm(stage: Stage, load: Load) -> None:
     stage.node.ctl("set_vm_memory_high_watermark", "0")
     stage.say("memory alarm (set_vm_memory_high_watermark 0)")
     with stage.undone_by(stage.node.start):
-        load.flush()
+        load.go_on()
         stage.pause(stage.plan.strength)
         stage.say("SIGKILL to the broker's node, in alarm")
         stage.node.kill()

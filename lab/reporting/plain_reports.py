@@ -32,9 +32,12 @@ class PlainReports:
         def report(status: TaskStatus, **told: Any) -> UpdateAnswer:
             line = lines.line(status, **told)
             try:
-                return self._client.post([line])[0]
+                answer = self._client.post([line])[0]
             except Unreachable as failure:
                 logger.warning("a status of task %s is lost: %s", job.task_id, failure)
                 return GO_ON
+            # No tutorial asks a store whether a job that comes again was done before: it runs it again.
+            heeded = answer.cancel or answer.status is TaskStatus.CANCELLED
+            return answer if heeded else answer.model_copy(update={"status": None, "skip": False})
 
         return report

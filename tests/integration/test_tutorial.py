@@ -90,7 +90,7 @@ def test_it_runs_a_job_between_two_reports_and_ends_in_order(stage: Stage) -> No
 
 
 def test_a_job_that_is_not_to_run_is_acknowledged(stage: Stage) -> None:
-    stage.api.status = "DONE"
+    stage.api.status = "CANCELLED"
     worker = stage.start("tutorial", "consumer.tutorial")
     stage.put(JOB)
     stage.until(lambda: bool(stage.api.updates))

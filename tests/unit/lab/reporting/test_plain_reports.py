@@ -42,9 +42,12 @@ def test_each_status_is_a_post_of_its_own_over_one_connection(api: Api) -> None:
     ]
 
 
-def test_the_answer_tells_whether_to_run(api: Api) -> None:
+def test_what_was_cancelled_does_not_run_and_what_was_done_runs_again(api: Api) -> None:
+    report = PlainReports(api.url, Desk()).for_job(JOB, "w", 1)
     api.status = "CANCELLED"
-    assert not PlainReports(api.url, Desk()).for_job(JOB, "w", 1)(TaskStatus.IN_PROGRESS, progress=0.0).run
+    assert not report(TaskStatus.IN_PROGRESS, progress=0.0).run
+    api.status = "DONE"
+    assert report(TaskStatus.IN_PROGRESS, progress=0.0).run
 
 
 def test_what_is_not_taken_is_logged_and_forgotten(api: Api, caplog: pytest.LogCaptureFixture) -> None:

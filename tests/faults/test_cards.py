@@ -1,0 +1,63 @@
+"""Each card of the fault lab with every contender: the safe ones keep their promise, the others lose and double where
+theory says so. One run a card, as `make faults` has them; `python -m faults run CARD --seed N` is the same."""
+
+import threading
+
+import pytest
+
+import harness.node
+from faults.cards import CARDS
+from faults.document import ARMS, ArmFigures, FaultDocument, FaultPlan, FaultStatus
+from faults.engine import run
+from faults.judge import is_safe
+from tests.conftest import missing
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
+
+CELERY, TUTORIAL = "celery:naive", "rabbitmq:naive"
+LOSES = {
+    "deploy": (CELERY,),
+    "worker-killed": (CELERY,),
+    "pool-process-killed": (CELERY,),
+    "broker-alarm": (CELERY, TUTORIAL),
+    "queue-deleted": (CELERY, TUTORIAL),
+    "killer-job": (CELERY,),
+    "unreadable-message": (CELERY,),
+    "power-loss": (CELERY,),
+}
+DOUBLES = {
+    "broker-restarted": (TUTORIAL,),
+    "broker-killed": (TUTORIAL,),
+    "long-job": (TUTORIAL,),
+}
+NEVER_HEARD_OF = ("api-away", "database-away")
+"""Where a report that is sent once is lost: the job ran, and the store does not know it."""
+
+
+@pytest.fixture(scope="module", params=list(CARDS))
+def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaultDocument:
+    if not harness.node.installed():
+        missing("RabbitMQ")
+    folder = tmp_path_factory.mktemp("fault") / "lab"
+    return run(FaultPlan(card=str(request.param)), folder, cancelled=threading.Event())
+
+
+def figures(document: FaultDocument, safe: bool) -> dict[str, ArmFigures]:
+    return {arm: found for arm, found in document.arms.items() if is_safe(arm) is safe}
+
+
+def test_a_card_shows_what_it_is_about(document: FaultDocument) -> None:
+    card = CARDS[document.card]
+    assert document.status is FaultStatus.DONE, document.error
+    assert set(document.arms) == set(ARMS)
+    for arm, found in figures(document, safe=True).items():
+        assert found.lost == 0, arm
+        assert found.doubled == 0 or card.doubles, arm
+        assert not [said for said in document.disagreements if said.startswith(arm)]
+    for arm in LOSES.get(card.name, ()):
+        assert document.arms[arm].lost > 0, arm
+    for arm in DOUBLES.get(card.name, ()):
+        assert document.arms[arm].doubled > 0, arm
+    if card.name in NEVER_HEARD_OF:
+        for arm in figures(document, safe=False):
+            assert any(said.startswith(arm) for said in document.disagreements), arm
