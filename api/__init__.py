@@ -30,7 +30,7 @@ MOST_BODY_BYTES = 2 * 1024 * 1024
 
 
 class StrictJSON(DefaultJSONProvider):
-    """Reads JSON as RFC 8259 has it: no NaN, no lone surrogates, bounded nesting."""
+    """Reads JSON strictly by RFC 8259: no NaN, no lone surrogates, bounded nesting."""
 
     sort_keys = False
 

@@ -111,7 +111,7 @@ class Relay:
         self.wake(method)
 
     def give_up(self, method: str, task_ids: Iterable[str]) -> None:
-        """Has told that these nodes of a workflow will return nothing."""
+        """Tells the transport of `method` that these nodes of a workflow will return nothing."""
         for task_id in task_ids:
             self._lost[method].put(task_id)
         self.wake(method)

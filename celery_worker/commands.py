@@ -126,7 +126,7 @@ def _versions(connection: Any) -> dict[str, str]:
 
 
 def _brief(info: dict[str, Any]) -> dict[str, Any]:
-    """A task without its arguments, which may be long, save the number that the lab gave it."""
+    """A task without its arguments, which may be long, but with the number that the lab gave it."""
     args, kwargs = info["args"], info["kwargs"]
     num = kwargs.get("task_num") if isinstance(kwargs, dict) else None
     if num is None and isinstance(args, list | tuple) and args:

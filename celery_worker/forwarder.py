@@ -5,8 +5,8 @@ status would cost a request; here they are gathered, so that one POST carries wh
 that moment. Nothing is promised earlier for that: who reports is answered when the API, or the spool on
 this machine's disk, has taken it.
 
-A frame is a head, the task's id and the update's JSON. Its answer is a head and JSON, of which there is none
-where a status was taken and there is nothing to do but to go on.
+A frame is a head, the task's id and the update's JSON. The answer has the same form; its JSON is empty when the
+status was accepted and the job may continue.
 """
 
 import json

@@ -101,7 +101,8 @@ class Hold(Generic[Work]):
             return {kind: limit.rate for kind, limit in self._limits.items() if limit.interval}
 
     def crowd(self) -> int:
-        """How many jobs rate limits hold, up to the next power of two: so many more are fetched, for others to pass."""
+        """How many jobs rate limits hold, up to the next power of two: that many more are fetched, so that others can
+        pass."""
         with self._changed:
             held = sum(len(limit.held) for limit in self._limits.values())
         return min(1 << (held - 1).bit_length(), MOST_CROWD) if held else 0

@@ -216,7 +216,7 @@ def api_killed(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of so many megabytes at `folder` (tmpfs(5)); it goes, with all that is in it, at the end.
+    """A file system of this many megabytes at `folder` (tmpfs(5)), removed with all that is in it at the end.
 
     Raises FaultError where this process may not mount: it takes root.
     """

@@ -82,7 +82,7 @@ class TcpProxy:
         self._call(self._set, seconds, self._rate)
 
     def slow(self, bytes_per_second: float) -> None:
-        """From now on let each connection pass so many bytes a second in each direction."""
+        """Limit each connection to this many bytes a second in each direction from now on."""
         self._call(self._set, self._latency, bytes_per_second)
 
     def reset(self) -> None:

@@ -46,8 +46,8 @@ class Server(ManagedProcess):
 
 
 class RedisNode(Server):
-    """One that keeps everything in memory: what stops or dies forgets it all. Its working folder and its log are
-    `base`. The number of a database (0 to 15) may follow its `url`."""
+    """A server that keeps everything in memory: once it stops or dies, all is forgotten. Its working folder and
+    its log are `base`. The number of a database (0 to 15) may follow its `url`."""
 
     name = "Redis"
 
@@ -73,7 +73,7 @@ class RedisNode(Server):
 
 
 class PostgresNode(Server):
-    """One with its data below `base`, made where there are none.
+    """A server with its data below `base`, which are made if they are missing.
 
     PostgreSQL refuses to run as root, who therefore hands `base` to the user `postgres`.
     https://www.postgresql.org/docs/current/app-initdb.html

@@ -12,7 +12,7 @@ def sign(secret: bytes, task_id: str) -> str:
 
 
 def verify(secrets: tuple[bytes, ...], task_id: str, token: str) -> bool:
-    """Whether `token` belongs to `task_id` under one of `secrets`; takes the same time whatever the wrong token."""
+    """Whether `token` belongs to `task_id` under one of `secrets`; takes the same time for every wrong token."""
     given = token.encode()
     return any(hmac.compare_digest(sign(secret, task_id).encode(), given) for secret in secrets)
 

@@ -52,7 +52,7 @@ def answer(pid: int, traffic: Traffic) -> dict[str, Any]:
 
 
 def tree(pid: int, without: int | None = None) -> Iterator[psutil.Process]:
-    """The process `pid` and its descendants, save `without` and its own."""
+    """The process `pid` and its descendants, except `without` and its own."""
     left_out = {process.pid for process in tree(without)} if without is not None else set()
     with suppress(*_GONE):
         first = psutil.Process(pid)

@@ -1,6 +1,6 @@
 """Many rows at once, in the database's own words: SQLAlchemy's way there costs several times the way itself.
 
-Values are those that the columns hold, save for JSON, which is text already (`json_text`).
+Values are those that the columns hold, but JSON is text already (`json_text`).
 """
 # ruff: noqa: S608 -- names of tables and columns are the code's own, values are bound
 

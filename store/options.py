@@ -71,7 +71,7 @@ class TaskOptions(BaseModel):
         return self
 
     def asked(self) -> dict[str, Any]:
-        """What was asked for, as JSON has it; the same for the same request whenever it comes."""
+        """What was asked for, as JSON: the same for the same request, whenever it comes."""
         names = set(TaskOptions.model_fields)
         return self.model_dump(mode="json", include=names, exclude_defaults=True, exclude_none=True)
 

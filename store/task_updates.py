@@ -18,14 +18,14 @@ from store.tables import counters, outbox, task_events, tasks
 from store.task_queries import Queries, Row
 
 Answer = dict[str, Any]
-"""What an update is answered with, as JSON has it: the fields of a `UpdateAnswer` that there is something to say of."""
+"""The JSON answer to an update: the fields of `UpdateAnswer` that differ from their defaults."""
 
 # What deciding needs to know, and what the moves below set.
 READ: Final = (
     "num", "id", "method", "status", "attempt", "progress", "worker", "error", "run", "started_us", "cancel_us",
     "options", "workflow_id", "experiment_id",
 )  # fmt: skip
-# And what it needs besides of a task that others follow.
+# What it also needs of a task that others follow.
 READ_FOLLOWED: Final = ("id", "node", "result")
 BEGUN: Final = ("status", "attempt", "progress", "worker", "error", "change_id", "run", "started_us")
 ENDED: Final = ("result", "status", "attempt", "progress", "worker", "error", "change_id", "finished_us")
@@ -160,8 +160,7 @@ class Cancellation:
 
 
 class Follower(Protocol):
-    """Who goes on from where tasks of workflows have come to, in the same transaction. What it returns is
-    called after the commit."""
+    """Advances workflows whose tasks moved, in the same transaction; returns callbacks to run after the commit."""
 
     def follow(
         self, connection: sa.Connection, moved: Sequence[Row], now: int

@@ -262,7 +262,7 @@ class Store(Updates):
         experiment_id: str | None = None,
         lease_us: int = OWN_LEASE_US,
     ) -> list[Row]:
-        """Inserts tasks of one method with the numbers from `first`; `relay` as `add` has it, "" for any."""
+        """Inserts tasks of one method with the numbers from `first`; `relay` as for `add`, "" for any relay."""
         method, count = news[0].method, len(news)
         change = self.next(connection, "change", count)
         rows = [

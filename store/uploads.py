@@ -30,7 +30,7 @@ class UploadRows:
             return {row["id"]: dict(row) for row in connection.execute(query).mappings()}
 
     def touch(self, ids: Sequence[str]) -> None:
-        """Begins their time anew: they are about to be worked on."""
+        """Starts their time again: they are about to be worked on."""
         with writing(self._engine) as connection:
             connection.execute(uploads.update().where(uploads.c.id.in_(ids)).values(created_us=now_us()))
 

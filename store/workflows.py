@@ -1,7 +1,7 @@
 """Workflows in the store: what it knows of them, and what it does when a task of one has moved.
 
 Both methods: a node that fails or is cancelled ends the workflow, the last one that is done completes it. By
-hand besides: what Celery's chord and map do, since messages alone can neither wait for each other nor be
+hand, the store also does what Celery's chord and map do: messages alone can neither wait for each other nor be
 counted.
 """
 

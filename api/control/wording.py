@@ -67,7 +67,7 @@ def resized(worker: str, n: int) -> str:
 
 
 def limited(kind: str, rate: str, workers: int) -> str:
-    """What is said of a rate limit that was set with so many workers."""
+    """What is said of a rate limit that this many workers have accepted."""
     names = {"kind": kind, "rate": rate, "n": number(workers)}
     if rate == "0":
         return ngettext(

@@ -22,7 +22,7 @@ class DiskFull(OSError):
 
 
 class ImageFiles:
-    """Images below `base`. Names are checked: an id that is none names no file."""
+    """Images below `base`. Names are checked: what is not an id raises ValueError."""
 
     def __init__(self, base: Path) -> None:
         self._base = base

@@ -44,7 +44,7 @@ def share(counts: Mapping[str, int]) -> str:
 
 
 def images(n: int) -> str:
-    """So many images."""
+    """How many images."""
     return ngettext("%(n)s image", "%(n)s images", n, n=number(n))
 
 
@@ -85,7 +85,7 @@ def completed(name: str) -> str:
 
 
 def too_many(settings: Settings, shown: str) -> str:
-    """That so many files, `shown` as it is written, are too many for one group."""
+    """That there are too many files for one group; `shown` is their number as it is written."""
     return gettext(
         "Too many files: %(n)s. One group takes %(most)s at most. Choose fewer.",
         most=number(settings.upload_count),

@@ -30,8 +30,8 @@ class Schedule:
         self._experiments = ExperimentQueries(store.engine)
 
     def due(self, entry: Entry, now: datetime) -> Row | None:
-        """Beat's word that `entry` is due has come at `now`. Returns the task that it became, or None where
-        that due time has one already, or is passed over since an experiment runs."""
+        """Handles beat's message, received at `now`, that `entry` is due. Returns the task that it became, or None
+        where that due time has one already, or is passed over since an experiment runs."""
         due = entry.due(now, self._settings.timezone)
         if entry.rests and self._experiments.under_way():
             self.runs.add(entry.name, to_us(due), None)

@@ -1,4 +1,4 @@
-"""At most so many requests a minute from one address, counted within this process."""
+"""A limit on the requests a minute from one address, counted within this process."""
 
 import ipaddress
 import math

@@ -99,7 +99,7 @@ def _page(target: str, user: str = "", error: str = "", status: int = 200) -> An
 
 
 def _try(user: str, password: str) -> bool:
-    """Whether this is the login; takes as long for a wrong one, and only so many of those.
+    """Whether user and password are right; takes equally long for wrong ones, and limits how many are tried.
 
     Raises:
         Refusal: too many wrong ones came from this address.

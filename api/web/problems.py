@@ -32,7 +32,7 @@ class Refusal(HTTPException):
 
     @classmethod
     def too_many(cls, wait: int) -> Self:
-        """There were so many requests that the next one is taken in `wait` seconds."""
+        """Too many requests came; the next one is accepted in `wait` seconds."""
         text = gettext("Too many requests from one address. Wait %(n)s s and send again.", n=wait)
         return cls(429, text, wait)
 

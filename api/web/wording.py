@@ -120,7 +120,7 @@ def reason(code: str, unknown_task: str | None = None) -> str:
 
 
 def size(length: int, *, cut: bool) -> str:
-    """So many bytes; `cut` where there were more."""
+    """A size in bytes; `cut` if there were more."""
     text = ngettext("%(n)s byte", "%(n)s bytes", length, n=number(length))
     return gettext("%(size)s or more", size=text) if cut else text
 

@@ -1,4 +1,4 @@
-"""The job of experiments: so many seconds of one kind of work."""
+"""The job of experiments: a number of seconds of one kind of work."""
 
 import io
 import time

@@ -8,7 +8,7 @@ from typing import Final
 from lab.clock import now_us
 
 OFF_SECONDS: Final = 0.1
-"""From so many seconds on a clock is said to be wrong."""
+"""A clock that is off by more seconds than this is reported as wrong."""
 KEPT_US: Final = 300_000_000
 LONGEST_ROUND_TRIP_US: Final = 1_000_000
 

@@ -158,8 +158,8 @@ class ReportSink(StampDesk, Protocol):
 class JobReport(Lines):
     """The report function of one run of a job (`lab.jobs.context.Report`).
 
-    IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, save where its
-    message was redelivered: that may be of a job that has ended, and waits for the answer. Progress is sent
+    IN_PROGRESS at the start asks whether to run. When nobody answers, a job runs unasked, unless its
+    message was redelivered: that job may have ended already, so it waits for the answer. Progress is sent
     in the background, the newest of each task. A final status returns once the API has taken it or it lies
     in the spool, and raises ReportFailed where neither is available.
     """

@@ -36,8 +36,7 @@ class ReportFailed(Exception):
 
 
 class Waiting:
-    """Updates whose sender waits for the verdicts, until `deadline` (monotonic seconds); None where there were
-    none in time."""
+    """Updates whose sender waits for the verdicts until `deadline` (monotonic seconds); None if none came in time."""
 
     __slots__ = ("_on_answer", "answered", "deadline", "lines")
 

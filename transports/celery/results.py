@@ -24,7 +24,7 @@ class CeleryResults:
 
     def look(self, task_id: str) -> dict[str, Any]:
         """The task's `status`, and its `result`, `error` or `progress` (0 to 100) where it has one. A task
-        that the backend has never heard of is PENDING, as Celery has it.
+        that the backend has never heard of is PENDING, as in Celery.
 
         Raises:
             BackendAway: the result backend does not answer.
