@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# A lab is many processes: without bytecode on disk, as some containers want it, each compiles the house when it starts.
+export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help up test test-slow test-faults faults check bench venv dev rabbitmq test-packages clean
 
 PO := $(wildcard translations/*/LC_MESSAGES/*.po)
