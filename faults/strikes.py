@@ -107,15 +107,10 @@ def worker_frozen(stage: Stage, _: Load) -> None:
 
 
 def broker_restarted(stage: Stage, _: Load) -> None:
-    """RabbitMQ stopped in order inside its node, and started."""
-
-    def start() -> None:
-        stage.node.ctl("start_app")
-        stage.node.wait_ready()
-
-    stage.say("rabbitmqctl stop_app")
-    with stage.undone_by(start):
-        stage.node.ctl("stop_app")
+    """SIGTERM to the node, on which it ends in order, and starts again."""
+    stage.say("SIGTERM to the broker's node")
+    with stage.undone_by(stage.node.start):
+        stage.node.stop()
         stage.pause(stage.plan.strength)
 
 

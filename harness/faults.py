@@ -32,12 +32,6 @@ class FaultError(RuntimeError):
     """A fault could not be inflicted or undone; the message says what stood in the way."""
 
 
-def hold(fault: AbstractContextManager[object], seconds: float) -> None:
-    """Inflicts `fault`, keeps it up for `seconds`, and undoes it."""
-    with fault:
-        time.sleep(seconds)
-
-
 # Workers
 
 
@@ -127,27 +121,6 @@ def restarted(
 
 
 # The broker
-
-
-@contextmanager
-def broker_stopped(node: RabbitNode) -> Iterator[None]:
-    """RabbitMQ stopped inside its Erlang node, in order (stop_app and start_app of rabbitmqctl(8))."""
-    node.ctl("stop_app")
-    try:
-        yield
-    finally:
-        node.ctl("start_app")
-        node.wait_ready()
-
-
-@contextmanager
-def broker_killed(node: RabbitNode) -> Iterator[None]:
-    """SIGKILL to the broker's node, which starts again on the same data and ports afterwards."""
-    node.kill()
-    try:
-        yield
-    finally:
-        node.start()
 
 
 def memory_alarm(node: RabbitNode) -> AbstractContextManager[None]:

@@ -65,20 +65,6 @@ def test_an_api_killed_between_commit_and_publish_loses_nothing(
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-def test_an_api_away_for_a_minute_gets_every_status_and_no_job_runs_twice(stage: Stage) -> None:
-    worker = stage.worker()
-    stage.submit()
-    stage.wait_until_done(10)
-    with faults.api_killed(stage.lab):
-        time.sleep(60)
-    verdict = stage.assert_nothing_lost(timeout=120)
-    assert not verdict.overlapped, str(verdict)
-    assert not verdict.rerun, str(verdict)
-    assert worker.running
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(300)
 def test_workers_go_on_while_the_api_is_away(stage: Stage) -> None:
     stage.worker()
     stage.submit(60, (0.1,))

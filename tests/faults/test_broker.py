@@ -1,4 +1,4 @@
-"""The broker stopped, killed, and short of memory or disk space."""
+"""The broker short of memory or disk space."""
 
 import time
 from collections.abc import Callable
@@ -13,24 +13,7 @@ from tests.faults.stage import Stage
 pytestmark = pytest.mark.slow
 
 Fault = Callable[[RabbitNode], AbstractContextManager[None]]
-FAULTS = {"stopped and started": faults.broker_stopped, "killed and started": faults.broker_killed}
 ALARMS = {"memory": faults.memory_alarm, "disk space": faults.disk_alarm}
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_a_broker_that_goes_and_comes_loses_and_doubles_nothing(rough_stage: Stage, fault: Fault) -> None:
-    rough_stage.worker()
-    rough_stage.submit(seconds=(0.1, 0.3))
-    rough_stage.wait_until_done(20)
-    with fault(rough_stage.node):
-        begin = time.monotonic()
-        rough_stage.submit(20)
-        assert time.monotonic() - begin < 3, "submission waits for the broker"
-        time.sleep(5)
-    verdict = rough_stage.assert_nothing_lost(timeout=120)
-    assert not verdict.overlapped, str(verdict)
 
 
 @pytest.mark.faults
