@@ -13,6 +13,7 @@ from api.control.queues import ready
 from api.services import services
 from api.web.answers import say
 from api.web.forms import whole_number
+from api.web.numbers import typed
 from api.web.problems import Refusal
 from api.web.wording import gettext
 from lab.broker import amqp
@@ -87,6 +88,9 @@ def _jobs_at_once(worker: str) -> int:
 
 def _rate_limit(_: str, form: Form) -> Response:
     kind, rate = form.get("kind", "").strip(), form.get("rate", "").strip()
+    number, slash, unit = rate.partition("/")
+    value = typed(number.strip())
+    rate = (value if isinstance(value, str) else f"{value:.12g}") + slash + unit.strip()
     match = RATE.fullmatch(rate)
     if match is None or not 0 < len(kind) <= 64:
         text = gettext(

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.experiments import wording
+from api.web.i18n import local
+from api.web.numbers import two_ways, typed, typed_list
 from api.web.schemas import faults
 from experiments.model import CONTENDERS, arm_name
 from experiments.plan import (
@@ -71,7 +73,7 @@ class ExperimentForm:
 
     def value(self, name: str) -> str:
         """What stands in the field `name`."""
-        default = DEFAULTS.get(name, "")
+        default = default_of(name)
         return (default if self.typed is None else self.typed.get(name, default))[:LONGEST_VALUE]
 
     def on(self, switch: str) -> bool:
@@ -81,7 +83,7 @@ class ExperimentForm:
     def has_more(self) -> bool:
         """Whether there is something to see in the part of the form that is folded away."""
         folded = ("reports", "payload_bytes", "deadline", "title")
-        return any(name in self.errors or self.value(name) != DEFAULTS[name] for name in folded)
+        return any(name in self.errors or self.value(name) != default_of(name) for name in folded)
 
     def arms(self) -> list[str]:
         """The names of the chosen arms, in the order of the cards."""
@@ -102,16 +104,14 @@ class ExperimentForm:
             "duration": self._duration(),
             "arrival": self._arrival(),
             "reports": self.value("reports"),
-            **{
-                name: self.value(name).strip()
-                for name in ("payload_bytes", "repetitions", "seed", "deadline")
-            },
+            **{name: self._whole(name) for name in ("payload_bytes", "repetitions", "seed")},
+            "deadline": self._number("deadline"),
             **{switch: self.on(switch) for switch in SWITCHES},
         }
         if self.value("work") == "failing":
-            wanted["p"] = self.value("p").strip()
+            wanted["p"] = self._number("p")
         amount = "seconds" if self.value("amount") == "seconds" else "jobs"
-        wanted[amount] = self.value(amount).strip()
+        wanted[amount] = self._number(amount) if amount == "seconds" else self._whole(amount)
         if amount == "seconds" and self.value("arrival") != "open":
             self.errors["seconds"] = wording.seconds_need_a_rate()
         try:
@@ -133,19 +133,18 @@ class ExperimentForm:
     def _duration(self) -> dict[str, Any]:
         match self.value("law"):
             case "uniform":
-                return {"law": "uniform", "low": self.value("low"), "high": self.value("high")}
+                return {"law": "uniform", "low": self._number("low"), "high": self._number("high")}
             case "exponential":
-                return {"law": "exponential", "mean": self.value("mean")}
+                return {"law": "exponential", "mean": self._number("mean")}
             case "values":
-                words = self.value("values").replace(",", " ").replace(";", " ").split()
-                return {"law": "values", "values": words[: MAX_VALUES + 1]}
+                return {"law": "values", "values": typed_list(self.value("values"))[: MAX_VALUES + 1]}
             case _:
-                return {"law": "fixed", "seconds": self.value("fixed")}
+                return {"law": "fixed", "seconds": self._number("fixed")}
 
     def _arrival(self) -> dict[str, Any]:
         if self.value("arrival") != "open":
             return {"law": "burst"}
-        return {"law": "open", "rate": self.value("rate"), "spacing": self.value("spacing")}
+        return {"law": "open", "rate": self._number("rate"), "spacing": self.value("spacing")}
 
     def _remember(self, fault: Mapping[str, Any]) -> None:
         parts = [part for part in str(fault["field"]).split(".") if not part.isdecimal()]
@@ -159,13 +158,25 @@ class ExperimentForm:
             name = self.value("amount")
         if name == "arms":
             name = "arm"
-        self.errors.setdefault(name, wording.bound(name))
+        self.errors.setdefault(name, two_ways(self.value(name)) or wording.bound(name))
+
+    def _number(self, name: str) -> int | float | str:
+        return typed(self.value(name).strip())
+
+    def _whole(self, name: str) -> int | float | str:
+        return typed(self.value(name).strip(), whole=True)
+
+
+def default_of(name: str) -> str:
+    """What stands in the field `name` at first, as the reader's language types it."""
+    default = DEFAULTS.get(name, "")
+    return default if name == "title" else local(default)
 
 
 def typed_of(plan: Plan) -> MultiDict[str, str]:
     """`plan` as the form that makes it, to run it again."""
     chosen = [arm_name(arm) for arm in plan.arms]
-    typed: MultiDict[str, str] = MultiDict(DEFAULTS)
+    typed: MultiDict[str, str] = MultiDict({name: default_of(name) for name in DEFAULTS})
     typed.setlist("arm", list(dict.fromkeys(chosen)))
     if len(chosen) == 2 * len(set(chosen)):
         typed["twice"] = "on"
@@ -205,4 +216,4 @@ def _type_arrival(typed: MultiDict[str, str], plan: Plan) -> None:
 
 
 def _text(value: float) -> str:
-    return f"{value:.12g}"
+    return local(f"{value:.12g}")

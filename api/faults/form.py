@@ -7,7 +7,8 @@ from werkzeug.datastructures import MultiDict
 
 from api.faults.schemas import FaultRequest
 from api.web.forms import Form, parse, sentences
-from api.web.i18n import number
+from api.web.i18n import local, number
+from api.web.numbers import typed
 from api.web.schemas import Invalid
 from api.web.wording import gettext
 from faults.cards import Card
@@ -28,9 +29,9 @@ class FaultForm:
         """What stands in the field `name`."""
         default = {
             "jobs": str(self.card.jobs),
-            "seconds": f"{self.card.seconds:g}",
+            "seconds": local(f"{self.card.seconds:g}"),
             "seed": "1",
-            "strength": f"{self.card.strength.default:g}",
+            "strength": local(f"{self.card.strength.default:g}"),
         }.get(name, "")
         return (default if self.typed is None else self.typed.get(name, default)).strip()[:100]
 
@@ -44,21 +45,21 @@ class FaultForm:
         asked["arms"] = [
             dict(zip(("method", "delivery"), arm.split(":"), strict=True)) for arm in self.arms()
         ]
-        asked |= {name: self.value(name) for name in ("jobs", "seed")}
-        asked |= {name: self.value(name).replace(",", ".") for name in ("seconds", "strength")}
+        asked |= {name: typed(self.value(name), whole=True) for name in ("jobs", "seed")}
+        asked |= {name: typed(self.value(name)) for name in ("seconds", "strength")}
         try:
             return parse(FaultRequest, {name: value for name, value in asked.items() if value != ""}).plan()
         except Invalid as error:
-            form = Form()
+            form = Form(self.typed or {})
             form.refuse(error, self._says(), arms="arm")
             self.errors = form.errors
             return None
 
-    def _prediction(self) -> dict[str, dict[str, str]]:
+    def _prediction(self) -> dict[str, dict[str, int | float | str]]:
         """What was predicted of each chosen contender; one of two numbers stands for a zero beside it."""
         guessed = {arm: {guess: self.value(f"{guess}.{arm}") for guess in GUESSES} for arm in self.arms()}
         return {
-            arm: {guess: text or "0" for guess, text in guesses.items()}
+            arm: {guess: typed(text or "0", whole=True) for guess, text in guesses.items()}
             for arm, guesses in guessed.items()
             if any(guesses.values())
         }
@@ -78,7 +79,7 @@ class FaultForm:
 def typed_of(run: FaultDocument) -> MultiDict[str, str]:
     """A run as the form that makes it again, without what was predicted."""
     typed: MultiDict[str, str] = MultiDict(
-        {name: f"{getattr(run, name):g}" for name in ("jobs", "seconds", "seed", "strength")}
+        {name: local(f"{getattr(run, name):g}") for name in ("jobs", "seconds", "seed", "strength")}
     )
     typed.setlist("arm", list(run.arms))
     return typed

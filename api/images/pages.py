@@ -16,6 +16,7 @@ from api.services import services
 from api.web.answers import say
 from api.web.forms import Form, bounds, parse
 from api.web.keys import form_key
+from api.web.numbers import typed
 from api.web.page_config import page_config
 from api.web.schemas import Invalid
 from api.web.wording import gettext
@@ -145,10 +146,10 @@ def cancel(group_id: str) -> AnyResponse:
 def _operation(form: Form) -> Operation:
     """The operation that is meant. Of the fields only the one that belongs to it counts."""
     name = form.value("operation")
-    meant = {"name": name}
+    meant: dict[str, Any] = {"name": name}
     if takes := TAKES.get(name):
         text = form.value(takes).strip()
-        meant[takes] = text.replace(",", ".") if takes == "radius" else text
+        meant[takes] = text if takes == "text" else typed(text, whole=takes != "radius")
     return parse(Operation, meant)
 
 
@@ -187,6 +188,7 @@ def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
                 "uploadUrl": url_for("images.upload"),
                 "groupsUrl": url_for("groups.send"),
                 "takes": TAKES,
+                "bounds": {name: bounds(Operation)[name] for name in ("size", "radius")},
                 "mostFiles": settings.upload_count,
                 "mostBytes": int(settings.upload_megabytes * 1_000_000),
                 "images": wording.for_scripts(settings),

@@ -8,7 +8,8 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.web.i18n import number
+from api.web.i18n import local, number
+from api.web.numbers import two_ways, typed, typed_list
 from api.web.schemas import FIELDS, MODELS, PARAMETERS, Invalid, TaskRequest, faults
 from api.web.wording import gettext
 from lab.values import MAX_WHOLE
@@ -16,6 +17,8 @@ from lab.values import MAX_WHOLE
 LONGEST_VALUE: Final = 100_000
 # What a request takes and no page has a field for; the parameters of one's own tasks have fields of their own.
 WITHOUT_FIELD: Final = {"eta", "retry", "keep_result", "callback", "errback", "params"}
+# The codes of problems by which pydantic says that a text is no number.
+NO_NUMBER: Final = ("float_type", "int_type", "float_parsing", "int_parsing", "int_from_float")
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -38,7 +41,14 @@ class Form:
             whole = re.sub(r"\.\d+$", "", problem["field"])
             name = whole.partition(".")[0]
             text = says.get(str(problem.get("code"))) or says.get(whole) or says.get(name)
-            self.errors.setdefault(places.get(name, name), text or str(problem["message"]))
+            place = places.get(name, name)
+            if str(problem.get("code")) in NO_NUMBER:
+                text = two_ways(self._typed(place)) or text
+            self.errors.setdefault(place, text or str(problem["message"]))
+
+    def _typed(self, name: str) -> str:
+        """What was typed into the field `name`, which may be one of a kind's own."""
+        return self.value(name) or self.value(f"{self.value('kind')}.{name}")
 
 
 def parse(model: type[_Model], wanted: Mapping[str, Any]) -> _Model:
@@ -153,7 +163,9 @@ def functions() -> list[dict[str, Any]]:
 
 def _as_typed(default: Any) -> str | bool:
     if isinstance(default, list):
-        return " ".join(f"{number:g}" for number in default)
+        return " ".join(local(f"{number:g}") for number in default)
+    if isinstance(default, float):
+        return local(str(default))
     return default if isinstance(default, bool) else "" if default is None else str(default)
 
 
@@ -176,11 +188,4 @@ def _read(
 
 def _typed(kind: str, text: str) -> Any:
     """`text` as a value of the JSON type `kind`, or as it is where it is none."""
-    if kind == "array":
-        return [_typed("number", part) for part in re.split(r"[\s,;]+", text) if part]
-    if kind == "integer":
-        return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else text
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return text
+    return typed_list(text) if kind == "array" else typed(text, whole=kind == "integer")

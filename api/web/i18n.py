@@ -12,6 +12,8 @@ from flask_babel import Babel, get_locale, gettext
 LANGUAGES: Final = {"en": "English", "ru": "Русский"}
 DEFAULT: Final = "en"
 COOKIE: Final = "lang"
+# Where a comma stands before decimals. Elsewhere "1,234" may be meant as 1234 or as 1.234.
+COMMA_LANGUAGES: Final = ("ru",)
 TRANSLATIONS: Final = Path(__file__).resolve().parents[2] / "translations"
 
 _DASH = "\N{EN DASH}"
@@ -21,7 +23,7 @@ _NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 def init_app(app: Flask) -> None:
     """Gives `app` its languages, and its templates what formats numbers and times."""
     Babel(app, default_translation_directories=str(TRANSLATIONS), locale_selector=choose_language)
-    app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language)
+    app.jinja_env.globals.update(LANGUAGES=LANGUAGES, language=language, local=local)
     app.jinja_env.filters.update(
         duration=duration, exact=exact, seconds=seconds, number=number, moment=moment, clock=clock
     )
@@ -44,6 +46,11 @@ def language() -> str:
 def number(value: float) -> str:
     """`value` with the language's decimal sign and groups: 1,234.5 or 1 234,5."""
     return numbers.format_decimal(value, locale=language())
+
+
+def local(text: str) -> str:
+    """`text`, a number with a point, as the language types it into a field."""
+    return text.replace(".", ",") if language() in COMMA_LANGUAGES else text
 
 
 def fixed(value: float, digits: int) -> str:

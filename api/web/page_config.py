@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import url_for
 
-from api.web import i18n, wording
+from api.web import i18n, numbers, wording
 
 
 def page_config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +23,6 @@ def page_config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
         "retryUrl": url_for("pages.retry", task_id="ID"),
         "labels": wording.LABELS,
         "meanings": wording.meanings(),
-        "strings": wording.for_scripts(),
+        "strings": wording.for_scripts() | numbers.for_scripts(),
         **more,
     }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from api.web.forms import Form, parse
+from api.web.numbers import typed
 from api.workflows.patterns import build
 from api.workflows.schemas import WorkflowRequest
 from lab.plan import Step, WorkflowPlan
@@ -19,7 +20,7 @@ def parse_workflow(form: Form, table: Sequence[str]) -> WorkflowRequest:
     """
     wanted: dict[str, Any] = {name: form.value(name) for name in ("pattern", "method")}
     if count := form.value("count").strip():
-        wanted["count"] = int(count) if count.isdecimal() else count
+        wanted["count"] = typed(count, whole=True)
     match form.value("source", "table"):  # what was typed for the other inputs does not count
         case "folder" | "bucket" as name:
             wanted["source"] = {name: form.value(name).strip()}

@@ -2,7 +2,10 @@
 import { config, fill, plural, strings } from "./config.js";
 import { number, running } from "./format.js";
 import { newKey } from "./key.js";
+import { twoWays, typed as read, typedList } from "./number.js";
 import { isBusy, post, tell } from "./send.js";
+
+const NO_NUMBER = /^(float|int)_/;
 
 export function start(onTasks) {
   for (const form of document.querySelectorAll(".task-form")) new TaskForm(form, onTasks);
@@ -55,7 +58,7 @@ class TaskForm {
     const { method, kind, timeout, count, numbers, times, time_limit: limit, delivery } = this.form.elements;
     const wanted = { method: method.value, kind: kind.value, count: typed(count) };
     if (this.form.querySelector("[data-function]:checked")) wanted.params = this.params(kind.value);
-    else if (kind.value === "process_data") wanted.numbers = list(numbers.value);
+    else if (kind.value === "process_data") wanted.numbers = typedList(numbers.value);
     else wanted.timeout = typed(timeout);
     if (kind.value === "flaky_task") wanted.times = typed(times);
     if (kind.value === "hanging_task") wanted.time_limit = typed(limit);
@@ -74,7 +77,7 @@ class TaskForm {
       const name = input.name.slice(kind.length + 1);
       if (input.dataset.type === "boolean") found[name] = input.checked;
       else if (input.dataset.type === "string") found[name] = input.value;
-      else if (input.dataset.type === "array") found[name] = list(input.value);
+      else if (input.dataset.type === "array") found[name] = typedList(input.value);
       else found[name] = typed(input);
     }
     return found;
@@ -95,8 +98,10 @@ class TaskForm {
       const place = this.form.querySelector(`[data-error="${CSS.escape(name)}"]`);
       if (!place) strange.push(fault.message);
       else {
-        place.textContent = config.errors[fault.code] ?? config.errors[name] ?? fault.message;
-        this.form.elements[name].setAttribute("aria-invalid", "true");
+        const input = this.form.elements[name];
+        const doubt = NO_NUMBER.test(fault.code) && twoWays(input.value);
+        place.textContent = doubt || (config.errors[fault.code] ?? config.errors[name] ?? fault.message);
+        input.setAttribute("aria-invalid", "true");
         if (place.closest("details")) place.closest("details").open = true;
       }
     }
@@ -128,15 +133,9 @@ async function receiveOne(form, onTasks) {
   }
 }
 
-// An empty field is left out; one that is no number at all goes as null, for the server to name it.
+// An empty field is left out.
 function typed(input) {
-  if (input.value !== "") return Number(input.value);
-  return input.validity.badInput ? null : undefined;
-}
-
-function list(text) {
-  const parts = text.split(/[\s,;]+/).filter(Boolean);
-  return parts.map((part) => (Number.isFinite(Number(part)) ? Number(part) : part));
+  return input.value.trim() === "" ? undefined : read(input.value);
 }
 
 // The button keeps the focus while it is busy; `disabled` would throw it away.

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, Request, expect
 
 from harness.lab import Lab
 from tests.e2e.visitor import Visitor
+from tests.typed_numbers import CASES, LISTS
 
 OBSERVE = """() => {
   window.seen = {};
@@ -152,6 +153,42 @@ def test_bad_input_is_named_at_its_field_and_nothing_is_sent(
     shoot(page, "error-at-field")
     page.reload()
     assert page.locator('[data-count="all"]').inner_text() == before
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
+def test_numbers_are_read_as_they_are_typed_in_script_and_form_alike(visitor: Visitor, locale: str) -> None:
+    page = visitor.open(locale=locale)
+    comma = locale == "ru-RU"
+    module = f"{visitor.url}/static/js/number.js"
+    read = (
+        "async ([url, name, texts]) => { const m = await import(url); return texts.map((t) => m[name](t)); }"
+    )
+    found = page.evaluate(read, [module, "typed", [text for text, *_ in CASES]])
+    assert found == [text if meant[comma] is None else meant[comma] for text, *meant in CASES]
+    found = page.evaluate(read, [module, "typedList", [text for text, *_ in LISTS]])
+    assert found == [meant[comma] for _, *meant in LISTS]
+    form = page.locator("#form-celery")
+    for typed, seconds in (("0,05", 0.05), (" 5e-2 ", 0.05), ("\u0660.\u0660\u0665", 0.05)):
+        form.locator("[name=timeout]").fill("")
+        form.locator("[name=timeout]").press_sequentially(typed)
+        with page.expect_response("**/api/tasks") as answer:
+            form.locator("button.send").click()
+        assert answer.value.json()["tasks"][0]["timeout"] == seconds
+
+
+def test_what_may_mean_two_numbers_is_refused_with_both(visitor: Visitor) -> None:
+    visitor.expect.append("422")
+    page = visitor.open()
+    form = page.locator("#form-celery")
+    for typed, said in (
+        ("1,234", "“1,234” may mean two things: write 1234 or 1.234."),
+        ("0x10", "A number from 0 to 3,600."),
+    ):
+        form.locator("[name=timeout]").fill("")
+        form.locator("[name=timeout]").press_sequentially(typed)
+        form.locator("button.send").click()
+        expect(form.locator('[data-error="timeout"]')).to_have_text(said)
+        expect(form.locator("[name=timeout]")).to_have_value(typed)
 
 
 def test_a_request_that_would_run_too_long_is_refused_before_it_starts(visitor: Visitor) -> None:

@@ -1,6 +1,7 @@
 // The form: files go up one by one, and those that were taken are sent as one group.
 import { config, fill, plural, strings } from "../config.js";
 import { number } from "../format.js";
+import { twoWays, typed } from "../number.js";
 import { tell } from "../send.js";
 import * as files from "./files.js";
 import { keepNotes } from "./refused.js";
@@ -119,7 +120,7 @@ function operation() {
   const field = config.takes[name];
   if (!field) return { name };
   const { value } = form.elements[field];
-  return { name, [field]: field === "text" ? value.trim() : Number(value) };
+  return { name, [field]: field === "text" ? value.trim() : typed(value) };
 }
 
 function isComplete() {
@@ -132,15 +133,23 @@ function isComplete() {
     return false;
   }
   const input = form.elements[config.takes[form.elements.operation.value]];
-  if (input && (!input.value.trim() || !input.checkValidity())) {
+  if (input && !fits(input)) {
     showFieldFault(input);
     return false;
   }
   return true;
 }
 
+function fits({ name, value }) {
+  const { minimum, maximum } = config.bounds[name] ?? {};
+  if (minimum === undefined) return value.trim() !== "";
+  const read = typed(value);
+  return Number.isFinite(read) && read >= minimum && read <= maximum;
+}
+
 function showFieldFault(input) {
-  form.querySelector(`[data-error="${input.name}"]`).textContent = config.images.faults[input.name];
+  const text = twoWays(input.value) || config.images.faults[input.name];
+  form.querySelector(`[data-error="${input.name}"]`).textContent = text;
   input.setAttribute("aria-invalid", "true");
   input.focus();
 }
