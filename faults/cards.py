@@ -79,10 +79,11 @@ _ALL: Final = (
         ),
         why=N_(
             "Celery as it comes has acknowledged the job when it began: on SIGTERM it waits without a bound (warm"
-            " shutdown), and SIGKILL at the end of the grace period takes the job along. In the safe mode the"
-            " message is acknowledged after the job, so that the broker gives it to another worker. The consumer"
-            " gives its messages back when its own grace period is over; the tutorial's process keeps its message"
-            " until it dies."
+            " shutdown), and SIGKILL at the end of the grace period takes the job along. Safe Celery runs with"
+            " REMAP_SIGTERM=SIGQUIT: it shuts down softly, and gives its messages back after"
+            " worker_soft_shutdown_timeout (10 s); killed before, it loses none, since the message is acknowledged"
+            " after the job. The consumer gives its messages back when its own grace period is over; the"
+            " tutorial's process keeps its message until it dies."
         ),
         change=N_(
             "Acknowledge late and reject on a lost worker; give the orchestrator a grace period that is longer"
@@ -341,8 +342,10 @@ _ALL: Final = (
         meaning=_STALE,
         why=N_(
             "RabbitMQ closes the channel of a consumer that does not acknowledge in time (30 minutes by default)"
-            " and delivers the message again. A worker that drops the job then begins it again without end; the"
-            " cure is a longer timeout. Early acknowledgement never meets the limit."
+            " and delivers the message again. The tutorial's process runs the job to its end, cannot acknowledge"
+            " it, dies and gets it again, without end. Celery's worker ends with an unrecoverable error and has to"
+            " be started again. The safe contenders skip the second delivery of a job that the store knows to be"
+            " done. Early acknowledgement never meets the limit."
         ),
         change=N_("Set consumer_timeout above the longest job, or split the job."),
         decided_by=("late-acks", "time-limits"),

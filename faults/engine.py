@@ -66,7 +66,6 @@ class FaultRun:
     def run(self) -> FaultDocument:
         """Runs it to its end, however that comes; nothing is raised but what `on_progress` raises."""
         document = self.document
-        before = os.environ.get(guard.MARK)
         os.environ[guard.MARK] = document.id
         self._folder.mkdir(parents=True, exist_ok=True)
         watchman = guard.start(document.id, self._folder)
@@ -96,8 +95,7 @@ class FaultRun:
             if watchman.stdin is not None:
                 watchman.stdin.close()
             watchman.wait()
-            if before is None:
-                del os.environ[guard.MARK]
+            del os.environ[guard.MARK]
         document.status, document.error = status, error
         if self._cancelled.is_set() and status is not FaultStatus.DONE:
             document.status, document.error = FaultStatus.CANCELLED, None

@@ -20,7 +20,7 @@ from faults.judge import JobRun, Ledger
 from harness.faults import queue_depths
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
-from harness.processes import ManagedProcess, ProcessError, tail, until
+from harness.processes import ManagedProcess, ProcessError, tail
 from harness.proxy import TcpProxy
 from harness.servers import PostgresNode
 from lab.broker import amqp
@@ -78,7 +78,7 @@ class Stage:
         self.proxy: TcpProxy | None = None
         self.postgres: PostgresNode | None = None
         self._folder = folder
-        self._supervised = threading.Event()
+        self._ending = False
         self._lock = threading.Lock()
 
     def open(self, *, through_proxy: bool, on_postgres: bool, consumer_timeout: float | None) -> None:
@@ -117,7 +117,6 @@ class Stage:
         for stand in self.arms:
             for worker in stand.workers:
                 self.wait_ready(stand, worker)
-        self._supervised.set()
         threading.Thread(target=self._supervise, name="supervisor", daemon=True).start()
 
     def _configure_node(self, consumer_timeout: float | None) -> None:
@@ -143,24 +142,36 @@ class Stage:
             "DELIVERY": stand.delivery.value,
             "LAB_LEDGER": str(self.ledger.folder / f"{name}.jsonl"),
         }
+        if deploy and stand.is_celery and stand.delivery is Delivery.SAFE:
+            env["REMAP_SIGTERM"] = (
+                "SIGQUIT"  # Celery's soft shutdown, as its documentation advises for orchestrators
+            )
         return ManagedProcess(command, log=self._folder / "lab" / "log" / f"{name}.log", env=env, cwd=ROOT)
 
     def wait_ready(self, stand: ArmStand, worker: ManagedProcess) -> None:
-        """Waits until a worker that was started consumes; raises ProcessError after a minute and a half."""
-        wanted, times = (CELERY_READY, 1) if stand.is_celery else (CONSUMER_READY, 1)
-        if not stand.is_celery and stand.delivery is Delivery.NAIVE:
-            times = CONCURRENCY
-        if not until(lambda: worker.new_log().count(wanted) >= times, READY_SECONDS, 0.1):
+        """Waits until a worker that was started consumes; one that ended meanwhile is started again. Raises
+        ProcessError after a minute and a half, FaultRunCancelled."""
+        wanted = CELERY_READY if stand.is_celery else CONSUMER_READY
+        processes = CONCURRENCY if not stand.is_celery and stand.delivery is Delivery.NAIVE else 1
+
+        def ready() -> bool:
+            self._start_if_ended(worker)
+            return worker.new_log().count(wanted) >= processes
+
+        if not self.wait_until(ready, READY_SECONDS):
             raise ProcessError(f"{worker.log.stem} does not consume:\n{tail(worker.log, 30)}")
+
+    def _start_if_ended(self, worker: ManagedProcess) -> None:
+        with self._lock:
+            if not worker.running and not self._ending and not self.cancelled.is_set():
+                worker.start()
 
     def _supervise(self) -> None:
         """Starts a worker again that has ended, as a supervisor does: about a second later."""
-        while not self.cancelled.wait(1.0):
-            with self._lock:
-                for stand in self.arms:
-                    for worker in stand.workers:
-                        if self._supervised.is_set() and not worker.running and not self.cancelled.is_set():
-                            worker.start()
+        while not self.cancelled.wait(1.0) and not self._ending:
+            for stand in self.arms:
+                for worker in stand.workers:
+                    self._start_if_ended(worker)
 
     @contextmanager
     def unsupervised(self) -> Iterator[None]:
@@ -171,7 +182,7 @@ class Stage:
     def end_workers(self) -> None:
         """SIGKILL to all workers, for good."""
         with self._lock:
-            self._supervised.clear()
+            self._ending = True
             for stand in self.arms:
                 for worker in stand.workers:
                     worker.kill_group()
