@@ -204,7 +204,7 @@ def _lane(
             f"M{x.at(begin):.1f} {y:.1f}H{x.at(mark.at if over is None else over):.1f}"
             for begin, over, _worker in mark.runs
         ]
-        dots.append(_mark(mark, x.at(mark.at), y, colour, link(arm, mark.job)))
+        dots.append(_mark(mark, x.at(mark.at), y, colour, link(arm, mark.job), _))
     if runs:
         parts.append(element("path", d="".join(runs), stroke=colour, stroke_width=1.2, stroke_opacity="0.5"))
     below = top + _LANE
@@ -214,13 +214,14 @@ def _lane(
     return element("g", *parts, data_arm=arm)
 
 
-def _mark(mark: JobMark, x: float, y: float, colour: str, address: str) -> str:
+def _mark(mark: JobMark, x: float, y: float, colour: str, address: str, _: Translate) -> str:
     shape = element("path", d=_SHAPES[mark.status], **_look(mark.status, colour))
     place = f"translate({x:.1f} {y:.1f})"
     if not address:
         return element("g", shape, transform=place)
     # By the keyboard jobs are reached in the table, not by hundreds of stops here.
-    return element("a", shape, href=address, tabindex="-1", transform=place)
+    name = element("title", f"{mark.job}: {_(FATES[mark.status])}")
+    return element("a", name, shape, href=address, tabindex="-1", transform=place)
 
 
 def _look(fate: Fate, colour: str) -> dict[str, str | float | None]:
@@ -289,6 +290,8 @@ def _axis(x: Scale, bottom: float, look: ChartSize, _: Translate) -> str:
     parts = [element("path", d=f"M{_SIDE} {bottom}H{look.width - _SIDE}", stroke=INK)]
     for value, words in x.ticks:
         parts.append(element("path", d=f"M{x.at(value):.1f} {bottom}v5", stroke=INK))
-        parts.append(text(words, min(x.at(value), look.width - 12), bottom + 17, text_anchor="middle"))
+        parts.append(
+            text(words, min(max(x.at(value), 10), look.width - 12), bottom + 17, text_anchor="middle")
+        )
     parts.append(text(_(N_("seconds since the begin")), look.width / 2, bottom + 33, text_anchor="middle"))
     return element("g", *parts)

@@ -13,6 +13,7 @@ from store.engine import take_turn, writing
 from store.removal import remove
 from store.tables import (
     experiments,
+    fault_runs,
     reports,
     schedule_runs,
     submissions,
@@ -109,11 +110,12 @@ class Cleanup:
         return self._together(connection, workflows, tasks.c.workflow_id, old, before_us)
 
     def _experiments(self, connection: sa.Connection, before_us: int) -> Counter[str]:
-        """Experiments that have ended before, with their repetitions; their tasks go as single ones."""
-        old = sa.select(experiments.c.num).where(experiments.c.finished_us < before_us).limit(_FEW)
-        return +Counter(
-            experiments=connection.execute(experiments.delete().where(experiments.c.num.in_(old))).rowcount
-        )
+        """Experiments and fault runs that have ended before; experiments' tasks go as single ones."""
+        removed: Counter[str] = Counter()
+        for table in (experiments, fault_runs):
+            old = sa.select(table.c.num).where(table.c.finished_us < before_us).limit(_FEW)
+            removed[table.name] = connection.execute(table.delete().where(table.c.num.in_(old))).rowcount
+        return +removed
 
     def _together(
         self,

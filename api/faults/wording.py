@@ -114,7 +114,7 @@ def figures_table(run: FaultDocument) -> Table:
     titles = figure_titles()
     columns = [Column(gettext("Contender")), *(Column(title) for title in titles.values())]
     rows = [
-        Row(label(arm), tuple(_cell(figures, name) for name in titles), {"arm": arm})
+        Row(label(arm), tuple(_cell(run, figures, name) for name in titles), {"arm": arm})
         for arm, figures in run.arms.items()
     ]
     return Table(tuple(columns), tuple(rows), gettext("What became of the jobs"))
@@ -142,9 +142,9 @@ def prediction_table(run: FaultDocument) -> Table | None:
     return Table(tuple(map(Column, head)), tuple(rows), gettext("Predicted, and came")) if rows else None
 
 
-def _cell(figures: ArmFigures, name: str) -> Cell:
+def _cell(run: FaultDocument, figures: ArmFigures, name: str) -> Cell:
     value = getattr(figures, name)
-    if value is None:
+    if value is None or (name == "confirmed" and not run.ended):  # which the store is asked at the end
         return Cell(NOTHING)
     if name.endswith("_s"):
         return Cell(duration(value))

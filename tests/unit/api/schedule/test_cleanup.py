@@ -14,6 +14,7 @@ from store.schedule import Cleanup
 from store.tables import (
     experiment_runs,
     experiments,
+    fault_runs,
     reports,
     schedule_runs,
     submissions,
@@ -24,6 +25,7 @@ from store.tables import (
     workflows,
 )
 from store.tasks import NewGroup, NewTask, Store
+from tests.fault_samples import a_document, keep
 
 TIMED = NewTask("celery", "process_task", {"timeout": 1.0}, 1.0)
 NOW = datetime.now(UTC)
@@ -173,6 +175,14 @@ def test_an_experiment_goes_with_its_repetitions_when_it_ended_long_ago(parts: S
     assert clean(parts.store) == {"experiments": 1}
     assert [rows.get(one) is None for one in ids] == [True, False, False]
     assert count(parts.store, experiment_runs) == 1
+
+
+def test_a_fault_run_goes_when_it_ended_long_ago(parts: Services) -> None:
+    old, young = keep(parts, a_document("celery:safe")), keep(parts, a_document("celery:safe"))
+    with parts.store.engine.begin() as connection:
+        connection.execute(fault_runs.update().where(fault_runs.c.id == old).values(finished_us=to_us(OLD)))
+    assert clean(parts.store) == {"fault_runs": 1}
+    assert [parts.faults.get(one) is None for one in (old, young)] == [True, False]
 
 
 def test_writers_hardly_wait_while_much_is_removed(parts: Services) -> None:
