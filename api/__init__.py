@@ -10,7 +10,7 @@ from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.experiments import reports as experiment_reports
-from api.faults import routes as fault_routes
+from api.faults import reports as fault_reports
 from api.health import routes as health_routes
 from api.images import compat, group_routes
 from api.images import routes as image_routes
@@ -95,7 +95,7 @@ def _create_routes() -> LabAPI:
         letter_routes.letters, callback.callback, health_routes.health,
         schedule_routes.schedule, schedule_workers.workers,
         workflow_routes.workflows, workflow_workers.workers,
-        side_routes.side, experiment_reports.experiments, fault_routes.faults,
+        side_routes.side, experiment_reports.experiments, fault_reports.faults,
     )  # fmt: skip
     security.init_app(app, apis)
     for blueprint in apis:

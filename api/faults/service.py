@@ -11,12 +11,11 @@ from pydantic import ValidationError
 from api.faults.schemas import FaultCell, FaultMatrix, FaultRow
 from faults.cards import CARDS
 from faults.document import ARMS, FaultDocument, FaultPlan, new_document
+from faults.matrix import SECONDS_A_CARD, matrix_of, missing
 from lab.clock import to_iso
 from store.faults import FaultRuns
 from store.task_queries import Row
 
-RUN_SECONDS: Final = 60.0
-"""How long a run takes, as long as none has ended on this machine."""
 RECENT: Final = 20
 _SCRIPT_FOLDERS: Final = ("/usr/lib/rabbitmq/bin", "/usr/sbin", "/opt/homebrew/sbin", "/usr/local/sbin")
 
@@ -82,16 +81,19 @@ class FaultLab:
         rows, more = self.rows.page(limit, before, card)
         return [found for row in rows if (found := document_of(row))], more
 
+    def done(self) -> list[FaultDocument]:
+        """The newest runs that are DONE, without their jobs."""
+        return [found for row in self.rows.done() if (found := document_of(row))]
+
     def matrix(self) -> FaultMatrix:
         """Each card by each contender, as its newest run found it."""
-        done, waiting = self.rows.done(), self.rows.open()
-        cells: dict[tuple[str, str], FaultCell] = {}
-        for row in done:  # the newest first
-            if (found := document_of(row)) is not None:
-                for arm in found.arms:
-                    cells.setdefault((found.card, arm), _cell(found, arm))
+        found, waiting = matrix_of(self.done()), self.rows.open()
         cards = [
-            FaultRow(card=name, title=card.title, cells={arm: cells.get((name, arm)) for arm in ARMS})
+            FaultRow(
+                card=name,
+                title=card.title,
+                cells={arm: _cell(found[name][arm], arm) if arm in found[name] else None for arm in ARMS},
+            )
             for name, card in CARDS.items()
         ]
         return FaultMatrix(
@@ -105,19 +107,16 @@ class FaultLab:
     def seconds_a_run(self) -> float:
         """How long a run takes, from the newest that have ended."""
         took = [(row["finished_us"] - row["started_us"]) / 1e6 for row in self.rows.done(RECENT)]
-        return fmean(took) if took else RUN_SECONDS
+        return fmean(took) if took else SECONDS_A_CARD
 
     def missing(self) -> list[FaultPlan]:
         """A plan for each card that has contenders which never ran it and do not wait to, by those."""
         waiting = {(row["card"], arm) for row in self.rows.open() for arm in row["plan"]["arms"]}
-        plans = []
-        for row in self.matrix().cards:
-            arms = tuple(
-                arm for arm, cell in row.cells.items() if cell is None and (row.card, arm) not in waiting
-            )
-            if arms:
-                plans.append(FaultPlan(card=row.card, arms=arms, seed=1))
-        return plans
+        left = {
+            card: tuple(arm for arm in arms if (card, arm) not in waiting)
+            for card, arms in missing(matrix_of(self.done())).items()
+        }
+        return [FaultPlan(card=card, arms=arms, seed=1) for card, arms in left.items() if arms]
 
 
 def document_of(row: Row) -> FaultDocument | None:

@@ -124,3 +124,18 @@ def test_a_run_that_cannot_be_read_is_left_out(client: FlaskClient, parts: Servi
     run_id = parts.faults.rows.add([{"card": "worker-killed", "arms": ["of another version"]}])[0]
     assert client.get("/api/faults").get_json()["runs"] == []
     assert client.get(f"/api/faults/{run_id}").status_code == 404
+
+
+def test_a_report_has_four_forms_and_the_matrix_one(client: FlaskClient, parts: Services) -> None:
+    run_id = keep(parts, a_document("celery:naive", jobs=5))
+    told = {form: client.get(f"/api/faults/{run_id}/report.{form}") for form in ("html", "md", "csv", "json")}
+    for form, answer in told.items():
+        assert answer.status_code == 200
+        name = f'attachment; filename="fault-worker-killed-{run_id[:8]}.{form}"'
+        assert answer.headers["Content-Disposition"] == name
+    assert told["html"].text.startswith("<!doctype html>")
+    assert told["json"].get_json()["id"] == run_id
+    assert len(told["csv"].text.splitlines()) == 6
+    matrix = client.get("/api/faults/matrix.md", headers={"Accept-Language": "ru"}).text
+    assert "python -m faults run worker-killed" in matrix
+    assert client.get("/api/faults/none/report.md").status_code == 404
