@@ -6,6 +6,7 @@ from typing import Any
 
 from api.services import Services
 from faults.document import ARMS
+from faults.judge import NOWHERE
 
 
 def a_document(*arms: str, card: str = "worker-killed", jobs: int = 60, **changes: Any) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def a_document(*arms: str, card: str = "worker-killed", jobs: int = 60, **change
                 "runs": runs,
                 "history": history,
             }
-            told.append(mark)
+            told.append(mark | ({"where": NOWHERE} if status == "lost" else {}))
         marks[arm] = told
     document = {
         "schema_version": 1,

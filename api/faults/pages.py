@@ -180,7 +180,8 @@ def _job(run: FaultDocument) -> dict[str, Any] | None:
     mark = next((mark for mark in marks if str(mark.job) == job), None)
     if mark is None:
         return {"arm": arm, "number": job, "mark": None} if job else None
-    return {"arm": arm, "number": job, "mark": mark, "fate": gettext(FATES[mark.status])}
+    said = {"fate": gettext(FATES[mark.status]), "where": wording.where(mark.where)}
+    return {"arm": arm, "number": job, "mark": mark, **said}
 
 
 def _why(card: Card) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from api.web.wording import gettext, ngettext
 from experiments.tables import NOTHING, Cell, Column, Row, Table
 from faults.cards import CARDS
 from faults.document import ArmFigures, FaultDocument, FaultStatus
+from faults.judge import BY_BROKER, BY_LETTERS, IN_OUTBOX, NOWHERE
 from faults.timeline import arm_label
 
 DECISIVE: Final = ("lost", "doubled")
@@ -162,6 +163,17 @@ def estimate(waiting: int, left: float) -> str:
     minutes = max(1, round(left / 60))
     time = ngettext("%(n)s minute", "%(n)s minutes", minutes, n=number(minutes))
     return gettext("%(runs)s: about %(time)s.", runs=runs, time=time)
+
+
+def where(place: str | None) -> str:
+    """Where a job's message was found, by the judge's words for it."""
+    known = {
+        BY_BROKER: gettext("in the broker’s queue"),
+        BY_LETTERS: gettext("a dead letter"),
+        IN_OUTBOX: gettext("with the API, not sent yet"),
+        NOWHERE: gettext("in no queue, with no worker, no dead letter"),
+    }
+    return known.get(place or "", place or "")
 
 
 def most_of(values: Mapping[str, float]) -> dict[str, str]:

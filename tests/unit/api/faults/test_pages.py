@@ -92,7 +92,7 @@ def test_a_run_that_has_ended_shows_each_job_the_counters_the_prediction_and_why
 def test_one_job_is_shown_with_its_history(client: FlaskClient, parts: Services) -> None:
     run_id = keep(parts, a_document("celery:naive", jobs=12))
     text = page(client, f"/faults/{run_id}?arm=celery:naive&job=3")
-    assert re.search(r"job 3</strong>: lost", text)
+    assert re.search(r"job 3</strong>: lost – its message: in no queue", text)
     assert 'data-status="IN_PROGRESS"' in text
     assert "There is no such job." in page(client, f"/faults/{run_id}?arm=celery:naive&job=99")
 
