@@ -62,12 +62,13 @@ def arm_label(arm: str, _: Translate = untranslated) -> str:
 
 
 def end_of(document: FaultDocument) -> float:
-    """The last second that the document tells of; at least one."""
-    moments = [at for span in document.phases.values() for at in span if at is not None]
+    """The last second that is shown; at least one. Once the run has ended, what was waited for in vain is left out."""
+    shown = [span for phase, span in document.phases.items() if phase != "recovery" or not document.ended]
+    moments = [at for span in shown for at in span if at is not None]
     for mark in (mark for marks in document.marks.values() for mark in marks):
-        moments += [mark.at, *(end for _begin, end, _worker in mark.runs if end is not None)]
-    moments += [points[-1][0] for points in document.depth.values() if points]
-    return max([*moments, 1.0])
+        moments += [end for _begin, end, _worker in mark.runs if end is not None]
+        moments += [] if document.ended else [mark.at]
+    return max([*moments, 1.0]) * (1.03 if document.ended else 1.0)
 
 
 def counts_of(document: FaultDocument, arm: str) -> Counter[Fate]:
@@ -248,7 +249,7 @@ def _alone(fate: Fate) -> str:
 def _depth(
     document: FaultDocument, arm: str, x: Scale, top: float, colour: str, dash: str, _: Translate
 ) -> str:
-    points = document.depth.get(arm, ())
+    points = [(at, n) for at, n in document.depth.get(arm, ()) if at <= end_of(document)]
     most = max((n for _at, n in points), default=0)
     said = text(f"{_(_MOST_QUEUED)} {number(most, _)}", _SIDE + 4, top + 11, font_size=10)
     if not points or not most:
