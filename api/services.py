@@ -28,11 +28,12 @@ from lab.broker import owner
 from lab.settings import Settings
 from store.experiments import ExperimentRows
 from store.faults import FaultRuns
-from store.images import GroupRows, UploadRows
+from store.groups import GroupRows
 from store.letters import DeadLetters
 from store.outbox import Outbox
 from store.pictures import Pictures
 from store.tasks import Store
+from store.uploads import UploadRows
 from store.workflows import WorkflowRows
 from transports import create_transport
 from transports.celery.groups import CeleryGroups

@@ -14,4 +14,5 @@ follow({
   health: showHealth,
   reset: page.reload,
   live: showStream,
+  waits: page.waits,
 });

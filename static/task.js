@@ -1,6 +1,7 @@
 // The page of one task: follows it until it has ended.
 import * as act from "./js/act.js";
 import { config } from "./js/config.js";
+import * as done from "./js/done.js";
 import { showHealth, showStream } from "./js/health.js";
 import { follow } from "./js/stream.js";
 
@@ -31,9 +32,11 @@ function onAct(task, done) {
 }
 
 act.start(onAct);
+done.expect([{ id: config.taskId, status }]);
 
 follow({
   tasks({ tasks }) {
+    done.note(tasks);
     const task = tasks.find(({ id }) => id === config.taskId);
     if (!task) return;
     const asked = task.cancel_requested_at !== null;
@@ -46,6 +49,10 @@ follow({
     }
   },
   health: showHealth,
-  reset: () => reload().catch(() => undefined),
+  reset() {
+    reload().catch(() => undefined);
+    done.catchUp();
+  },
+  waits: done.waits,
   live: showStream,
 });

@@ -12,4 +12,5 @@ follow({
   health: showHealth,
   reset: page.reload,
   live: showStream,
+  waits: page.waits,
 });

@@ -34,8 +34,9 @@ def _where(condition: str) -> dict[str, Any]:
 # What lists, counts and follows tasks leaves those of experiments out, and so do its indexes.
 _OWN = _where("experiment_id IS NULL")
 # So does the page with the checks that the schedule makes every minute.
-CHECKS = "kind = 'health_check'"
-NO_CHECKS = "kind <> 'health_check'"
+HEALTH_CHECK = "health_check"
+CHECKS = f"kind = '{HEALTH_CHECK}'"
+NO_CHECKS = f"kind <> '{HEALTH_CHECK}'"
 
 tasks = sa.Table(
     "tasks",

@@ -1,7 +1,7 @@
 """Reading the store: one task, pages of them, counts, and what has changed."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, Final
@@ -14,19 +14,15 @@ from lab.clock import now_us
 from lab.status import TaskStatus
 from store.engine import create_engine, writing
 from store.tables import CHECKS, NO_CHECKS, counters, task_counts, task_events, tasks
+from store.task_order import SORTED_BY, WINDOW, in_order
 
 Row = dict[str, Any]
 LISTED_CHARS: Final = 500
-WINDOW: Final = 10_000
 _CHUNK = 500
 _WAIT_US: Final = 60_000_000  # longer than anyone waits for a turn to write
 # Written out, as the indexes have it: a value that is bound would not be known to be the same.
 A_CHECK: Final[sa.ColumnElement[Any]] = sa.literal_column(f"tasks.{CHECKS}")
 NO_CHECK: Final[sa.ColumnElement[Any]] = sa.literal_column(f"tasks.{NO_CHECKS}")
-_SORTED_BY: Final = [
-    tasks.c[name]
-    for name in ("num", "method", "kind", "status", "worker", "created_us", "started_us", "finished_us")
-]
 
 
 class octet_length(GenericFunction[int]):  # noqa: N801 - named as in SQL
@@ -140,24 +136,24 @@ class Queries:
     def page(self, query: Query) -> list[Row]:
         """The tasks that `query` fits, at most `query.limit`, as `briefly` has them, in its order. The one whose
         number is looked for comes first."""
-        columns = briefly(tasks)
+        columns, number = briefly(tasks), _number(query.text)
         with self.engine.connect() as connection:
             fits = [*self.conditions(query), *_reach(connection, query)]
-            if not query.by_num:
-                now = now_us()
-                window = self._found(connection, query, fits, _SORTED_BY, WINDOW)
-                nums = in_order(window, query.sort, now)[query.offset : query.offset + query.limit]
-                found = _read(connection, sa.select(*columns).where(tasks.c.num.in_(nums)))
-                return sorted(found, key=lambda row: nums.index(row["num"]))
             first: list[Row] = []
-            if (number := _number(query.text)) is not None:
-                if query.before_num is None:
-                    exact = sa.select(*columns).where(*fits, tasks.c.num == number)
-                    first = _read(
-                        connection, exact.where(tasks.c.method == query.method) if query.method else exact
-                    )
+            if number is not None:
+                exact = sa.select(*columns).where(*fits, tasks.c.num == number)
+                first = _read(
+                    connection, exact.where(tasks.c.method == query.method) if query.method else exact
+                )
                 fits.append(tasks.c.num != number)
-            return [*first, *self._found(connection, query, fits, columns, query.limit)][: query.limit]
+            if query.by_num:
+                first = first if query.before_num is None else []
+                return [*first, *self._found(connection, query, fits, columns, query.limit)][: query.limit]
+            window = self._found(connection, query, fits, SORTED_BY, WINDOW)
+            nums = [row["num"] for row in first] + in_order(window, query.sort, now_us())
+            nums = nums[query.offset : query.offset + query.limit]
+            found = _read(connection, sa.select(*columns).where(tasks.c.num.in_(nums)))
+            return sorted(found, key=lambda row: nums.index(row["num"]))
 
     def matching(self, query: Query, limit: int) -> list[int]:
         """The numbers of the tasks that `query` fits, newest first, at most `limit`."""
@@ -253,6 +249,12 @@ class Queries:
             query = sa.select(counters.c.value).where(counters.c.name == "change")
             return int(connection.execute(query).scalar_one())
 
+    def last_num(self) -> int:
+        """The number of the task that was stored last."""
+        with self.engine.connect() as connection:
+            query = sa.select(counters.c.value).where(counters.c.name == "num")
+            return int(connection.execute(query).scalar_one())
+
     def changed_since(self, change_id: int, limit: int) -> list[Row]:
         """Tasks changed after `change_id`, as they stand now, oldest change first, without those of
         experiments, as `briefly` has them."""
@@ -336,15 +338,6 @@ def _of(experiment: str | None) -> sa.ColumnElement[bool]:
     return column.is_(None) if experiment is None else column == experiment
 
 
-def in_order(rows: Sequence[Row], sort: str, now: int) -> list[int]:
-    """The numbers of `rows`, which have the columns of _SORTED_BY, as `sort` has them: what has no value comes last."""
-    value = SORTS[sort.lstrip("-")]
-    known = [(value(row, now), row["num"]) for row in rows]
-    last = [num for found, num in known if found is None]
-    up = sorted([one for one in known if one[0] is not None], key=itemgetter(0), reverse=sort.startswith("-"))
-    return [num for _, num in up] + last
-
-
 def _reach(connection: sa.Connection, query: Query) -> list[sa.ColumnElement[bool]]:
     """Between which numbers the tasks of the query's time are: numbers are given in the order of times, but for those
     who waited for their turn meanwhile. Without it a page of long ago would be looked for among all tasks."""
@@ -374,19 +367,3 @@ def _number(text: str) -> int | None:
 
 def _read(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _span(begin: int | None, end: int | None, now: int) -> int | None:
-    return None if begin is None else (now if end is None else end) - begin
-
-
-SORTS: Final[dict[str, Callable[[Row, int], Any]]] = {
-    "num": lambda row, _: row["num"],
-    "method": lambda row, _: row["method"],
-    "kind": lambda row, _: row["kind"],
-    "status": lambda row, _: row["status"],
-    "worker": lambda row, _: row["worker"],
-    "waited": lambda row, now: _span(row["created_us"], row["started_us"] or row["finished_us"], now),
-    "ran": lambda row, now: _span(row["started_us"], row["finished_us"], now),
-    "total": lambda row, now: _span(row["created_us"], row["finished_us"], now),
-}

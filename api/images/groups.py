@@ -10,9 +10,10 @@ from api.submit import Submitter
 from lab.jobs.images import Operation
 from lab.settings import Settings
 from lab.status import TaskStatus
-from store.images import GroupRows, UploadRows
+from store.groups import GroupRows
 from store.task_queries import Row
 from store.tasks import NewGroup, NewTask
+from store.uploads import UploadRows
 from transports.celery.groups import CeleryGroups
 from transports.methods import CELERY
 

@@ -17,8 +17,8 @@ from api.images.files import ImageFiles
 from lab.clock import now_us
 from lab.jobs.images import BadImage, ImageInfo, complete, inspect
 from lab.settings import Settings
-from store.images import UploadRows
 from store.task_queries import Row
+from store.uploads import UploadRows
 
 LONGEST_NAME: Final = 120
 SWEEP_SECONDS: Final = 60.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from api.services import services
 from api.web.schemas import Invalid
@@ -13,6 +13,7 @@ from store.tasks import Query
 MOST: Final = 10_000
 
 Act = Literal["cancel", "retry", "delete"]
+ACTS: Final = get_args(Act)
 UNDO: Final[dict[str, Act]] = {"cancel": "retry", "retry": "cancel"}
 """What takes an act back, where anything does."""
 

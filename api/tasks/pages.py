@@ -32,6 +32,7 @@ from api.services import services
 from api.side.pages import side
 from api.submit import BrokerAway, ReceiveRefused
 from api.tasks import all_three, compare
+from api.tasks.bulk_pages import bulk_pages
 from api.tasks.filter import Filter
 from api.web import forms, i18n, problems, security, wording
 from api.web.answers import here, own_path, say, wants_json
@@ -41,6 +42,10 @@ from api.web.present import event_json, task_json
 from api.web.schemas import Invalid, TaskRequest
 from api.web.wording import gettext
 from api.workflows.pages import workflows
+from lab.clock import now_us, to_iso
+from lab.jobs.kinds import KINDS
+from store.tables import HEALTH_CHECK
+from store.task_order import WINDOW
 from store.tasks import KeyReused, Row
 from transports import TRANSPORTS
 
@@ -56,6 +61,7 @@ for _page_of in (
     side,
     workflows,
     compare.strip,
+    bulk_pages,
 ):
     pages.register_blueprint(_page_of)
 
@@ -261,6 +267,8 @@ def offer() -> dict[str, Any]:
         "nowhere_text": wording.nowhere,
         "alarm_text": wording.alarm,
         "letters_count": letter_pages.count(),
+        "seen_at": to_iso(now_us()),
+        "live_config": lambda: page_config(None, {}),
         "here": here() if request.method == "GET" else url_for("pages.index"),
     }
 
@@ -269,15 +277,19 @@ def _page(typed: forms.Form) -> str:
     """The front page, with `typed` in the form of its method."""
     store, chosen = services().store, Filter.of(request.args)
     # The position in the stream comes before the rows: what changes in between is sent again.
-    last_change = store.last_change()
-    rows = store.page(chosen.query(PAGE_SIZE + 1))
+    last_change, last_num = store.last_change(), store.last_num()
+    asked = chosen.query(PAGE_SIZE + 1)
+    rows = store.page(asked)
     older = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
-    counts = store.counts(chosen.method or None)
+    counts = store.counts(chosen.method or None, checks=chosen.all_checks)
     return render_template(
         "index.html",
         tasks=[task_json(row) for row in rows],
-        older=rows[-1]["num"] if older else None,
+        older=None if not older else rows[-1]["num"] if asked.by_num else asked.offset + PAGE_SIZE,
+        by_num=asked.by_num,
+        window=WINDOW,
+        kinds=sorted({*KINDS, *filter(None, [chosen.kind])}),
         chosen=chosen,
         counts=counts,
         any_tasks=bool(rows) or any((counts if not chosen.method else store.counts()).values()),
@@ -295,9 +307,10 @@ def _page(typed: forms.Form) -> str:
         config=page_config(
             last_change,
             {
-                "filter": {"method": chosen.method, "status": chosen.status, "q": chosen.q.lower()},
-                "newest": chosen.before is None,
-                "newestNum": rows[0]["num"] if rows and chosen.before is None else (chosen.before or 0),
+                "filter": _for_scripts(chosen),
+                "workerUrl": chosen.url(worker="WORKER"),
+                "newest": chosen.newest,
+                "newestNum": last_num,
                 "pageSize": PAGE_SIZE,
                 "errors": _sentences(),
                 "compareUrl": url_for("pages.compare_page.page"),
@@ -305,6 +318,13 @@ def _page(typed: forms.Form) -> str:
             },
         ),
     )
+
+
+def _for_scripts(chosen: Filter) -> dict[str, Any]:
+    """The filter as scripts tell by it whether a task fits."""
+    told = {name: getattr(chosen, name) for name in ("method", "status", "kind", "worker", "since", "until")}
+    without = "" if chosen.all_checks else HEALTH_CHECK
+    return {**told, "q": chosen.q.lower(), "error": chosen.error.lower(), "without": without}
 
 
 def _sentences(kind: str = "") -> dict[str, str]:

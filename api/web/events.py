@@ -94,7 +94,7 @@ class Feed:
                     return
                 self._news.wait(1.0)
             if time.monotonic() > deadline:
-                yield b": ping\n\n"
+                yield b"event: ping\ndata: {}\n\n"
                 return
 
     def _since(self, position: int) -> tuple[list[bytes], int]:
@@ -151,7 +151,8 @@ class Feed:
         return last
 
     def _tasks_message(self, rows: list[Row]) -> bytes:
-        data = {"tasks": [task_json(row) for row in rows], "counts": self._store.counts()}
+        counts = {"counts": self._store.counts(), "checks": self._store.check_counts()}
+        data = {"tasks": [task_json(row) for row in rows], **counts}
         return _message("tasks", data, rows[-1]["change_id"])
 
 

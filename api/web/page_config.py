@@ -7,9 +7,10 @@ from flask import url_for
 from api.web import i18n, numbers, wording
 
 
-def page_config(last_change: int, more: dict[str, Any]) -> dict[str, Any]:
+def page_config(last_change: int | None, more: dict[str, Any]) -> dict[str, Any]:
     """What every page with scripts carries, and `more` of its own. `last_change` is the number of the
-    newest change in the store before the page's rows were read: the page follows from there."""
+    newest change in the store before the page's rows were read: the page follows from there, or from now on where it
+    is None."""
     return {
         "language": i18n.language(),
         "lastChange": last_change,

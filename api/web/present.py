@@ -2,6 +2,7 @@
 
 import logging
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field
@@ -11,6 +12,7 @@ from lab.status import TaskStatus
 from store.options import options_json
 from store.tasks import Row
 
+ABOUT_CHARS: Final = 60
 _READABLE: Final = ("num", "id", "method", "kind", "delivery", "status")
 
 logger = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class TaskOut(ResultOut):
     kind: str
     delivery: str
     timeout: float | None
+    about: Annotated[str, Field(description="its other parameters, in a few characters")]
     status: TaskStatus
     attempt: int
     progress: float
@@ -115,12 +118,31 @@ def _task_json(row: Row) -> dict[str, Any]:
     return {
         **row_json(TaskOut, row),
         **result_json(row),
+        "about": about(row["params"]),
         "options": options_json(row["options"]),
         "cancel_requested_at": iso(row["cancel_us"]),
         "waited": _seconds(created, started or now),
         "ran": None if started is None else _seconds(started, now),
         "total": _seconds(created, now),
     }
+
+
+def about(params: Any) -> str:
+    """What a job is given beside the seconds that it takes, in a few characters: values as they are, of what holds
+    many how many."""
+    if not isinstance(params, dict):
+        return ""
+    told = (
+        f"{name}={_brief(value)}" for name, value in params.items() if name != "timeout" and value is not None
+    )
+    text = ", ".join(islice(told, 5))
+    return text if len(text) <= ABOUT_CHARS else text[: ABOUT_CHARS - 1] + "…"
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value["name"]) if isinstance(value.get("name"), str) else f"{{{len(value)}}}"
+    return f"[{len(value)}]" if isinstance(value, list) else str(value)[:ABOUT_CHARS]
 
 
 def row_json(model: type[BaseModel], row: Row) -> dict[str, Any]:

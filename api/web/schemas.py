@@ -14,7 +14,7 @@ from lab.jobs.signatures import model
 from lab.status import TaskStatus, UpdateAnswer
 from lab.values import MAX_WHOLE, Moment, Text
 from store.options import BROKERED, TaskOptions
-from store.task_queries import SORTS, WINDOW
+from store.task_order import SORTS, WINDOW
 from store.tasks import NewTask, Query, with_links
 from transports.methods import QUEUES, MethodName
 

@@ -142,6 +142,12 @@ def for_scripts() -> dict[str, Any]:
         "unknown": gettext("unknown"),
         "live": gettext("live"),
         "reconnecting": gettext("reconnecting…"),
+        "asOf": gettext("as of %(time)s", time="{time}"),
+        "letters": gettext("Dead letters: %(n)s", n="{n}"),
+        "over": {
+            "all": plural_forms(lambda n: over(n, "{n}")),
+            "failed": plural_forms(lambda n: not_done(n, "{n}")),
+        },
         "sending": gettext("Sending…"),
         "running": gettext("Running in the request: {seconds}"),
         "receiving": gettext("Receiving…"),
@@ -160,6 +166,16 @@ def for_scripts() -> dict[str, Any]:
             "retry": [gettext("Send again"), gettext("Send again: task #%(num)s", num="{num}")],
         },
     }
+
+
+def over(n: int, shown: str) -> str:
+    """That `n` tasks that were waited for have ended."""
+    return ngettext("%(n)s task has ended", "%(n)s tasks have ended", n, n=shown)
+
+
+def not_done(n: int, shown: str) -> str:
+    """That `n` of them are not DONE."""
+    return ngettext("%(n)s of them not done", "%(n)s of them not done", n, n=shown)
 
 
 def waiting(n: int, shown: str | None = None) -> str:

@@ -1,6 +1,7 @@
 // One row of the table: made from the page's template, filled from a task of the JSON API.
 import { config, fill, strings } from "./config.js";
 import { duration, running, seconds } from "./format.js";
+import { showMoment } from "./zone.js";
 
 const RANK = { PENDING: 0, IN_PROGRESS: 1, RETRYING: 2, DONE: 3, FAILED: 3, CANCELLED: 3 };
 const received = new WeakMap();
@@ -28,14 +29,18 @@ export function makeRow(template, task) {
   link.href = config.taskUrl.replace("ID", encodeURIComponent(task.id));
   link.textContent = `#${task.num}`;
   const job = cell(row, "job");
-  if (task.kind === "process_task") {
-    job.textContent = seconds(task.timeout);
-  } else {
-    const kind = Object.assign(document.createElement("code"), { textContent: task.kind });
-    const href = whole(task);
-    job.replaceChildren(href ? Object.assign(document.createElement("a"), { href }) : kind);
-    if (href) job.firstChild.append(kind);
-  }
+  const plain = task.kind === "process_task";
+  const asked = task.timeout === null ? "" : seconds(task.timeout);
+  job.querySelector(".job-seconds").textContent = plain ? asked : "";
+  const kind = job.querySelector(".job-kind");
+  const href = whole(task);
+  if (href) kind.href = href;
+  kind.firstElementChild.textContent = plain ? "" : task.kind;
+  const about = job.querySelector(".job-about");
+  about.textContent = about.title = plain ? "" : [asked, task.about].filter(Boolean).join(" · ");
+  const sent = cell(row, "sent").querySelector("time");
+  sent.dateTime = task.created_at;
+  showMoment(sent);
   const badge = row.querySelector(".badge-method");
   badge.dataset.method = row.dataset.method = task.method;
   badge.textContent = config.labels[task.method] ?? task.method;
@@ -67,6 +72,7 @@ export function fillRow(row, task) {
   const worker = cell(row, "worker").firstElementChild;
   worker.textContent = task.worker ?? "–";
   worker.title = task.worker ?? "";
+  if (task.worker) worker.href = config.workerUrl.replace("WORKER", encodeURIComponent(task.worker));
   showTimes(row);
 }
 

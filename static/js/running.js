@@ -1,8 +1,10 @@
 // What runs, an experiment or a fault: asks each second how far it is and puts that in place; when it has begun or
 // ended, or what it runs with is known, the whole article.
 import { config } from "./config.js";
+import { tell } from "./done.js";
 
 const PERIOD_MS = 1000;
+const HIDDEN_MS = 10_000; // nobody looks, but the end is to be told
 let article = null;
 
 export function watch(place) {
@@ -11,8 +13,8 @@ export function watch(place) {
 }
 
 async function again() {
-  const going = document.hidden || (await look().catch(() => true));
-  if (going) setTimeout(again, PERIOD_MS);
+  const going = await look().catch(() => true);
+  if (going) setTimeout(again, document.hidden ? HIDDEN_MS : PERIOD_MS);
 }
 
 async function look() {
@@ -42,6 +44,6 @@ async function whole() {
   article.replaceChildren(...fresh.childNodes);
   if (moved) article.querySelector("h1").focus();
   const ended = article.hasAttribute("data-ended");
-  if (ended) document.getElementById("announcer").textContent = config.ended;
+  if (ended) tell(config.ended, article.dataset.status !== "DONE");
   return ended;
 }

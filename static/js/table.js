@@ -2,6 +2,7 @@
 import { config, plural, strings } from "./config.js";
 import { number } from "./format.js";
 import { ended, fillRow, isNews, makeRow, showTimes, shown } from "./row.js";
+import * as zone from "./zone.js";
 
 const byId = (id) => document.getElementById(id);
 const body = byId("rows");
@@ -19,10 +20,15 @@ let meanwhile = null;
 
 export function start() {
   adopt();
+  zone.start(body);
   body.addEventListener("mouseleave", () => settle());
   body.addEventListener("focusout", () => setTimeout(settle));
   pill.addEventListener("click", (event) => {
-    if (!config.newest) return;
+    if (!config.newest) {
+      // In another order the newest page is this one: it is read again.
+      if (pill.href === location.href) location.reload();
+      return;
+    }
     event.preventDefault();
     settle(true);
     byId("title-tasks").focus();
@@ -48,11 +54,12 @@ export function apply(tasks) {
   settle();
 }
 
-export function showCounts(counts) {
+export function showCounts(counts, checks) {
   if (config.filter.method) {
     countsSoon();
   } else {
-    writeCounts(counts);
+    const without = config.filter.without ? checks : {};
+    writeCounts(Object.fromEntries(Object.entries(counts).map(([name, n]) => [name, n - (without[name] ?? 0)])));
   }
 }
 
@@ -86,6 +93,8 @@ function swap(page) {
     document.querySelector(`[data-count="${place.dataset.count}"]`).textContent = place.textContent;
   }
   coming.clear();
+  config.newestNum = JSON.parse(page.getElementById("config").textContent).newestNum;
+  zone.showMoments(body);
   adopt();
 }
 
@@ -99,8 +108,11 @@ function lowest() {
 }
 
 function fits(task) {
-  const { method, status, q } = config.filter;
-  if ((method && task.method !== method) || (status && task.status !== status)) return false;
+  const { q, error, since, until, without } = config.filter;
+  for (const name of ["method", "status", "kind", "worker"])
+    if (config.filter[name] && task[name] !== config.filter[name]) return false;
+  if (task.kind === without || (error && !task.error?.toLowerCase().includes(error))) return false;
+  if ((since && task.created_at < since) || (until && task.created_at >= until)) return false;
   return !q || String(task.num) === q || task.id.startsWith(q);
 }
 
@@ -152,7 +164,7 @@ let counting = null;
 function countsSoon() {
   counting ??= setTimeout(async () => {
     counting = null;
-    const address = `${config.tasksUrl}?limit=1&method=${encodeURIComponent(config.filter.method)}`;
+    const address = `${config.tasksUrl}?limit=1&checks=${!config.filter.without}&method=${encodeURIComponent(config.filter.method)}`;
     const answer = await fetch(address).catch(() => null);
     if (answer?.ok) writeCounts((await answer.json()).counts);
   }, 500);

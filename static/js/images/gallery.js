@@ -1,6 +1,7 @@
 // One group: its tiles, its bar, and what was said of it. Tiles change in place and keep their size.
 import { cancelByScript } from "../cancel.js";
 import { config, fill, strings } from "../config.js";
+import { tell } from "../done.js";
 import { number } from "../format.js";
 import { ended, fillStatus, isNews } from "../row.js";
 import { counted, fillBar, share } from "./bar.js";
@@ -16,6 +17,8 @@ export function start() {
   takeNotes(config.groupId, byId("refused"));
   cancelByScript(byId("form-cancel"), byId("group-told"));
 }
+
+export const waits = () => !page.hasAttribute("data-ended");
 
 export function apply(tasks) {
   const mine = tasks.filter((task) => tiles.has(task.id));
@@ -92,7 +95,7 @@ function showGroup() {
   const cancel = byId("form-cancel");
   if (cancel.contains(document.activeElement)) page.querySelector("h1").focus();
   cancel.hidden = true;
-  byId("announcer").textContent = fill(config.images.ended, { counts: words });
+  tell(fill(config.images.ended, { counts: words }), counts.DONE < tiles.size);
 }
 
 function showArchive() {

@@ -3,6 +3,7 @@
 import { atMostOnceIn } from "../at_most.js";
 import { cancelByScript } from "../cancel.js";
 import { config, fill } from "../config.js";
+import { tell } from "../done.js";
 import { duration, number, running } from "../format.js";
 import { ended, fillStatus, isNews } from "../row.js";
 import { showPicture } from "./picture.js";
@@ -25,6 +26,8 @@ export function start() {
   addEventListener("hashchange", openTarget);
   setInterval(tick, TICK_MS);
 }
+
+export const waits = () => !page.hasAttribute("data-ended");
 
 export function apply(tasks) {
   const mine = tasks.filter((task) => task.workflow_id === config.workflowId);
@@ -113,7 +116,7 @@ function showWhole(status) {
   const button = byId("form-cancel").querySelector("button");
   if (document.activeElement === button) page.querySelector("h1").focus();
   button.hidden = true;
-  byId("announcer").textContent = fill(config.workflows.ended, { status });
+  tell(fill(config.workflows.ended, { status }), status !== "DONE");
 }
 
 function tick() {

@@ -100,6 +100,8 @@ def test_a_number_that_is_looked_for_comes_before_ids_that_begin_with_it(store: 
     assert nums(store, text="1", limit=3) == [1, 30, 29]
     assert nums(store, text="1", limit=3, before_num=29) == [28, 27, 26]
     assert nums(store, text="1", limit=50, before_num=4) == [3, 2]
+    assert nums(store, text="7", limit=1, sort="-total") == [7]
+    assert nums(store, text="1", limit=2, offset=1, sort="kind") == [30, 29]
 
 
 def test_many_are_sent_again_once_each_with_what_follows_them(store: Store) -> None:

@@ -110,7 +110,7 @@ RAW_CASES: list[tuple[str, str, bytes | None, dict[str, str], int, str]] = [
     ("GET", f"{TASKS}?cursor={'9' * 40}", None, {}, 422, "cursor"),
     ("GET", f"{TASKS}?status=ASLEEP", None, {}, 422, "status"),
     ("GET", f"{TASKS}?method=pigeon", None, {}, 422, "method"),
-    ("GET", f"{TASKS}?sort=num", None, {}, 422, "sort"),
+    ("GET", f"{TASKS}?order=num", None, {}, 422, "order"),
     ("GET", f"{TASKS}?q={'x' * 65}", None, {}, 422, "q"),
     ("GET", "/events?after=x", None, {}, 400, "Last-Event-ID"),
     ("GET", "/events", None, {"Last-Event-ID": "-5"}, 400, "Last-Event-ID"),

@@ -1,4 +1,4 @@
-"""What the store knows of images: groups and their tasks, and uploads; the bytes lie in files."""
+"""What the store knows of uploads; the bytes lie in files."""
 
 from collections.abc import Sequence
 
@@ -6,25 +6,8 @@ import sqlalchemy as sa
 
 from lab.clock import now_us
 from store.engine import writing
-from store.tables import submissions, task_groups, tasks, uploads
-from store.task_queries import Row, TaskSets
-
-
-class GroupRows(TaskSets):
-    """The table of groups, and the tasks in them, in the order of their images."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        super().__init__(engine, task_groups, tasks.c.group_id)
-
-    def sent_under(self, key: str) -> str | None:
-        """The id of the group that came with this Idempotency-Key; None where none did."""
-        query = (
-            sa.select(tasks.c.group_id)
-            .join(submissions, submissions.c.first_num == tasks.c.num)
-            .where(submissions.c.key == key)
-        )
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar()
+from store.tables import uploads
+from store.task_queries import Row
 
 
 class UploadRows:
