@@ -1,4 +1,5 @@
 // The control page: brings itself up to date, counts the age of what it shows, and sends orders in place.
+import { bringUp } from "./js/bring_up.js";
 import { sendInPlace, tell } from "./js/send.js";
 
 const place = document.getElementById("control");
@@ -11,49 +12,12 @@ async function refresh() {
   const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const part of ["#picture", ".seen", "#health"]) {
+  for (const part of ["#picture", ".seen"]) {
     const [mine, fresh] = [place.ownerDocument.querySelector(part), page.querySelector(part)];
     if (mine && fresh) bringUp(mine, fresh);
   }
   loaded = performance.now();
   showAge();
-}
-
-// Changes `mine` into `fresh` where they differ, and no more: what is open stays open, what has the focus keeps it.
-function bringUp(mine, fresh) {
-  if (mine.isEqualNode(fresh)) return;
-  if (mine.nodeType === Node.TEXT_NODE) {
-    mine.data = fresh.data;
-    return;
-  }
-  for (const { name, value } of fresh.attributes) if (mine.getAttribute(name) !== value) mine.setAttribute(name, value);
-  for (const { name } of [...mine.attributes]) {
-    const ours = name === "open" || name === "aria-disabled";
-    if (!ours && !fresh.hasAttribute(name)) mine.removeAttribute(name);
-  }
-  const kept = new Set();
-  let next = mine.firstChild;
-  for (const child of [...fresh.childNodes]) {
-    const old = like(child, mine, next, kept);
-    if (!old) {
-      mine.insertBefore(child, next);
-      kept.add(child);
-      continue;
-    }
-    kept.add(old);
-    if (old === next) next = next.nextSibling;
-    else mine.insertBefore(old, next);
-    bringUp(old, child);
-  }
-  for (const child of [...mine.childNodes]) if (!kept.has(child)) child.remove();
-}
-
-// The child of `mine` that stands for `child`: the one with its key, or the next one of its sort without a key.
-function like(child, mine, next, kept) {
-  const key = child.dataset?.key;
-  if (key !== undefined) return [...mine.children].find((one) => one.dataset.key === key && !kept.has(one));
-  const same = next && next.nodeName === child.nodeName && next.dataset?.key === undefined;
-  return same ? next : null;
 }
 
 function showAge() {

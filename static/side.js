@@ -1,7 +1,7 @@
 // Side by side: runs a feature in place and follows its tasks to their end; finds while one types.
 import { isBusy, sendInPlace, tell } from "./js/send.js";
 
-const words = JSON.parse(document.getElementById("config").textContent);
+const words = JSON.parse(document.getElementById("side-words").textContent);
 const FOLLOW_MS = 500;
 const PATIENCE_MS = 60_000;
 

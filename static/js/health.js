@@ -1,9 +1,12 @@
 // The strip under the header: what is up, what is down, how much waits.
-import { plural, strings } from "./config.js";
+import { config, fill, plural, strings } from "./config.js";
 import { number } from "./format.js";
 
 const strip = document.getElementById("health");
 const announcer = document.getElementById("announcer");
+const clock = new Intl.DateTimeFormat(config.language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+let heard = new Date();
+let known = null;
 
 export function showHealth(health) {
   setChip("store", health.store.up);
@@ -12,6 +15,8 @@ export function showHealth(health) {
   setChip("rabbitmq", health.workers.rabbitmq, true);
   for (const [method, n] of Object.entries(health.naive_workers)) showNaive(method, n);
   const letters = document.getElementById("letters-count");
+  if (known !== null && health.dead_letters > known) announcer.textContent = fill(strings.letters, { n: number(health.dead_letters) });
+  known = health.dead_letters;
   letters.hidden = !health.dead_letters;
   letters.textContent = number(health.dead_letters);
   for (const queue of health.queues) {
@@ -38,7 +43,13 @@ function showNaive(method, n) {
   if (form) form.dataset.naive = n === null ? "unknown" : n ? "some" : "none";
 }
 
+// Whether what the header shows is as it is now; if not, since when it may be otherwise.
 export function showStream(live) {
+  document.body.toggleAttribute("data-stale", !live);
+  const asOf = document.getElementById("as-of");
+  if (live) heard = new Date();
+  asOf.hidden = live;
+  asOf.textContent = fill(strings.asOf, { time: clock.format(heard) });
   const chip = document.getElementById("stream");
   chip.hidden = false;
   set(chip, live ? "up" : "down", live ? strings.live : strings.reconnecting);

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from harness.lab import Lab
 from store.letters import DeadLetters, Letter
 from store.tasks import NewTask, Store
+from tests.e2e.test_table import HIDE
 from tests.e2e.visitor import Visitor
 from transports.methods import CELERY, RABBITMQ
 
@@ -135,11 +136,25 @@ def test_a_page_without_tasks_is_live_as_well_and_says_when_it_is_not(
     expect(page.locator("#as-of")).to_be_hidden()
 
 
-def test_the_end_of_what_was_sent_is_told_in_the_title_and_to_screen_readers(visitor: Visitor) -> None:
-    page = visitor.open()
+TELL = """window.told = [];
+window.Notification = class {
+  static permission = "granted";
+  constructor(title, { body }) { window.told.push(body); }
+};"""
+
+
+def test_the_end_of_what_was_sent_is_told_in_the_title_to_screen_readers_and_to_who_looks_elsewhere(
+    visitor: Visitor,
+) -> None:
+    page = visitor.open("/dead-letters")
+    page.add_init_script(TELL)
+    page.goto(visitor.url)
     form = page.locator("#form-celery")
-    form.locator("[name=timeout]").fill("0.2")
+    form.locator("[name=timeout]").fill("1")
     form.locator("[name=count]").fill("3")
     form.locator("button.send").click()
+    expect(form.get_by_role("status")).to_contain_text("Sent: 3 tasks")
+    page.evaluate(HIDE)
     expect(page).to_have_title("✓ 3 tasks have ended · Transport Lab")
     expect(page.locator("#announcer")).to_have_text("3 tasks have ended")
+    assert page.evaluate("window.told") == ["3 tasks have ended"]
