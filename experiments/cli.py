@@ -73,6 +73,7 @@ def _report(command: _Command) -> _Command:
 @_url
 @_json
 @_report
+@click.option("--again", metavar="ID", help="The plan of that experiment; the other options are put over it.")
 @click.option("--own", is_flag=True, help="Start a lab of its own for this run, and end it.")
 @click.option(
     "--concurrency",
@@ -83,11 +84,16 @@ def run(
     url: str | None,
     as_json: bool,
     files: Sequence[tuple[Path, str]],
+    again: str | None,
     own: bool,
     concurrency: int | None,
     **options: Any,
 ) -> None:
     """Run an experiment to its end."""
+    if again:
+        with closing(_client(url)) as client:
+            before = client.get(client.find(again), runs=False).plan
+        options["plan"] = before.model_dump(mode="json") | (options["plan"] or {})
     wanted, progress = plan_of(options), ProgressBar(sys.stderr)
     with _lab(url, own, concurrency, wanted, progress) as client:
         try:

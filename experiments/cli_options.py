@@ -26,8 +26,11 @@ _OPTIONS: Final = {
     "payload_bytes": "--payload",
     "arrival.spacing": "--spacing",
     "arrival.open.spacing": "--spacing",
+    "arrival.share": "--load",
+    "arrival.open.share": "--load",
     "arrival": "--rate",
 }
+_OF_OPEN_LOOP: Final = {"rate": "rate", "share": "load", "spacing": "spacing"}
 _NUMBER: Final = r"(\d+(?:\.\d*)?(?:e-?\d+)?)"
 _UNIFORM: Final = re.compile(f"uniform:{_NUMBER}-{_NUMBER}")
 
@@ -137,6 +140,11 @@ _PLAN: Final = (
         help="An open loop: jobs a second, whether or not earlier ones are done.",
     ),
     click.option(
+        "--load",
+        type=click.FloatRange(0, bounds.MAX_SHARE, min_open=True),
+        help="An open loop at this share of what the slowest arm can do, measured first by a short burst: 0.5.",
+    ),
+    click.option(
         "--spacing", type=click.Choice(["even", "poisson"]), help="Of an open loop.  [default: poisson]"
     ),
     click.option(
@@ -184,7 +192,9 @@ def plan_of(options: Mapping[str, Any]) -> Plan:
     given = {name: value for name, value in options.items() if value not in (None, ())}
     fields = given.pop("plan", {})
     before = fields.pop("arrival", {"law": "burst"})
-    arrival = _arrival(given.pop("burst"), given.pop("rate", None), given.pop("spacing", None), before)
+    burst = given.pop("burst")
+    wanted = {field: given.pop(name, None) for field, name in _OF_OPEN_LOOP.items()}
+    arrival = _arrival(burst, {field: value for field, value in wanted.items() if value is not None}, before)
     if "jobs" in given or "seconds" in given:
         fields |= {"jobs": None, "seconds": None}
     elif fields.get("jobs") is None and fields.get("seconds") is None:
@@ -203,16 +213,19 @@ def option_of(field: str) -> str:
     return _OPTIONS[found] if found else "--" + field.partition(".")[0].replace("_", "-")
 
 
-def _arrival(burst: bool, rate: float | None, spacing: str | None, before: Any) -> Any:
-    """Of all jobs at once or of an open loop: `before`, with `rate` and `spacing` put over it."""
-    changes = {name: value for name, value in (("rate", rate), ("spacing", spacing)) if value is not None}
+def _arrival(burst: bool, changes: Mapping[str, Any], before: Any) -> Any:
+    """Of all jobs at once or of an open loop: `before`, with `changes` put over it."""
     if burst and changes:
-        raise click.UsageError("--burst: all jobs at once have neither --rate nor --spacing")
+        raise click.UsageError("--burst: all jobs at once have neither --rate, --load nor --spacing")
     if burst or not changes:
         return {"law": "burst"} if burst else before
+    if {"rate", "share"} <= changes.keys():
+        raise click.UsageError("--load: takes the place of --rate")
     former = before if isinstance(before, dict) and before.get("law") == "open" else {}
-    if rate is None and not former:
-        raise click.UsageError("--spacing: goes with --rate")
+    if changes.keys() & {"rate", "share"}:
+        former = {name: value for name, value in former.items() if name == "spacing"}
+    elif not former:
+        raise click.UsageError("--spacing: goes with --rate or --load")
     return {**former, "law": "open", **changes}
 
 

@@ -8,6 +8,7 @@ from experiments.fairness_values import state_of, value_text
 from experiments.model import Experiment, FairnessRow, Interval, label
 from experiments.plan import Plan, Workload
 from experiments.plan_facts import WORKS, duration_text
+from experiments.tables import Cell, Table
 from experiments.verdict import verdict_of
 from experiments.words import (
     GLANCE,
@@ -31,9 +32,13 @@ def summary(experiment: Experiment) -> str:
     lines = [f"{experiment.id}  {experiment.status}  {_title(plan)}", ""]
     lines += [
         *(f"! {mark}" for mark in told.marks),
+        *_of_table(told.winners),
         *told.sentences,
         *(f"Note: {warning}" for warning in told.warnings),
     ]
+    for step in told.steps:
+        command = f"python -m experiments run --again {experiment.id[:8]} {step.options}".rstrip()
+        lines += ["", f"Next: {step.title}. {step.why}", f"  {command}"]
     if experiment.totals:
         labels = [label(plan, total.arm) for total in experiment.totals]
         rows = [
@@ -84,7 +89,7 @@ def differences(found: Between) -> str:
             shown(change.figure, change.other),
             interval_text(change.figure, change.difference),
             ratio_text(change.ratio) or "-",
-            answer_text(change.answer, found.margin),
+            answer_text(change.answer, found.margin, ratio=change.ratio),
         ]
         for change in found.changes
         if change.figure in GLANCE
@@ -119,6 +124,19 @@ def _mark(plan: Plan, row: FairnessRow, ran: bool) -> str:
     return "set alike before it begins" if plan.equalise and row.can_equalise and not ran else "!"
 
 
+def _of_table(told: Table) -> list[str]:
+    """The same table as on the page; nothing where it has no rows."""
+    if not told.rows:
+        return []
+    rows = ([row.title, *map(_cell, row.cells)] for row in told.rows)
+    return [*table([column.title for column in told.columns], rows), ""]
+
+
+def _cell(cell: Cell) -> str:
+    said = f"{cell.value} ({cell.bounds})" if cell.bounds else cell.value
+    return "; ".join((said, *cell.remarks)).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Columns of text, as wide as they need to be."""
     all_rows = [list(head), *map(list, rows)]
@@ -148,8 +166,8 @@ class ProgressBar:
         if self._bar:
             done = round(WIDTH * experiment.progress)
             self._draw(f"[{'#' * done}{'.' * (WIDTH - done)}] {experiment.progress:4.0%}  {step}")
-        elif step and step != self._shown:
-            self._shown = step
+        elif step and step.partition(" capacity:")[0] != self._shown:
+            self._shown = step.partition(" capacity:")[0]
             self.say(f"{experiment.progress:.0%}  {step}")
 
     def say(self, text: str) -> None:

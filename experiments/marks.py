@@ -77,6 +77,11 @@ def is_disturbed(disturbance: Disturbance) -> bool:
     return disturbance.foreign is not None and disturbance.foreign > FOREIGN
 
 
+def is_kept_up(came: float, done: float) -> bool:
+    """Whether about as many jobs were done as had come some time before."""
+    return done >= GROWING * came or came - done < LEAST_BACKLOG
+
+
 def marks_of(plan: Plan, runs: Sequence[ArmTurn]) -> dict[str, list[Mark]]:
     """The marks of all counted repetitions, by kind, in the order in which they are told; one for each arm that has
     it."""

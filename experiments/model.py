@@ -242,6 +242,8 @@ class Comparison(_ModelPart):
         difference: `second` minus `first`.
         means: the first's value and the second's, of the repetitions that both ran.
         ratio: `second` ÷ `first`; None where one of them is not above 0.
+        turns: how many both ran; greater: in how many of them the first's value was the greater one, and the second's.
+            None in experiments that were stored before these were kept.
         answer: by the ratio's interval and the plan's margin.
         more: where the answer is not known, how many more repetitions would tell a tenth; None where that
             cannot be said.
@@ -253,6 +255,8 @@ class Comparison(_ModelPart):
     difference: Interval
     means: tuple[float, float] | None = None  # experiments of the first version have none
     ratio: Annotated[Interval | None, BeforeValidator(_as_interval)]
+    turns: int | None = None
+    greater: tuple[int, int] | None = None
     answer: Finding = Finding.UNKNOWN
     more: int | None = None
 
@@ -290,6 +294,7 @@ class Experiment(_ModelPart):
         status: PENDING (its turn has not come), IN_PROGRESS, DONE, FAILED, CANCELLED.
         environment: names and values: versions, system, processor, cores, memory, load at the begin, times.
         marks: by kind, such as "foreign_load", "growing_queue", "late_sender".
+        verdict: what the page says of it, in English, line by line; where it is sent out, it is not stored.
         progress: 0 to 1; step: what it is doing, such as "turn 2 of 5, Celery, safe".
     """
 
@@ -312,6 +317,7 @@ class Experiment(_ModelPart):
     totals: list[Total] = []
     comparisons: list[Comparison] = []
     marks: dict[str, list[Mark]] = {}
+    verdict: list[str] = []
 
     @property
     def ended(self) -> bool:

@@ -1,6 +1,7 @@
 """The plan of an experiment: what is run, by whom, how often. The same seed gives the same jobs."""
 
 from enum import StrEnum
+from statistics import fmean
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,6 +21,10 @@ MAX_BYTES: Final = 500_000_000
 MAX_DURATION: Final = 60.0
 MAX_SECONDS: Final = 3_600
 MAX_RATE: Final = 5_000
+MAX_SHARE: Final = 4
+UNMEASURED_RATE: Final = 25.0
+"""What the rate is taken for as long as the capacity was not measured."""
+
 MAX_SEED: Final = 2**53
 MAX_DEADLINE: Final = 7_200
 MAX_TITLE: Final = 120
@@ -109,11 +114,25 @@ class Burst(_PlanPart):
 
 class OpenLoop(_PlanPart):
     """`rate` jobs a second, whether or not the earlier ones are done: evenly, or as independent users send
-    them (a Poisson process). Latency counts from the time that a job was due."""
+    them (a Poisson process). Latency counts from the time that a job was due.
+
+    Attributes:
+        share: in place of a rate, the share of what the slowest arm can do, which a short burst measures before the
+            first turn; the rate follows from that.
+        capacity: jobs a second, as measured.
+    """
 
     law: Literal["open"]
-    rate: Annotated[float, Field(gt=0, le=MAX_RATE, allow_inf_nan=False)]
+    rate: Annotated[float, Field(gt=0, le=MAX_RATE, allow_inf_nan=False)] = UNMEASURED_RATE
+    share: Annotated[float, Field(gt=0, le=MAX_SHARE, allow_inf_nan=False)] | None = None
+    capacity: float | None = None
     spacing: Literal["even", "poisson"] = "poisson"
+
+    @model_validator(mode="after")
+    def _has_a_rate(self) -> Self:
+        if self.share is None and "rate" not in self.model_fields_set:
+            raise ValueError("an open loop takes a rate, or a share of the capacity")
+        return self
 
 
 Arrival = Annotated[Burst | OpenLoop, Field(discriminator="law")]
@@ -173,6 +192,29 @@ class Plan(_PlanPart):
             return self.jobs
         rate = self.arrival.rate if isinstance(self.arrival, OpenLoop) else 0.0
         return max(1, round((self.seconds or 0.0) * rate))
+
+    @property
+    def mean_seconds(self) -> float:
+        """How long a job's work takes on the average."""
+        if self.work is Workload.NOOP:
+            return 0.0
+        match self.duration:
+            case FixedDuration(seconds=seconds):
+                return seconds
+            case Uniform(low=low, high=high):
+                return (low + high) / 2
+            case ExponentialDuration(mean=mean):
+                return mean
+            case Values(values=values):
+                return fmean(values)
+
+    @property
+    def as_asked(self) -> "Plan":
+        """The plan without what was measured since."""
+        if not isinstance(self.arrival, OpenLoop) or self.arrival.share is None:
+            return self
+        asked = self.arrival.model_copy(update={"rate": UNMEASURED_RATE, "capacity": None})
+        return self.model_copy(update={"arrival": asked})
 
     @property
     def warm_up_count(self) -> int:

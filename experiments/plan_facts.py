@@ -93,9 +93,20 @@ def arrival_text(plan: Plan, _: Translate) -> str:
     """How the jobs come."""
     if isinstance(plan.arrival, Burst):
         return _(N_("all at once"))
-    even = plan.arrival.spacing == "even"
+    even, share, capacity = plan.arrival.spacing == "even", plan.arrival.share, plan.arrival.capacity
+    if share is not None and capacity is None:
+        told = (
+            N_("at %(share)s %% of the capacity, evenly")
+            if even
+            else N_("at %(share)s %% of the capacity, at random times")
+        )
+        return _(told) % {"share": _plain(100 * share, _)}
     said = _(N_("%(rate)s a second, evenly") if even else N_("%(rate)s a second, at random times"))
-    return said % {"rate": _plain(plan.arrival.rate, _)}
+    said %= {"rate": _plain(plan.arrival.rate, _)}
+    if share is None or capacity is None:
+        return said
+    of = _(N_("%(share)s %% of the measured %(capacity)s"))
+    return f"{said}, {of % {'share': _plain(100 * share, _), 'capacity': _plain(capacity, _)}}"
 
 
 def _drawn(values: Sequence[float], _: Translate) -> str:

@@ -8,7 +8,8 @@ from experiments import report_tables as tables
 from experiments.charts import Chart, charts_of
 from experiments.fairness_table import fairness_said, fairness_table
 from experiments.model import Experiment, label
-from experiments.plan import Plan
+from experiments.next_steps import NextStep
+from experiments.plan import OpenLoop, Plan
 from experiments.plan_facts import PlanFact, facts_of
 from experiments.tables import Table
 from experiments.totals import counted
@@ -54,12 +55,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Content:
-    """A report. `state` is "" where the experiment ran to its end; `plan_json` begins the same one again."""
+    """A report. `state` is "" where the experiment ran to its end; `chart` is the one that shows what the verdict says,
+    which stands beside it; `plan_json` begins the same experiment again."""
 
     title: str
     made: str
     state: str
     verdict: Verdict
+    chart: Chart | None
     sections: tuple[Section, ...]
     plan_json: str
 
@@ -68,9 +71,11 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
     """All that a report on `experiment` says, in the language of `_`."""
     plan = experiment.plan
     environment = environment_facts(experiment.environment, _).items()
+    charts = {chart.key: chart for chart in charts_of(plan, experiment.runs, _)}
+    first = charts.pop("distribution" if isinstance(plan.arrival, OpenLoop) else "race", None)
     sections = (
         Section("figures", _(N_("The figures")), (tables.glance(experiment, _),), (_reading(experiment, _),)),
-        Section("charts", _(N_("Charts")), charts=tuple(charts_of(plan, experiment.runs, _))),
+        Section("charts", _(N_("Charts")), charts=tuple(charts.values())),
         Section(
             "differ",
             _(N_("One against the other")),
@@ -101,9 +106,15 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
         if experiment.status in _STATUSES
         else "",
         verdict=verdict_of(experiment, _),
+        chart=first,
         sections=tuple(section for section in map(_without_empty, sections) if section is not None),
         plan_json=plan_json(plan),
     )
+
+
+def command_of(step: NextStep) -> str:
+    """The command that takes `step`, where the report's plan lies in plan.json."""
+    return f"{COMMAND} {step.options}".rstrip()
 
 
 def plan_json(plan: Plan) -> str:

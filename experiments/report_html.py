@@ -7,7 +7,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments.model import Experiment
-from experiments.report import COMMAND, CURL, content_of
+from experiments.report import COMMAND, CURL, command_of, content_of
 from experiments.words import Translate, untranslated
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -29,5 +29,6 @@ def to_html(experiment: Experiment, _: Translate = untranslated, language: str =
         content=content,
         plan_file=base64.b64encode(content.plan_json.encode()).decode(),
         command=COMMAND,
+        command_of=command_of,
         curl=CURL,
     )

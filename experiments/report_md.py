@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from experiments.charts import Chart
 from experiments.model import Experiment
-from experiments.report import COMMAND, CURL, Content, Section, content_of
+from experiments.report import COMMAND, CURL, Content, Section, command_of, content_of
 from experiments.tables import Cell, Table
 from experiments.words import Translate, untranslated
 
@@ -27,10 +28,23 @@ def _parts(content: Content, _: Translate) -> Iterable[str]:
     yield content.made
     if content.state:
         yield f"**{plain(content.state)}**"
+    verdict = content.verdict
     yield f"## {plain(_('Verdict'))}"
-    yield _list([*(f"⚠ {mark}" for mark in content.verdict.marks), *content.verdict.sentences])
-    if content.verdict.warnings:
-        yield _list(f"⚠ {warning}" for warning in content.verdict.warnings)
+    if verdict.marks:
+        yield _list(f"⚠ {mark}" for mark in verdict.marks)
+    if verdict.winners.rows:
+        yield _table(verdict.winners)
+    if verdict.sentences:
+        yield _list(verdict.sentences)
+    if verdict.steps:
+        yield f"### {plain(_('What to do next'))}"
+        yield "\n".join(
+            f"- {plain(f'{step.title}: {step.why}')} `{command_of(step)}`" for step in verdict.steps
+        )
+    if verdict.warnings:
+        yield _list(f"⚠ {warning}" for warning in verdict.warnings)
+    if content.chart:
+        yield from _chart(content.chart)
     for section in content.sections:
         yield from _section(section)
     yield f"## {plain(_('How to run it again'))}"
@@ -46,10 +60,14 @@ def _section(section: Section) -> Iterable[str]:
             yield f"### {plain(table.caption)}"
         yield _table(table)
     for chart in section.charts:
-        yield f"### {plain(chart.title)}"
-        yield _table(chart.table)
+        yield from _chart(chart)
     if section.facts:
         yield _list(f"{fact.name}: {fact.value}" for fact in section.facts)
+
+
+def _chart(chart: Chart) -> Iterable[str]:
+    yield f"### {plain(chart.title)}"
+    yield _table(chart.table)
 
 
 def _table(table: Table) -> str:

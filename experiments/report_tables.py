@@ -10,7 +10,7 @@ from experiments.marks import marks_of_run
 from experiments.model import METRICS, Comparison, Experiment, Interval, Total, label
 from experiments.plan import Plan
 from experiments.tables import NOTHING, Cell, Column, Row, Table, plain
-from experiments.verdict import is_sound
+from experiments.winners import answer_cell, is_sound
 from experiments.words import (
     GLANCE,
     MARK_TITLES,
@@ -176,10 +176,12 @@ def _difference(one: Comparison | Change, margin: float, _: Translate, sound: bo
     ratio = Cell(NOTHING)
     if one.ratio is not None:
         ratio = Cell(f"{number(one.ratio.value, _)}×", ratio_bounds(one.ratio, _))
-    answer = answer_text(one.answer, margin, _) if sound else _(N_("cannot be compared"))
-    told = one.answer.value if sound else "unsound"
-    cells = (ratio, Cell(value, bounds_text(key, found, _, size, sign=True)), Cell(answer, mark=told))
-    return Row(title_of(key, _), cells, {"figure": key, "answer": told})
+    if isinstance(one, Comparison):
+        answer = answer_cell(one, sound, margin, _)
+    else:
+        answer = Cell(answer_text(one.answer, margin, _, one.ratio), mark=one.answer.value)
+    cells = (ratio, Cell(value, bounds_text(key, found, _, size, sign=True)), answer)
+    return Row(title_of(key, _), cells, {"figure": key, "answer": answer.mark})
 
 
 def _of_differences(rows: Sequence[Row], caption: str, _: Translate) -> Table:

@@ -9,13 +9,16 @@ from typing import Final, Protocol
 
 from experiments.arrivals import WARM_UP, jobs_of, order_of
 from experiments.figures import figures_of
-from experiments.marks import is_disturbed
+from experiments.marks import is_disturbed, is_kept_up
 from experiments.model import ArmTurn, Disturbance, Sample, Usage, arm_key, label
-from experiments.plan import Arm, Plan, PlannedJob, Reports
+from experiments.plan import Arm, OpenLoop, Plan, PlannedJob, Reports
 from lab.clock import now_us
 
 LOOK_SECONDS: Final = 0.1
 BESIDE_LOOK_SECONDS: Final = 0.5
+HEARD_SECONDS: Final = 1.5
+"""Ends that are stamped beside the path are heard of by then."""
+
 AGAIN_SECONDS: Final = 0.5
 AGAIN: Final = 2
 LONGEST_NAP: Final = 0.002
@@ -176,11 +179,20 @@ class Runner:
                 if len(curve) > CURVE_POINTS:
                     del curve[1:-1:2]
             share = (self._before + ended) / self._plan.tasks
-            self._on_progress(Progress(share, self._step(turn, place), self._race))
+            step = self._step(turn, place) + self._beyond(sender, seconds, ended)
+            self._on_progress(Progress(share, step, self._race))
             if ended >= count or seconds > sender.last_at + self._plan.deadline:
                 return
             if self._stop.wait(self._look_seconds):
                 raise ExperimentStopped
+
+    def _beyond(self, sender: "Sender", seconds: float, ended: int) -> str:
+        """That more jobs come than are done, where that is so in an open loop."""
+        due = sender.due_by(seconds - HEARD_SECONDS)
+        if not isinstance(self._plan.arrival, OpenLoop) or is_kept_up(due, ended):
+            return ""
+        offered = sender.due_by(seconds) / max(seconds if seconds < sender.last_at else sender.last_at, 1e-3)
+        return f"; beyond capacity: {offered:.0f}/s offered, {ended / seconds:.0f}/s done"
 
     def _step(self, turn: int, place: int) -> str:
         which = "warm-up" if turn == WARM_UP else f"turn {turn} of {self._plan.repetitions}"
@@ -222,6 +234,10 @@ class Sender:
     def last_at(self) -> float:
         """When its last job is due, in seconds after the begin."""
         return self._times[-1]
+
+    def due_by(self, seconds: float) -> int:
+        """How many of its jobs were due by so many seconds after the begin."""
+        return bisect_right(self._times, seconds)
 
     def start(self) -> None:
         """Begins; jobs go out from the time given as the begin."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from experiments.figures import has_ended, spans_of
+from experiments.marks import marks_of_run
 from experiments.model import METRICS, ArmTurn, Experiment, Sample, label
 from experiments.plan import Reports
 from lab.clock import to_iso
@@ -13,7 +14,7 @@ from lab.clock import to_iso
 MOMENTS: Final = ("due", "published", "started", "finished", "recorded")
 HEAD: Final = (
     "turn", "arm", "label", "index", "seconds", *MOMENTS, *(f"{metric}_ms" for metric in METRICS), "status", "worker",
-    "attempts", "retries",
+    "attempts", "retries", "marks",
 )  # fmt: skip
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -28,13 +29,16 @@ def to_csv(experiment: Experiment, samples_of: Callable[[int, int], Sequence[Sam
 
     Times are ISO 8601 in UTC with microseconds, spans milliseconds; what did not happen is empty. Jobs that did
     not end have no spans, as they have none in the figures, and `report_ms` is empty where nothing waited for it.
+    `marks` are the kinds of what disturbed the repetition.
     """
     yield _lines([HEAD])
     for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
         if run.turn > 0:
             name = label(experiment.plan, run.arm)
+            marks = " ".join(marks_of_run(run))
             rows = (
-                _row(run, name, sample, experiment.plan.reports) for sample in samples_of(run.turn, run.arm)
+                _row(run, name, sample, experiment.plan.reports, marks)
+                for sample in samples_of(run.turn, run.arm)
             )
             yield _lines(list(rows))
 
@@ -44,7 +48,7 @@ def defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _row(run: ArmTurn, name: str, sample: Sample, reports: Reports) -> list[Cell]:
+def _row(run: ArmTurn, name: str, sample: Sample, reports: Reports, marks: str) -> list[Cell]:
     spans = spans_of(sample, reports) if has_ended(sample, reports) else {}
     moments = (getattr(sample, f"{moment}_us") for moment in MOMENTS)
     return [
@@ -59,6 +63,7 @@ def _row(run: ArmTurn, name: str, sample: Sample, reports: Reports) -> list[Cell
         defused(sample.worker or ""),
         sample.attempts,
         sample.retries,
+        marks,
     ]
 
 

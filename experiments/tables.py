@@ -44,7 +44,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     caption: str = ""
-    kind: Literal["", "plain", "differ", "fair"] = ""
+    kind: Literal["", "plain", "differ", "fair", "winners"] = ""
 
 
 def plain(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

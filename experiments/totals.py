@@ -134,6 +134,11 @@ def _compared(plan: Plan, first: int, second: int, one: Values, other: Values, k
         figure=key,
         difference=difference,
         means=means,
+        turns=len(turns),
+        greater=(
+            sum(one > other for one, other in zip(firsts, seconds, strict=True)),
+            sum(one < other for one, other in zip(firsts, seconds, strict=True)),
+        ),
         ratio=ratio,
         answer=answer,
         more=more,

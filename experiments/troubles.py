@@ -14,6 +14,7 @@ TROUBLES: Final = (
     N_("jobs of a repetition of %(arm)s that was over did not end: its workers are not free"),
     N_("messages of others wait in its queues (%(held)s): let the workers come to their end, or purge them"),
     N_("the broker does not answer"),
+    N_("the capacity of %(arm)s is not known: none of the jobs of a short burst ended"),
     N_("The workers cannot be asked: %(why)s."),
     N_("Workers come and go: they could not be made equal."),
     N_("%(worker)s does not tell how many jobs it runs at once."),

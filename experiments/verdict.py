@@ -1,16 +1,22 @@
-"""What an experiment says, in sentences: who is faster and by how much, that both are equal, or that it is unknown."""
+"""What an experiment comes to: who is ahead and by how much, that both are equal, or that it is not known; and what to
+do next."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from experiments.fairness_values import state_of
 from experiments.intervals import MINIMUM
-from experiments.model import Comparison, Experiment, Finding, Mark
+from experiments.model import Comparison, Experiment, Finding
+from experiments.next_steps import NextStep, steps_of
 from experiments.plan import Plan, Workload
+from experiments.tables import Table
 from experiments.totals import headline
+from experiments.winners import HIGHER_IS_BETTER as HIGHER_IS_BETTER
+from experiments.winners import Win, winners_table, wins_of
 from experiments.words import (
     MARK_SENTENCES,
+    MARK_TITLES,
     N_,
     Translate,
     fairness_title,
@@ -24,7 +30,8 @@ from experiments.words import (
     untranslated,
 )
 
-HIGHER_IS_BETTER: Final = frozenset({"throughput"})
+SENTENCES: Final = 3
+"""At most; the table beside them has the rest."""
 
 _MORE: Final = N_(
     "%(better)s ended %(times)s times as many jobs a second as %(worse)s (%(low)s to %(high)s times): %(best)s against"
@@ -42,8 +49,10 @@ _UNKNOWN: Final = N_(
     "%(figure)s: not known whether %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s) differ: the ratio"
     " is %(low)s to %(high)s."
 )
-_MORE_WOULD_TELL: Final = N_("Repetitions needed to tell 10 %%: %(more)s more.")
-_WOULD_SHOW: Final = N_("A difference of 10 %% would have shown.")
+_LEADS: Final = N_(
+    "%(figure)s: %(better)s (%(best)s %(unit)s) was ahead of %(worse)s (%(rest)s %(unit)s) in all %(turns)s turns, but"
+    " by how much is not known: %(low)s to %(high)s times."
+)
 _NO_RATIO: Final = N_(
     "%(figure)s: %(one)s (%(first)s %(unit)s) and %(other)s (%(second)s %(unit)s) have no ratio, as one of them is 0."
 )
@@ -67,17 +76,27 @@ _OTHERS: Final = N_(
     "The intervals of %(figures)s hold all together; the others each by itself, so that with many of them a few will"
     " show a difference by chance."
 )
+_DISTURBED: Final = N_("Disturbed in several ways: %(kinds)s.")
 _CHANGED: Final = N_("Changed while it ran: %(rows)s. The figures are of both.")
 _UNEQUAL: Final = N_("Not the same for all: %(rows)s. These differences affect the figures too.")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What disturbed the experiment, before anything else; sentences on the headline figures, each pair of arms in
-    turn; and warnings on how far they go."""
+    """What an experiment comes to, as page, terminal and reports tell it, in this order.
+
+    Attributes:
+        marks: what disturbed it; the first line names all kinds.
+        winners: who is ahead in the headline figures; without rows where there is nothing to compare.
+        sentences: at most three.
+        steps: what to do next.
+        warnings: how far all this goes.
+    """
 
     marks: tuple[str, ...]
+    winners: Table
     sentences: tuple[str, ...]
+    steps: tuple[NextStep, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -85,11 +104,27 @@ class Verdict:
         """The verdict where there is room for one line."""
         return " ".join((*self.marks[:1], *self.sentences[:1]))
 
+    @property
+    def lines(self) -> list[str]:
+        """All of it as sentences, the first line first; the table is left out."""
+        return [
+            *self.marks,
+            *self.sentences,
+            *(f"{step.title}. {step.why}" for step in self.steps),
+            *self.warnings,
+        ]
+
 
 def verdict_of(experiment: Experiment, _: Translate = untranslated) -> Verdict:
     """The verdict on `experiment`, in the language of `_`."""
-    marks = tuple(_marked(experiment, kind, marks, _) for kind, marks in experiment.marks.items())
-    return Verdict(marks, tuple(_sentences(experiment, _)), tuple(_warnings(experiment, _)))
+    wins = wins_of(experiment)
+    return Verdict(
+        tuple(_marks(experiment, _)),
+        winners_table(experiment, wins, _),
+        tuple(_sentences(experiment, wins, _)),
+        tuple(steps_of(experiment, wins, _)),
+        tuple(_warnings(experiment, _)),
+    )
 
 
 def remark_on_differences(plan: Plan, _: Translate = untranslated) -> str:
@@ -97,76 +132,59 @@ def remark_on_differences(plan: Plan, _: Translate = untranslated) -> str:
     return _(_OTHERS) % {"figures": ", ".join(title_of(key, _) for key in headline(plan))}
 
 
-def _marked(experiment: Experiment, kind: str, marks: Iterable[Mark], _: Translate) -> str:
-    told = ", ".join(f"{named(experiment.plan, one.arm, _)}: {mark_text(kind, one, _)}" for one in marks)
-    return _(MARK_SENTENCES[kind]) % {"told": told}
+def _marks(experiment: Experiment, _: Translate) -> Iterator[str]:
+    if len(experiment.marks) > 1:
+        yield _(_DISTURBED) % {"kinds": ", ".join(_(MARK_TITLES[kind]) for kind in experiment.marks)}
+    for kind, marks in experiment.marks.items():
+        told = ", ".join(f"{named(experiment.plan, one.arm, _)}: {mark_text(kind, one, _)}" for one in marks)
+        yield _(MARK_SENTENCES[kind]) % {"told": told}
 
 
-def _sentences(experiment: Experiment, _: Translate) -> list[str]:
+def _sentences(experiment: Experiment, wins: Sequence[Win], _: Translate) -> list[str]:
     if not experiment.totals:
         return [_(_NOTHING)] if experiment.finished_us is not None else []
     if len(experiment.plan.arms) == 1:
         return [_(_ALONE)]
-    wanted = headline(experiment.plan)
-    found = [comparison for comparison in experiment.comparisons if comparison.figure in wanted]
-    told = [
-        _unsound(experiment, one, _) or _told(experiment, one, _)
-        for one in found
-        if one.difference.low is not None
-    ]
-    return told if len(told) == len(found) > 0 else [*told, _(_TOO_FEW) % {"least": MINIMUM}]
+    known = [win for win in wins if win.found.difference.low is not None]
+    few = [_(_TOO_FEW) % {"least": MINIMUM}] if len(known) < len(wins) or not wins else []
+    # Of each figure the closest rivals first, then who comes behind them.
+    rank = {id(win): sum(one.found.figure == win.found.figure for one in known[:place])
+            for place, win in enumerate(known)}  # fmt: skip
+    chosen = sorted(known, key=lambda win: rank[id(win)])[: SENTENCES - len(few)]
+    return [*(_told(experiment, win, _) for win in known if win in chosen), *few]
 
 
-def _told(experiment: Experiment, found: Comparison, _: Translate) -> str:
-    key, ratio = found.figure, found.ratio
-    first, second = found.means or _means(experiment, found)
-    one, other = (named(experiment.plan, arm, _) for arm in (found.first, found.second))
-    said = {"figure": title_of(key, _), "unit": unit_of(key, _), "one": one, "other": other}
-    said |= {"first": shown(key, first, _), "second": shown(key, second, _)}
-    if ratio is None or ratio.low is None or ratio.high is None:
+def _told(experiment: Experiment, win: Win, _: Translate) -> str:
+    key, found, plan = win.found.figure, win.found, experiment.plan
+    if not win.sound:
+        return _unsound(experiment, found, _)
+    better, worse = (named(plan, arm, _) for arm in (win.ahead, win.behind))
+    best, rest = (shown(key, value, _) for value in win.values)
+    said = {"figure": title_of(key, _), "unit": unit_of(key, _)}
+    said |= {"better": better, "worse": worse, "best": best, "rest": rest}
+    # In the order of the plan, where nobody is said to be better.
+    first, second = ((better, best), (worse, rest))[:: 1 if win.ahead < win.behind else -1]
+    said |= {"one": first[0], "first": first[1], "other": second[0], "second": second[1]}
+    ratio, factor = found.ratio, win.factor
+    if ratio is None or ratio.low is None or ratio.high is None or factor is None:
         return _(_NO_RATIO) % said
-    low, times, high = ratio.low, ratio.value, ratio.high
-    if found.answer is not Finding.DIFFERS:
-        said |= {"low": number(low, _), "high": number(high, _)}
-        if found.answer is Finding.EQUAL:
-            return _(_EQUAL) % {**said, "margin": percent(experiment.plan.margin, _)}
-        sentences = [_(_UNKNOWN) % said]
-        if found.more is not None:
-            sentences.append(_(_MORE_WOULD_TELL if found.more else _WOULD_SHOW) % {"more": found.more})
-        return " ".join(sentences)
-    if times < 1:
-        low, times, high = 1 / high, 1 / times, 1 / low
-    else:
-        one, other, first, second = other, one, second, first
-    # Now `one` has the greater value.
-    rate = key in HIGHER_IS_BETTER
-    better, worse, best, rest = (one, other, first, second) if rate else (other, one, second, first)
-    return _(_MORE if rate else _SHORTER) % {
-        **said,
-        "better": better,
-        "worse": worse,
-        "best": shown(key, best, _),
-        "rest": shown(key, rest, _),
-        "times": number(times, _),
-        "low": number(low, _),
-        "high": number(high, _),
+    if found.answer is Finding.DIFFERS or (found.answer is Finding.UNKNOWN and win.won == win.turns):
+        ratio = factor
+    said |= {
+        "times": number(ratio.value, _),
+        "low": number(ratio.low or 0, _),
+        "high": number(ratio.high or 0, _),
     }
-
-
-def _means(experiment: Experiment, found: Comparison) -> tuple[float, float]:
-    values = {total.arm: total.figures[found.figure].value for total in experiment.totals}
-    return values[found.first], values[found.second]
-
-
-def is_sound(experiment: Experiment, found: Comparison) -> bool:
-    """Whether the two arms can be compared: hardly a job of either was lost or failed."""
-    return not any(total.unsound for total in experiment.totals if total.arm in (found.first, found.second))
+    if found.answer is Finding.EQUAL:
+        return _(_EQUAL) % {**said, "margin": percent(plan.margin, _)}
+    if found.answer is Finding.UNKNOWN:
+        leads = win.won is not None and win.won == win.turns
+        return _(_LEADS if leads else _UNKNOWN) % {**said, "turns": win.turns}
+    return _(_MORE if key in HIGHER_IS_BETTER else _SHORTER) % said
 
 
 def _unsound(experiment: Experiment, found: Comparison, _: Translate) -> str:
-    """Why the pair cannot be compared; "" where it can."""
-    if is_sound(experiment, found):
-        return ""
+    """Why the pair cannot be compared."""
     counts = {total.arm: total.unsound for total in experiment.totals}
     one, other = (named(experiment.plan, arm, _) for arm in (found.first, found.second))
     said = f"{one}: {counts[found.first]}, {other}: {counts[found.second]}"

@@ -1,5 +1,6 @@
 """What figures are called, and how their values are written. English, marked for translation."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -143,6 +144,7 @@ _THROUGHPUT: Final = N_("Throughput")
 _CPU: Final = N_("CPU time a job, %(part)s")
 _MEMORY: Final = N_("Memory, %(part)s")
 _PER_JOB: Final = {"bytes": N_("Bytes a job")}
+_AT_LEAST: Final = N_("differs, at least %(least)s×")
 _ANSWERS: Final = {
     Finding.DIFFERS: N_("differs"),
     Finding.EQUAL: N_("equal within %(margin)s %%"),
@@ -262,8 +264,16 @@ def mark_text(kind: str, mark: Mark, _: Translate = untranslated) -> str:
     return text % {"value": number(round(value, places), _), "of": number(mark.of or 0.0, _)}
 
 
-def answer_text(answer: Finding, margin: float, _: Translate = untranslated) -> str:
-    """What the repetitions say of two arms, in a word."""
+def answer_text(
+    answer: Finding, margin: float, _: Translate = untranslated, ratio: Interval | None = None
+) -> str:
+    """What the repetitions say of two arms whose `ratio` is known, in a few words."""
+    if answer is Finding.DIFFERS and ratio is not None and ratio.low is not None and ratio.high is not None:
+        least = max(ratio.low, 1 / ratio.high)
+        places = 0 if least >= 100 else 1 if least >= 10 else 2 if least >= 1.01 else 3
+        # Rounded down: 1.497 is not "at least 1.50".
+        down = math.floor(least * 10**places) / 10**places
+        return _(_AT_LEAST) % {"least": decimal(f"{down:.{places}f}", _)}
     return _(_ANSWERS[answer]) % {"margin": percent(margin, _)}
 
 

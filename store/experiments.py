@@ -49,7 +49,7 @@ class ExperimentRows(ExperimentQueries):
                 query = sa.select(experiments.c.id, experiments.c.plan).where(experiments.c.key == key)
                 known = connection.execute(query).first()
                 if known is not None:
-                    if known.plan != values["plan"]:
+                    if Plan.model_validate(known.plan).as_asked != plan.as_asked:
                         raise KeyReused(key)
                     return str(known.id)
             connection.execute(experiments.insert().values(values))
@@ -123,6 +123,10 @@ class ExperimentRows(ExperimentQueries):
         """Keeps what it is run on."""
         rows = [row.model_dump(mode="json") for row in fairness]
         self._change(experiment_id, setting={"fairness": rows, "environment": dict(environment)})
+
+    def keep_plan(self, experiment_id: str, plan: Plan) -> None:
+        """Keeps the plan with what was measured for it."""
+        self._change(experiment_id, plan=plan.model_dump(mode="json"))
 
     def note_published(self, times: Mapping[int, int]) -> None:
         """Notes when the messages of tasks were written to the broker (microseconds since the epoch), by number."""

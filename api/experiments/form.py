@@ -43,6 +43,7 @@ DEFAULTS: Final = {
     "values": "",
     "arrival": "burst",
     "rate": "50",
+    "share": "50",
     "spacing": "poisson",
     "reports": "beside",
     "payload_bytes": "0",
@@ -61,6 +62,7 @@ _FIELDS: Final = {
     "duration.mean": "mean",
     "duration.values": "values",
     "arrival.rate": "rate",
+    "arrival.share": "share",
 }
 
 
@@ -112,7 +114,7 @@ class ExperimentForm:
             wanted["p"] = self._number("p")
         amount = "seconds" if self.value("amount") == "seconds" else "jobs"
         wanted[amount] = self._number(amount) if amount == "seconds" else self._whole(amount)
-        if amount == "seconds" and self.value("arrival") != "open":
+        if amount == "seconds" and self.value("arrival") == "burst":
             self.errors["seconds"] = wording.seconds_need_a_rate()
         try:
             plan = Plan.model_validate(wanted)
@@ -142,9 +144,16 @@ class ExperimentForm:
                 return {"law": "fixed", "seconds": self._number("fixed")}
 
     def _arrival(self) -> dict[str, Any]:
-        if self.value("arrival") != "open":
-            return {"law": "burst"}
-        return {"law": "open", "rate": self._number("rate"), "spacing": self.value("spacing")}
+        spacing = self.value("spacing")
+        match self.value("arrival"):
+            case "open":
+                return {"law": "open", "rate": self._number("rate"), "spacing": spacing}
+            case "share":
+                percent = self._number("share")
+                share = percent if isinstance(percent, str) else percent / 100
+                return {"law": "open", "share": share, "spacing": spacing}
+            case _:
+                return {"law": "burst"}
 
     def _remember(self, fault: Mapping[str, Any]) -> None:
         parts = [part for part in str(fault["field"]).split(".") if not part.isdecimal()]
@@ -209,6 +218,8 @@ def _type_duration(typed: MultiDict[str, str], plan: Plan) -> None:
 
 def _type_arrival(typed: MultiDict[str, str], plan: Plan) -> None:
     match plan.arrival:
+        case OpenLoop(share=float() as share, spacing=spacing):
+            typed["arrival"], typed["share"], typed["spacing"] = "share", _text(100 * share), spacing
         case OpenLoop(rate=rate, spacing=spacing):
             typed["arrival"], typed["rate"], typed["spacing"] = "open", _text(rate), spacing
         case Burst():

@@ -47,7 +47,7 @@ def index() -> AnyResponse:
     """The form, as a preset, the guide or an earlier experiment fills it in, and all experiments."""
     preset = request.args.get("preset", "")
     if preset in PRESETS:
-        return _page(ExperimentForm(typed_of(PRESETS[preset](_concurrency()))), preset=preset)
+        return _page(ExperimentForm(typed_of(PRESETS[preset])), preset=preset)
     if plan := plan_for(request.args.get("measure", ""), request.args, request.args.getlist("method")):
         return _page(ExperimentForm(typed_of(plan)))
     if again := request.args.get("again"):
@@ -124,8 +124,28 @@ def one(experiment_id: str) -> str:
         **_progress(found),
         trouble=plan_words.trouble(found),
         content=content_of(found, gettext),
+        key=secrets.token_urlsafe(16),
         config=page_config(last_change, {"ended": gettext("The experiment has ended.")}),
     )
+
+
+@experiments.post("/experiments/<experiment_id>/next/<step>")
+def next_step(experiment_id: str, step: str) -> AnyResponse:
+    """Starts the experiment that its verdict has as the step, and goes to its page."""
+    found = _found(experiment_id)
+    steps = {one.key: one for one in verdict_of(found).steps}
+    if step not in steps:
+        abort(404)
+    try:
+        key = form_key(f"next-{step}", request.form.get("key", ""))
+        started = services().experiments.start(steps[step].plan, key)
+    except NoWorker as error:
+        flash(wording.no_worker(error.arm), "experiment error")
+        return redirect(url_for(".one", experiment_id=experiment_id), 303)
+    except KeyReused:
+        flash(sent_before(), "experiment error")
+        return redirect(url_for(".one", experiment_id=experiment_id), 303)
+    return redirect(url_for(".one", experiment_id=started), 303)
 
 
 @experiments.get("/experiments/<experiment_id>/now")
@@ -153,9 +173,10 @@ def _found(experiment_id: str, *, runs: bool = True) -> Experiment:
 
 def _progress(experiment: Experiment) -> dict[str, Any]:
     if experiment.ended:
-        return {"step": "", "race": {"wide": "", "slim": ""}}
+        return {"step": "", "beyond": "", "race": {"wide": "", "slim": ""}}
     return {
         "step": plan_words.step(experiment),
+        "beyond": plan_words.beyond(experiment),
         "race": _race(experiment),
     }
 

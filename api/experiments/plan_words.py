@@ -8,7 +8,7 @@ from api.web.i18n import duration as measured
 from api.web.i18n import moment, number, seconds
 from api.web.wording import gettext, ngettext
 from experiments.model import Experiment
-from experiments.plan import ExponentialDuration, FixedDuration, OpenLoop, Plan, Uniform, Values, Workload
+from experiments.plan import OpenLoop, Plan, Workload
 from experiments.plan_facts import WORKS, duration_text
 from experiments.troubles import trouble_text
 from experiments.words import in_language
@@ -16,7 +16,10 @@ from lab.clock import to_iso
 
 _A_JOB_SECONDS: Final = 0.001
 _BETWEEN_SECONDS: Final = 1.5
-_STEP: Final = re.compile(r"(?:warm-up|turn (?P<turn>[0-9]+) of (?P<all>[0-9]+)), (?P<arm>.+)")
+_STEP: Final = re.compile(
+    r"(?:warm-up|(?P<capacity>measuring the capacity)|turn (?P<turn>[0-9]+) of (?P<all>[0-9]+)), (?P<arm>[^;]+)"
+    r"(?:; beyond capacity: (?P<offered>[0-9]+)/s offered, (?P<done>[0-9]+)/s done)?"
+)
 
 
 def works() -> dict[str, str]:
@@ -41,6 +44,9 @@ def estimate(plan: Plan | None, concurrency: int) -> str:
     if plan is None:
         return ""
     turns = len(plan.arms) * plan.repetitions
+    if isinstance(plan.arrival, OpenLoop) and plan.arrival.share is not None and plan.seconds is not None:
+        time = seconds(math.ceil(turns * (plan.seconds + _BETWEEN_SECONDS) / 10) * 10)
+        return gettext("About %(seconds)s. How many jobs that is follows from the capacity.", seconds=time)
     in_all = ngettext(
         "%(n)s job in all", "%(n)s jobs in all", plan.count * turns, n=number(plan.count * turns)
     )
@@ -72,9 +78,23 @@ def step(experiment: Experiment) -> str:
     if known is None:
         return experiment.step or gettext("It begins.")
     arm = in_language(known["arm"], gettext)
+    if known["capacity"]:
+        return gettext("Measuring by a short burst how many jobs a second each can do: %(arm)s", arm=arm)
     if known["turn"] is None:
         return gettext("Warming up: %(arm)s", arm=arm)
     return gettext("Turn %(turn)s of %(all)s: %(arm)s", turn=known["turn"], all=known["all"], arm=arm)
+
+
+def beyond(experiment: Experiment) -> str:
+    """That more jobs come than are done, as long as that is so in the running turn."""
+    known = _STEP.fullmatch(experiment.step)
+    if known is None or known["offered"] is None:
+        return ""
+    return gettext(
+        "Beyond capacity: %(offered)s/s offered, %(done)s/s done. The queue grows, and latencies say for how long.",
+        offered=number(int(known["offered"])),
+        done=number(int(known["done"])),
+    )
 
 
 def trouble(experiment: Experiment) -> str:
@@ -86,15 +106,5 @@ def trouble(experiment: Experiment) -> str:
 
 def _seconds_of(plan: Plan, concurrency: int) -> float:
     """How long one arm takes for one repetition, at least."""
-    match plan.duration:
-        case FixedDuration(seconds=each):
-            mean = each
-        case Uniform(low=low, high=high):
-            mean = (low + high) / 2
-        case ExponentialDuration(mean=each):
-            mean = each
-        case Values(values=values):
-            mean = sum(values) / len(values)
-    work = 0.0 if plan.work is Workload.NOOP else mean
-    busy = plan.count * (work / concurrency + _A_JOB_SECONDS)
+    busy = plan.count * (plan.mean_seconds / concurrency + _A_JOB_SECONDS)
     return max(busy, plan.count / plan.arrival.rate) if isinstance(plan.arrival, OpenLoop) else busy

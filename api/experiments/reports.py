@@ -14,6 +14,7 @@ from experiments.model import Experiment
 from experiments.report_html import to_html
 from experiments.report_md import to_markdown
 from experiments.table_csv import to_csv
+from experiments.verdict import verdict_of
 
 __all__ = ["experiments"]
 
@@ -33,7 +34,7 @@ def report_md(path: ExperimentPath) -> Response:
 @experiments.get("/<experiment_id>/report.json", responses={200: Experiment, 404: Problem})
 def report_json(path: ExperimentPath) -> Response:
     """The experiment as a JSON file"""
-    return _file(path, "json", "application/json", lambda found: found.model_dump_json(indent=2))
+    return _file(path, "json", "application/json", _json)
 
 
 @experiments.get("/<experiment_id>/report.csv", responses={404: Problem})
@@ -41,6 +42,10 @@ def report_csv(path: ExperimentPath) -> Response:
     """All jobs of all repetitions, one in a row"""
     samples = partial(services().experiments.rows.samples, path.experiment_id)
     return _file(path, "csv", "text/csv", lambda found: stream_with_context(to_csv(found, samples)))
+
+
+def _json(found: Experiment) -> str:
+    return found.model_copy(update={"verdict": verdict_of(found).lines}).model_dump_json(indent=2)
 
 
 def _file(

@@ -15,6 +15,7 @@ from api.web.problems import problem
 from api.web.schemas import Problem
 from experiments.model import Comparison, Experiment, Mark, Total
 from experiments.plan import Plan
+from experiments.verdict import verdict_of
 from store.tasks import KeyReused
 
 experiments = APIBlueprint(
@@ -141,7 +142,8 @@ def _whole(experiment_id: str, status: int = 200, *, runs: bool = True) -> Respo
     found = rows.get(experiment_id, runs=runs)
     if found is None:
         return unknown(experiment_id)
-    return json_answer({**found.model_dump(mode="json"), "race": rows.race(experiment_id)}, status)
+    said = found.model_copy(update={"verdict": verdict_of(found).lines})
+    return json_answer({**said.model_dump(mode="json"), "race": rows.race(experiment_id)}, status)
 
 
 def unknown(experiment_id: str) -> Response:

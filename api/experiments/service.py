@@ -63,4 +63,4 @@ class Experiments:
 
 def summary(experiment: Experiment) -> dict[str, Any]:
     """An experiment as lists show it."""
-    return experiment.model_dump(mode="json", exclude={"runs", "fairness", "environment"})
+    return experiment.model_dump(mode="json", exclude={"runs", "fairness", "environment", "verdict"})

@@ -15,6 +15,7 @@ from experiments.plan import (
     MAX_REPETITIONS,
     MAX_SECONDS,
     MAX_SEED,
+    MAX_SHARE,
     MAX_TASKS,
     MAX_TITLE,
     MAX_VALUES,
@@ -47,6 +48,7 @@ def bound(name: str) -> str:
             seconds=number(MAX_DURATION),
         ),
         "rate": gettext("A number above 0, at most %(most)s.", most=number(MAX_RATE)),
+        "share": gettext("A number of percent above 0, at most %(most)s.", most=number(100 * MAX_SHARE)),
         "payload_bytes": gettext(
             "A whole number from 0 to %(most)s; all messages together carry no more than %(bytes)s.",
             most=number(MAX_PAYLOAD),
@@ -72,6 +74,7 @@ def most() -> dict[str, float]:
         "jobs": MAX_JOBS,
         "seconds": MAX_SECONDS,
         "rate": MAX_RATE,
+        "share": 100 * MAX_SHARE,
         "payload_bytes": MAX_PAYLOAD,
         "repetitions": MAX_REPETITIONS,
         "seed": MAX_SEED,

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Final
 
 from api.experiments.connected import NoWorker
@@ -22,10 +23,11 @@ from api.experiments.trials import TrialTools, cancel_all, queue_of
 from api.relay import BATCH, Relay
 from api.submit import store_reports
 from experiments.broker import broker_of
+from experiments.capacity import NoCapacity, at_share, burst_of
 from experiments.equalise import EqualiseError, Equaliser
 from experiments.fairness import changed, fairness_of, sync_threads
 from experiments.model import ArmTurn, Sample
-from experiments.plan import Plan
+from experiments.plan import OpenLoop, Plan
 from experiments.runner import ExperimentStopped, Progress, Runner, at_once
 from experiments.sampling import pack
 from experiments.usage import UsageMeter
@@ -79,7 +81,7 @@ class ExperimentProcess:
             self._run(plan, controls, equaliser, ending)
         except ExperimentStopped:
             return ("CANCELLED", None) if self._lease.cancelled else ("FAILED", INTERRUPTED)
-        except (NoWorker, EqualiseError, NotFree) as problem:
+        except (NoWorker, EqualiseError, NotFree, NoCapacity) as problem:
             return "FAILED", str(problem)
         except Exception as problem:
             logger.exception("experiment %s", self._id)
@@ -131,11 +133,27 @@ class ExperimentProcess:
         stand = LabStand(desk)
         ending.callback(stand.leave)
         ending.callback(cancel_all, desk)
+        plan = self._at_share(stand, plan, stop)
         again = self._settings.turns_again
         Runner(stand, plan, self._on_progress, self._on_run, stop, again).run()
         pictures = pictures_again(controls, pictures)
         after = fairness_of(plan, pictures, self._settings, broker=broker, threads=threads)
         self._rows.keep_setting(self._id, changed(fairness, after), surroundings)
+
+    def _at_share(self, stand: LabStand, plan: Plan, stop: threading.Event) -> Plan:
+        """`plan`, where it asks for a share of the capacity with the rate that a short burst makes of that."""
+        if not isinstance(plan.arrival, OpenLoop) or plan.arrival.share is None:
+            return plan
+        runs: list[ArmTurn] = []
+
+        def tell(progress: Progress) -> None:
+            step = f"measuring the capacity, {progress.step.partition(', ')[2]}"
+            self._on_progress(replace(progress, share=0.0, step=step))
+
+        Runner(stand, burst_of(plan), tell, lambda run, _samples: runs.append(run), stop, again=0).run()
+        plan = at_share(plan, runs)
+        self._rows.keep_plan(self._id, plan)
+        return plan
 
     def _on_progress(self, progress: Progress) -> None:
         now = time.monotonic()

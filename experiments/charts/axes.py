@@ -15,7 +15,7 @@ Points = Sequence[tuple[float, float]]
 _LEFT: Final = 52.0
 _TOP: Final = 30.0
 _BOTTOM: Final = 44.0
-_LETTER: Final = 6.4
+_LETTER: Final = 7.0
 _SAMPLE: Final = 22.0
 _GAP: Final = 16.0
 

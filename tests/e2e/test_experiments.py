@@ -211,6 +211,24 @@ def test_two_are_chosen_and_compared(visitor: Visitor, lab: Lab, finished: str) 
     assert page.evaluate(FAULTS) == []
 
 
+def test_the_winners_and_their_chart_stand_above_the_fold_with_what_to_do_next(
+    visitor: Visitor, finished: str, shoot: Callable[..., None]
+) -> None:
+    page = settled(visitor.open(f"/experiments/{finished}", viewport={"width": 1280, "height": 900}))
+    verdict = page.locator(".ex-verdict")
+    winners, chart = verdict.locator(".ex-winners"), verdict.locator(".ex-drawing")
+    for part in (winners, chart, verdict.get_by_role("button", name="At half the load")):
+        box = part.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900
+    beside, table = chart.bounding_box(), winners.bounding_box()
+    assert beside is not None
+    assert table is not None
+    assert beside["x"] >= table["x"] + table["width"]
+    expect(winners.locator('tr[data-figure="throughput"]')).to_contain_text("of 3 turns")
+    shoot(page, "experiment-verdict")
+
+
 def test_run_again_brings_the_form_as_it_was(visitor: Visitor, finished: str) -> None:
     page = visitor.open(f"/experiments/{finished}")
     page.get_by_role("link", name="Run again").click()

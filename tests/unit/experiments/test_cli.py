@@ -17,7 +17,7 @@ from experiments.cli import main
 from experiments.cli_text import ProgressBar
 from experiments.client import ClientError, LabClient, NobodyAnswers
 from experiments.model import Experiment
-from experiments.plan import Plan
+from experiments.plan import OpenLoop, Plan
 from tests.experiment_samples import a_plan, an_experiment
 
 NOWHERE = "http://127.0.0.1:1"
@@ -352,3 +352,20 @@ def test_elsewhere_each_step_is_a_line() -> None:
         progress.show(one_that_ran().model_copy(update={"progress": share, "step": step}))
     progress.end()
     assert stream.getvalue() == "10%  warm-up\n30%  turn 1\n"
+
+
+def test_a_plan_is_run_again_with_more_repetitions(lab: FakeLab) -> None:
+    lab.experiments["0198c2f4"] = one_that_ran()
+    lab.experiments["0198c2f4"] = lab.experiments["0198c2f4"].model_copy(update={"id": "0198c2f4"})
+    status, out, _ = call("run", "--url", lab.url, "--again", "0198", "--repetitions", "15")
+    assert status == 0
+    assert lab.plans == [one_that_ran().plan.model_copy(update={"repetitions": 15})]
+    assert "python -m experiments run --again new --rate " in out
+
+
+def test_a_share_of_the_capacity_takes_the_place_of_a_rate(lab: FakeLab) -> None:
+    assert run(lab, "--load", "0.5")[0] == 0
+    assert lab.plans[0].arrival == OpenLoop(law="open", share=0.5)
+    status, _, err = run(lab, "--load", "0.5", "--rate", "3")
+    assert status == 2
+    assert "--load: takes the place of --rate" in err

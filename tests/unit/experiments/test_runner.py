@@ -270,3 +270,16 @@ def test_what_handing_over_raises_ends_the_run() -> None:
     with pytest.raises(OSError, match="the store is away"):
         run(plan(), stand)
     assert stand.opened[0][1].closed == 1
+
+
+def test_a_load_beyond_capacity_is_told_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.runner.HEARD_SECONDS", 0.05)
+    arrival = OpenLoop(law="open", rate=400, spacing="even")
+    for lag, beyond in ((60.0, True), (0.0, False)):
+        of = plan(
+            arms=[Arm(method="celery")], jobs=200, arrival=arrival, repetitions=1, warm_up=False, deadline=0.2
+        )
+        steps = {one.step for one in run(of, Stand(lambda lag=lag: Trial(lag=lag))).progress}  # type: ignore[misc]
+        said = [step for step in steps if step.startswith("turn 1 of 1, Celery, safe; beyond capacity: 4")]
+        assert bool(said) is beyond, steps
+        assert all(step.endswith("/s offered, 0/s done") for step in said)

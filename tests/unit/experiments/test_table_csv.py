@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from experiments.model import METRICS, Sample
+from experiments.model import METRICS, Disturbance, Sample
 from experiments.table_csv import HEAD, defused, to_csv
 from tests.experiment_samples import BEGUN, a_plan, a_sample, an_experiment, an_open_plan, samples_of
 
@@ -52,6 +52,7 @@ def test_a_row_has_times_in_utc_with_microseconds_and_spans_in_milliseconds() ->
     (row, *_) = read("".join(to_csv(an_experiment(plan), lambda turn, arm: [a_sample(7)])))
     assert row["due"] == "2026-05-28T20:26:40.000000Z"
     assert row["finished"] == "2026-05-28T20:26:40.014000Z"
+    assert row["marks"] == ""
     assert (row["index"], row["seconds"], row["attempts"], row["retries"]) == ("7", "0.01", "1", "0")
     assert [row[f"{metric}_ms"] for metric in METRICS] == [
         "0.700",
@@ -86,3 +87,16 @@ def test_a_formula_is_made_a_text(text: str) -> None:
     (row,) = read("".join(to_csv(an_experiment(plan), lambda turn, arm: [a_sample(worker=text)])))
     assert row["worker"].startswith("'")
     assert defused("consumer-1") == "consumer-1"
+
+
+def test_a_row_says_what_disturbed_its_repetition() -> None:
+    disturbed = [
+        run.model_copy(
+            update={
+                "figures": run.figures.model_copy(update={"disturbance": Disturbance(foreign=0.4, outages=1)})
+            }
+        )
+        for run in EXPERIMENT.runs
+    ]
+    rows = read("".join(to_csv(EXPERIMENT.model_copy(update={"runs": disturbed}), of)))
+    assert {row["marks"] for row in rows} == {"foreign_load outages"}

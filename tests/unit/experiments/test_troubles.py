@@ -3,6 +3,7 @@ import inspect
 from api.experiments.connected import NoWorker
 from api.experiments.stand import NotAlone, NotDrained
 from experiments import equalise
+from experiments.capacity import NoCapacity
 from experiments.troubles import TROUBLES, trouble_text
 from store.experiments import INTERRUPTED
 from tests.experiment_samples import a_plan
@@ -20,7 +21,12 @@ def known(error: str) -> bool:
 
 def test_all_that_may_be_stored_is_known_to_the_translation() -> None:
     plan = a_plan()
-    troubles = (NoWorker(plan, 1), NotDrained(plan, plan.arms[0]), NotAlone({"tasks": 3, "celery": 1}))
+    troubles = (
+        NoWorker(plan, 1),
+        NoCapacity(plan, 1),
+        NotDrained(plan, plan.arms[0]),
+        NotAlone({"tasks": 3, "celery": 1}),
+    )
     for error in (INTERRUPTED, *map(str, troubles)):
         assert known(error), error
     source = " ".join(inspect.getsource(equalise).split())

@@ -3,7 +3,8 @@ import re
 import pytest
 
 from experiments.model import ArmTurn, Experiment, FairnessRow, Finding, Mark
-from experiments.plan import Plan
+from experiments.next_steps import NextStep
+from experiments.plan import OpenLoop, Plan
 from experiments.report_tables import differences
 from experiments.totals import comparisons_of, totals_of
 from experiments.verdict import verdict_of
@@ -63,9 +64,67 @@ def test_an_open_loop_is_judged_by_median_and_p99() -> None:
     )
 
 
-def test_each_pair_is_judged() -> None:
-    verdict = verdict_of(judged(a_plan(), (100, 1, 1), (200, 1, 1), (300, 1, 1)))
-    assert len(verdict.sentences) == 3
+def test_the_winners_come_first_with_whom_by_how_much_and_in_how_many_turns() -> None:
+    verdict = verdict_of(judged(a_plan(), (100, 1, 1), (300, 1, 1), (200, 1, 1)))
+    rows = [[row.title, *(cell.value for cell in row.cells)] for row in verdict.winners.rows]
+    assert rows == [
+        ["Throughput", "RabbitMQ, safe", "Sync", "1.50×", "won 5 of 5 turns", rows[0][5]],
+        ["Throughput", "RabbitMQ, safe", "Celery, safe", "3.00×", "won 5 of 5 turns", rows[1][5]],
+    ]
+    assert re.fullmatch(r"differs, at least 1\.4\d×", rows[0][5])
+    assert verdict.winners.rows[0].cells[0].remarks == ("300\N{NO-BREAK SPACE}jobs/s",)
+    assert len(verdict.sentences) == 2
+
+
+def test_there_are_three_sentences_at_most_the_closest_rivals_of_each_figure_first() -> None:
+    plan = an_open_plan()
+    verdict = verdict_of(judged(plan, (100, 10, 80), (100, 30, 240), (100, 90, 700)))
+    assert len(verdict.winners.rows) == 4
+    told = [re.findall("“(.*?)”", sentence) for sentence in verdict.sentences]
+    assert told == [
+        ["RabbitMQ, safe", "Celery, safe"],
+        ["Sync", "Celery, safe"],
+        ["RabbitMQ, safe", "Celery, safe"],
+    ]
+    assert [sentence.partition(":")[0] for sentence in verdict.sentences] == [
+        "End to end, median",
+        "End to end, median",
+        "End to end, p99",
+    ]
+
+
+def test_who_won_every_turn_is_said_to_be_ahead_also_where_it_is_not_known_by_how_much() -> None:
+    plan = a_plan(arms=ARMS[:2], repetitions=3)
+    runs = [
+        bare_run(turn, arm, value, 1, 1)
+        for turn, values in enumerate(((100, 101), (100, 180), (100, 300)), 1)
+        for arm, value in enumerate(values)
+    ]
+    found = {
+        "plan": plan,
+        "runs": runs,
+        "totals": totals_of(plan, runs),
+        "comparisons": comparisons_of(plan, runs),
+    }
+    verdict = verdict_of(an_experiment().model_copy(update=found))
+    (sentence,) = verdict.sentences
+    assert sentence.startswith(
+        "Throughput: “RabbitMQ, safe” (194 jobs/s) was ahead of “Celery, safe” (100 jobs/s) in all 3 turns, but by how"
+        " much is not known: 0."
+    )
+    (row,) = verdict.winners.rows
+    assert [cell.value for cell in row.cells][3:] == ["won 3 of 3 turns", "not known"]
+    assert "no difference" not in " ".join(verdict.lines).lower()
+
+
+def test_of_several_disturbances_the_first_line_names_all() -> None:
+    marks = {
+        kind: [Mark(arm=0, turn=1, value=0.3)] for kind in ("foreign_load", "late_sender", "clock_offset")
+    }
+    verdict = verdict_of(an_experiment().model_copy(update={"marks": marks}))
+    assert verdict.marks[0] == "Disturbed in several ways: other programs, late sender, clocks differ."
+    assert len(verdict.marks) == 4
+    assert verdict.lines[0] == verdict.marks[0]
 
 
 def test_two_equal_arms_are_equal_within_the_margin_and_the_sentence_says_how_large_a_ratio_may_be() -> None:
@@ -83,15 +142,19 @@ def test_what_is_not_known_is_said_with_what_would_tell() -> None:
         "Throughput: not known whether “Celery, safe 1” (200 jobs/s) and “Celery, safe 2” (200 jobs/s) differ: the"
         " ratio is 0.9"
     )
-    assert sentence.endswith(" A difference of 10 % would have shown.")
+    (row,) = verdict_of(judged(plan, (200, 1, 1), (200, 1, 1))).winners.rows
+    assert row.cells[-1].value == "not known"
+    assert row.cells[-1].remarks == ("10 % would have shown",)
 
 
 def test_where_the_repetitions_scatter_it_is_said_how_many_more_are_needed() -> None:
     experiment = judged(a_plan(arms=[ARMS[0], ARMS[0]]), (200, 1, 1), (200, 1, 1))
     (found,) = [one for one in experiment.comparisons if one.figure == "throughput"]
     unknown = found.model_copy(update={"answer": Finding.UNKNOWN, "more": 7})
-    (sentence,) = verdict_of(experiment.model_copy(update={"comparisons": [unknown]})).sentences
-    assert sentence.endswith(" Repetitions needed to tell 10 %: 7 more.")
+    verdict = verdict_of(experiment.model_copy(update={"comparisons": [unknown]}))
+    assert verdict.winners.rows[0].cells[-1].remarks == ("7 more repetitions would tell 10 %",)
+    step = verdict.steps[0]
+    assert (step.title, step.plan.repetitions, step.options) == ("7 more repetitions", 12, "--repetitions 12")
 
 
 @pytest.mark.parametrize("repetitions", [1, 2])
@@ -231,3 +294,39 @@ def test_every_sentence_goes_through_the_translation() -> None:
     verdict_of(judged(a_plan(arms=ARMS[:2]), (200, 10, 20), (400, 10, 20)), recording)
     assert any("%(better)s ended %(times)s times" in text for text in seen)
     assert "Throughput" in seen
+
+
+def steps(experiment: Experiment) -> dict[str, NextStep]:
+    return {step.key: step for step in verdict_of(experiment).steps}
+
+
+def test_after_a_burst_comes_half_of_what_the_slowest_did() -> None:
+    found = steps(judged(a_plan(arms=ARMS[:2]), (200, 1, 1), (400, 1, 1)))
+    assert found.keys() == {"half"}
+    plan = found["half"].plan
+    assert (plan.arrival, plan.seconds) == (OpenLoop(law="open", rate=100.0), 2.0)
+    assert found["half"].options == "--rate 100 --seconds 2"
+
+
+def test_what_disturbed_it_decides_what_to_do_next() -> None:
+    whole = an_experiment(an_open_plan(jobs=500))
+    half = Mark(arm=0, turn=1, value=60.0, of=100.0)
+    marks = {"foreign_load": [half], "growing_queue": [half]}
+    found = steps(whole.model_copy(update={"marks": marks}))
+    assert list(found) == ["quiet", "half", "jobs"]
+    assert found["quiet"].title == "Without the busy program"
+    assert found["half"].plan.arrival == OpenLoop(law="open", rate=20.0)
+    assert found["jobs"].plan.count == 1_000
+    assert next(iter(steps(whole.model_copy(update={"marks": {"outages": [half]}})))) == "again"
+    assert next(iter(steps(whole.model_copy(update={"status": "CANCELLED"})))) == "again"
+
+
+def test_one_alone_is_run_against_the_others_and_a_winner_against_itself() -> None:
+    alone = steps(judged(a_plan(arms=ARMS[:1]), (200, 1, 1)))
+    assert len(alone["rivals"].plan.arms) == 3
+    won = steps(judged(an_open_plan(arms=ARMS[:2]), (100, 10, 80), (100, 30, 240)))
+    assert won["itself"].plan.arms == [ARMS[0], ARMS[0]]
+
+
+def test_a_running_experiment_has_no_next_step() -> None:
+    assert steps(an_experiment().model_copy(update={"status": "IN_PROGRESS"})) == {}

@@ -12,7 +12,8 @@ from api.experiments.form import DEFAULTS, ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.services import Services
 from experiments.cli_options import plan_of
-from experiments.model import Experiment
+from experiments.cli_text import summary
+from experiments.model import Experiment, Mark
 from experiments.plan import Arm, OpenLoop, Plan
 from experiments.sampling import pack
 from tests.experiment_samples import a_plan, an_experiment, an_open_plan
@@ -85,7 +86,7 @@ def test_the_form_as_it_comes_is_a_plan_of_three_contenders() -> None:
 @pytest.mark.parametrize(
     "plan",
     [
-        *(preset(3) for preset in PRESETS.values()),
+        *PRESETS.values(),
         a_plan(work="failing", p=0.25, payload_bytes=10, seed=7, title="Mine", warm_up=False, equalise=False),
         a_plan(duration={"law": "uniform", "low": 0.1, "high": 0.2}, deadline=20),
         a_plan(duration={"law": "values", "values": [0.1, 0.25]}),
@@ -107,6 +108,8 @@ def test_a_plan_comes_back_out_of_the_form_that_it_fills_in(plan: Plan) -> None:
         ({"law": "exponential", "mean": "0"}, "mean", "A number of seconds above 0, at most 60."),
         ({"law": "values", "values": "1 two"}, "values", "1 to 10,000 numbers of seconds"),
         ({"arrival": "open", "rate": "x"}, "rate", "A number above 0, at most 5,000."),
+        ({"arrival": "share", "share": "0"}, "share", "A number of percent above 0, at most 400."),
+        ({"arrival": "share", "share": "half"}, "share", "A number of percent above 0, at most 400."),
         ({"amount": "seconds"}, "seconds", "Seconds go with a steady rate"),
         ({"amount": "seconds", "seconds": "3600", "arrival": "open", "rate": "5000"}, "seconds", "no more than"),
         ({"work": "failing", "p": "2"}, "p", "A share from 0 to 1."),
@@ -176,7 +179,7 @@ def test_a_preset_fills_in_the_form(client: FlaskClient, name: str) -> None:
     assert 'aria-current="true"><strong>' in text
     repetitions = re.search(r'name="repetitions".*? value="(\d+)"', text)
     assert repetitions
-    assert int(repetitions[1]) == PRESETS[name](3).repetitions
+    assert int(repetitions[1]) == PRESETS[name].repetitions
 
 
 @pytest.mark.parametrize("headers", [{}, RUSSIAN])
@@ -419,3 +422,58 @@ def test_page_and_report_say_the_same_figures_in_the_same_way(
     assert re.findall(r"<figure.*?</figure>", text, re.DOTALL) == re.findall(
         r"<figure.*?</figure>", report, re.DOTALL
     )
+
+
+MARKS = {
+    "foreign_load": ({"value": 0.3}, "Other programs took a share of the machine"),
+    "growing_queue": ({"value": 60.0, "of": 100.0}, "More came than was done, and the queue grew"),
+    "late_sender": ({"value": 4.0}, "The sender was late"),
+    "clock_offset": ({"value": 0.05}, "A worker's clock differs from the sender's"),
+    "other_tasks": ({"value": 90.0}, "Workers ran tasks that are not of the experiment"),
+}
+
+
+@pytest.mark.parametrize("kind", MARKS)
+def test_what_disturbed_it_is_the_first_line_in_page_terminal_and_every_report(
+    client: FlaskClient, parts: Services, kind: str
+) -> None:
+    values, words = MARKS[kind]
+    marked = an_experiment(marks={kind: [Mark(arm=0, turn=1, **values)]})
+    found = run(parts, marked)
+    reports = {form: client.get(f"/api/experiments/{found}/report.{form}") for form in ("html", "md", "json")}
+    for text in (page(client, f"/experiments/{found}"), reports["html"].text):
+        first = text[text.index("title-verdict") :].partition("<p")[2].partition("</p>")[0]
+        assert words in first.replace("&#39;", "'")
+    assert words in reports["md"].text.partition("## Verdict\n\n")[2].splitlines()[0].replace("\\", "")
+    assert reports["json"].json["verdict"][0].startswith(words)
+    assert client.get(f"/api/experiments/{found}").json["verdict"][0].startswith(words)
+    assert summary(marked).splitlines()[2].startswith(f"! {words}")
+
+
+def test_a_next_step_is_a_button_that_starts_it_once(client: FlaskClient, parts: Services) -> None:
+    found = run(parts, an_experiment(a_plan(title="Before")))
+    text = page(client, f"/experiments/{found}")
+    assert text.index("ex-winners") < text.index('data-step="half"') < text.index("title-figures")
+    assert f'action="/experiments/{found}/next/half"' in text
+    answers = [client.post(f"/experiments/{found}/next/half", data={"key": "a-key-of-it"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].location == answers[1].location
+    started = parts.experiments.rows.page(1)[0][0]
+    assert answers[0].location.endswith(started.id)
+    assert isinstance(started.plan.arrival, OpenLoop)
+    assert client.post(f"/experiments/{found}/next/nonsense").status_code == 404
+
+
+def test_what_is_beyond_capacity_is_said_while_it_runs(client: FlaskClient, parts: Services) -> None:
+    rows = parts.experiments.rows
+    found = rows.add(a_plan(arrival={"law": "open", "share": 0.5}, title=""))
+    assert "at 50 % of the capacity, at random times" in page(client, f"/experiments/{found}")
+    rows.claim()
+    rows.tell(found, 0.0, "measuring the capacity, Celery, safe", {})
+    assert "Measuring by a short burst how many jobs a second each can do: Celery, safe" in page(
+        client, f"/experiments/{found}/now"
+    )
+    rows.tell(found, 0.25, "turn 2 of 5, Sync; beyond capacity: 75/s offered, 40/s done", {})
+    text = page(client, f"/experiments/{found}/now")
+    assert "Turn 2 of 5: Sync<" in text
+    assert "Beyond capacity: 75/s offered, 40/s done." in text
