@@ -40,6 +40,7 @@ __all__ = [
 OWN_LEASE_US: Final = 15_000_000
 _COLUMNS: Final = tuple(column.name for column in tasks.columns)
 _VALUES: Final = itemgetter(*_COLUMNS)
+_EMPTY: Final = dict.fromkeys(_COLUMNS)
 _OUTBOX: Final = ("num", "method", "lease_owner", "lease_until_us")
 
 
@@ -143,9 +144,10 @@ def pending(
     experiment_id: str | None = None,
 ) -> Row:
     """The row of the task `new`, as it is stored first."""
+    asked = vars(new)
     return {
-        **dict.fromkeys(_COLUMNS),
-        **{name: getattr(new, name) for name in _ASKED},
+        **_EMPTY,
+        **{name: asked[name] for name in _ASKED},
         "num": num,
         "id": str(uuid.uuid4()),
         "status": TaskStatus.PENDING.value,

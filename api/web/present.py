@@ -1,7 +1,7 @@
 """A task as the outside sees it: the models that describe it, and the JSON that follows from them."""
 
 import logging
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, Final
 
@@ -148,16 +148,16 @@ def _brief(value: Any) -> str:
 def row_json(model: type[BaseModel], row: Row) -> dict[str, Any]:
     """What `row` holds of the fields of `model`: each column under its name, a time `…_us` as `…` or `…_at` in
     ISO 8601."""
-    return {
-        name: row[name] if name in row else iso(row[time])
-        for name, time in _columns(model)
-        if name in row or time in row
-    }
+    plain, times = _columns(model, tuple(row))
+    return {name: row[name] for name in plain} | {name: iso(row[time]) for name, time in times}
 
 
-@cache
-def _columns(model: type[BaseModel]) -> list[tuple[str, str]]:
-    return [(name, f"{name.removesuffix('_at')}_us") for name in model.model_fields]
+@lru_cache
+def _columns(model: type[BaseModel], columns: tuple[str, ...]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The fields that are columns, and those that are times, each with its column."""
+    times = [(name, f"{name.removesuffix('_at')}_us") for name in model.model_fields if name not in columns]
+    plain = [name for name in model.model_fields if name in columns]
+    return plain, [(name, time) for name, time in times if time in columns]
 
 
 def result_json(row: Row) -> dict[str, Any]:
