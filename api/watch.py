@@ -23,7 +23,7 @@ from store.outbox import Outbox
 from store.tasks import Store
 from transports.methods import QUEUES
 
-_ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in amqp.QUEUES]
+_ALL_QUEUES: Final = [delivery.queue(queue) for delivery in Delivery for queue in QUEUES.values()]
 ALARM_SECONDS: Final = 5.0
 REFUSED_SECONDS: Final = 300.0
 _Queues = dict[str, tuple[int, int]]
@@ -144,7 +144,7 @@ class Watch(BackgroundThread):
             "store": {"up": store_up},
             "broker": {"up": broker_up, "since": None if broker_up is None else self._since},
             "workers": {method: figure(1, queue) for method, queue in QUEUES.items()},
-            "queues": [{"name": queue, "ready": figure(0, queue)} for queue in amqp.QUEUES],
+            "queues": [{"name": queue, "ready": figure(0, queue)} for queue in QUEUES.values()],
             "naive_workers": {method: figure(1, queue, Delivery.NAIVE) for method, queue in QUEUES.items()},
             "waiting": waiting,
             "dead_letters": letters,
@@ -175,7 +175,7 @@ class Watch(BackgroundThread):
             self._drop()
             self._connection = amqp.connected(self._settings.rmq_url, "transport-lab watch")
             self._channel = self._connection.channel()
-            amqp.declare_topology(self._channel)
+            amqp.declare_topology(self._channel, QUEUES.values())
         return self._channel
 
     def _drop(self) -> None:

@@ -1,7 +1,7 @@
 """What differs between the arms of a plan, beside what is to be compared."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from experiments.broker import DEFAULT_TIMEOUT, Broker
@@ -26,7 +26,7 @@ from lab.delivery import Delivery
 from lab.settings import Settings
 from transports.configuration import ACKNOWLEDGEMENTS, NONE, REPORTS, Configuration, listed
 from transports.control import CONTROLS, WorkerPicture, create_control
-from transports.methods import CELERY
+from transports.methods import CELERY, QUEUES
 
 SYNC_THREADS: Final = 3
 NO_ANSWER: Final = "no worker answers"
@@ -45,6 +45,18 @@ NO_BROKER: Final = Configuration(
     versions="",
 )
 """Of jobs that run in the request: nothing is in between."""
+UNTOLD: Final = replace(
+    NO_BROKER,
+    acknowledgement=UNKNOWN,
+    confirms=UNKNOWN,
+    durability=UNKNOWN,
+    queue_type=UNKNOWN,
+    redelivery=UNKNOWN,
+    retries=UNKNOWN,
+    time_limits=UNKNOWN,
+    serialisation=UNKNOWN,
+)
+"""Of a method whose workers nobody can ask."""
 
 BESIDE: Final = "stamped where the job runs, sent in the background"
 ONE_BY_ONE: Final = "one by one"
@@ -73,7 +85,7 @@ class _Side:
 
     @property
     def in_request(self) -> bool:
-        return self.arm.method not in CONTROLS
+        return self.arm.method not in QUEUES
 
 
 def fairness_of(
@@ -104,7 +116,7 @@ def fairness_of(
             _Side(
                 arm,
                 tuple(workers_of(arm, pictures)),
-                known.get(at, NO_BROKER),
+                known.get(at, UNTOLD if arm.method in QUEUES else NO_BROKER),
                 threads,
                 _broker_of(arm, settings, broker),
                 plan.reports is Reports.BESIDE,
@@ -159,7 +171,7 @@ def sync_threads(plan: Plan, pictures: Sequence[WorkerPicture]) -> int:
 
 def _broker_of(arm: Arm, settings: Settings, broker: Broker) -> Broker | None:
     over_another = arm.method == CELERY.name and not settings.celery_on_rabbitmq
-    return None if over_another or arm.method not in CONTROLS else broker
+    return None if over_another or arm.method not in QUEUES else broker
 
 
 def _of_workers(value: Callable[[WorkerPicture], str], in_request: str) -> Callable[[_Side], str]:

@@ -1,4 +1,4 @@
-"""The project with own tasks, as a person adds them: by a copy whose file `lab/own_tasks.py` goes on."""
+"""Copies of the project, with what a person adds to it."""
 
 import shutil
 from pathlib import Path
@@ -21,12 +21,17 @@ PARTS = (
 )
 
 
-def own_project(copy: Path, code: str) -> Path:
-    """Copies the project to the new folder `copy`, with `code` at the end of its own tasks; returns `copy`."""
+def copied_project(copy: Path) -> Path:
+    """Copies the project to the new folder `copy`, and returns that."""
     for part in PARTS:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     for path in ROOT.glob("celery_*.py"):
         shutil.copy(path, copy)
-    with (copy / "lab" / "own_tasks.py").open("a") as file:
+    return copy
+
+
+def own_project(copy: Path, code: str) -> Path:
+    """Copies the project to the new folder `copy`, with `code` at the end of its own tasks; returns `copy`."""
+    with (copied_project(copy) / "lab" / "own_tasks.py").open("a") as file:
         file.write(f"\n\n{code}")
     return copy

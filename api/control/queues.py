@@ -12,13 +12,14 @@ from lab.broker import amqp, management
 from lab.broker.address import virtual_host
 from lab.delivery import Delivery
 from lab.settings import Settings
-from transports.methods import CELERY, OF_QUEUE
+from transports.methods import CELERY, OF_QUEUE, QUEUES
 
 MANAGEMENT: Final = "management"
 PASSIVE: Final = "passive"
 DELAYS: Final = "celery_delayed_*"
 _NAME: Final = re.compile(
-    r"(celery|tasks)(\.naive|\.priority|\.open)?(?:(\.dead)|\.delay\.(\d+)s)?", re.ASCII
+    rf"({'|'.join(map(re.escape, OF_QUEUE))})(\.naive|\.priority|\.open)?(?:(\.dead)|\.delay\.(\d+)s)?",
+    re.ASCII,
 )
 _DELAY: Final = re.compile(r"celery_delayed_\d+", re.ASCII)
 _SUMS: Final = (
@@ -128,13 +129,13 @@ def _rate(stats: dict[str, Any], name: str) -> float:
 
 def _from_declares(settings: Settings) -> Iterator[Queue]:
     """Asks for each queue that there may be. A queue that is not there costs its channel."""
-    works = [delivery.queue(queue) for queue in amqp.QUEUES for delivery in Delivery]
+    works = [delivery.queue(queue) for queue in QUEUES.values() for delivery in Delivery]
     waits = [2**power for power in range(amqp.MAX_DELAY.bit_length())]
     names = [
         *works,
         amqp.OPEN_QUEUE,
-        *(amqp.priority_queue(queue) for queue in amqp.QUEUES),
-        *(amqp.dead_letter_queue(queue) for queue in amqp.QUEUES),
+        *(amqp.priority_queue(queue) for queue in QUEUES.values()),
+        *(amqp.dead_letter_queue(queue) for queue in QUEUES.values()),
         *(f"{queue}.delay.{seconds}s" for queue in works for seconds in waits),
         *(f"celery_delayed_{level}" for level in range(28)),
     ]

@@ -39,6 +39,7 @@ from store.tasks import Store
 from store.workflows import WorkflowRows
 from transports import create_transport
 from transports.control import CONTROLS, Control, create_control
+from transports.methods import QUEUES
 
 TELL_SECONDS: Final = 0.25
 LAST_SECONDS: Final = 12.0
@@ -60,7 +61,7 @@ class ExperimentProcess:
     def run(self, plan: Plan) -> None:
         """Runs `plan`, and ends the experiment as it went."""
         methods = sorted({arm.method for arm in plan.arms} & CONTROLS.keys())
-        controls = {str(method): create_control(method, self._settings) for method in methods}
+        controls = {method: create_control(method, self._settings) for method in methods}
         equaliser = Equaliser(controls, plan)
         with ExitStack() as ending:
             for control in controls.values():
@@ -98,12 +99,13 @@ class ExperimentProcess:
         surroundings = environment(self._settings, self._rows.database())
         self._rows.keep_setting(self._id, fairness, surroundings)
         reports = store_reports(self._store, "experiment")
-        transports = [create_transport(method, self._settings, reports) for method in controls]
+        brokered = sorted({arm.method for arm in plan.arms} & QUEUES.keys())
+        transports = [create_transport(method, self._settings, reports) for method in brokered]
         secret = self._settings.secret()
         batch = min(BATCH, at_once(plan.payload_bytes))
         relay = Relay(Outbox(self._store), transports, secret, WorkflowRows(self._store.engine), batch)
         # The relay's belong to its threads.
-        senders = {method: create_transport(method, self._settings, reports) for method in controls}
+        senders = {method: create_transport(method, self._settings, reports) for method in brokered}
         for sender in senders.values():
             ending.callback(sender.close)
         meter = UsageMeter(controls, self._settings)

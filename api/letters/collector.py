@@ -16,6 +16,7 @@ from api.background import BackgroundThread
 from lab.broker import amqp, owner
 from lab.values import without_nul
 from store.letters import DeadLetters, Letter
+from transports.methods import QUEUES
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 BODY_BYTES: Final = 1_000_000
@@ -53,9 +54,9 @@ class LetterCollector(BackgroundThread):
     def _consume(self, connection: pika.BlockingConnection) -> None:
         channel = connection.channel()
         owner.hold(channel, self._lab)
-        amqp.declare_topology(channel)
+        amqp.declare_topology(channel, QUEUES.values())
         channel.basic_qos(prefetch_count=50)
-        for queue in amqp.QUEUES:
+        for queue in QUEUES.values():
             channel.basic_consume(amqp.dead_letter_queue(queue), self.take)
         while not self._ending.is_set() and channel.is_open:
             connection.process_data_events(time_limit=0.5)

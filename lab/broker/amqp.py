@@ -1,6 +1,6 @@
 """How the lab reaches RabbitMQ and what it declares there, in one place for both sides."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import pika
@@ -99,8 +99,8 @@ def priority_arguments(queue: str) -> dict[str, Any]:
     }
 
 
-def declare_topology(channel: Channel) -> None:
-    """Declares all queues of the lab and where their dead letters go; doing it again changes nothing.
+def declare_topology(channel: Channel, queues: Iterable[str] = QUEUES) -> None:
+    """Declares `queues` with those beside them, and where their dead letters go; doing it again changes nothing.
 
     Celery's queues are bound to exchanges of its own by Celery; here they are only declared, with the
     very arguments that `celery_app` uses.
@@ -108,7 +108,7 @@ def declare_topology(channel: Channel) -> None:
     channel.exchange_declare(exchange=DEAD_LETTER_EXCHANGE, exchange_type="direct", durable=True)
     channel.exchange_declare(exchange=CONTROL_EXCHANGE, exchange_type="fanout", durable=True)
     channel.queue_declare(queue=OPEN_QUEUE, durable=True, arguments=None)
-    for queue in QUEUES:
+    for queue in queues:
         dead = dead_letter_queue(queue)
         channel.queue_declare(queue=dead, durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind(queue=dead, exchange=DEAD_LETTER_EXCHANGE, routing_key=dead)

@@ -29,7 +29,7 @@ class RabbitMQTransport(Transport):
 
     name: ClassVar[str] = RABBITMQ.name
     label: ClassVar[str] = "RabbitMQ"
-    queue: ClassVar[str | None] = amqp.RABBITMQ_QUEUE
+    queue: ClassVar[str] = amqp.RABBITMQ_QUEUE
 
     def __init__(self, settings: Settings, report_for: ReportFor) -> None:
         super().__init__(settings, report_for)
@@ -43,7 +43,7 @@ class RabbitMQTransport(Transport):
         return self.begin(jobs, delivery)()
 
     def begin(self, jobs: Sequence[Job], delivery: Delivery = Delivery.SAFE) -> Callable[[], Submission]:
-        queue, safe = delivery.queue(amqp.RABBITMQ_QUEUE), delivery is Delivery.SAFE
+        queue, safe = delivery.queue(self.queue), delivery is Delivery.SAFE
         try:
             publisher = self._connected()
             batch = publisher.begin(queue, jobs, safe=safe)
@@ -70,7 +70,7 @@ class RabbitMQTransport(Transport):
         try:
             channel = self._channels.get(delivery) or self._channel(delivery)
             written_us = now_us()
-            publish(channel, delivery.queue(amqp.RABBITMQ_QUEUE), job, safe=delivery is Delivery.SAFE)
+            publish(channel, delivery.queue(self.queue), job, safe=delivery is Delivery.SAFE)
         except amqp.ERRORS as error:
             self._disconnect()
             raise SendError(f"{type(error).__name__}: {error}") from error

@@ -1,14 +1,7 @@
-from typing import get_args
-
 import pytest
 
 from lab.delivery import Delivery
-from transports.methods import METHODS, OF_QUEUE, QUEUES, BrokeredName, MethodName, contender
-
-
-def test_the_types_for_pydantic_name_what_the_table_holds() -> None:
-    assert get_args(MethodName) == tuple(METHODS)
-    assert get_args(BrokeredName) == tuple(QUEUES)
+from transports.methods import METHODS, OF_QUEUE, QUEUES, contender
 
 
 def test_each_queue_belongs_to_one_method() -> None:
