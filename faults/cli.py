@@ -319,7 +319,7 @@ def grid(found: Matrix) -> str:
     """The matrix for the terminal."""
     lines = [f"{'':<20}" + "".join(f"{label_of_arm(arm):>27}" for arm in ARMS)]
     for name, runs in found.items():
-        cells = (cell_text(runs[arm].arms[arm]).replace("*", "") if arm in runs else "" for arm in ARMS)
+        cells = (cell_text(runs[arm], arm).replace("*", "") if arm in runs else "" for arm in ARMS)
         lines.append(f"{name:<20}" + "".join(f"{cell:>27}" for cell in cells))
     return "\n".join(lines)
 

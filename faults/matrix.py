@@ -6,7 +6,7 @@ from typing import Final
 
 from experiments.words import Translate, untranslated
 from faults.cards import CARDS, Card
-from faults.document import ARMS, ArmFigures, FaultDocument, FaultStatus
+from faults.document import ARMS, FaultDocument, FaultStatus
 from faults.report import (
     Cell,
     command_of,
@@ -52,17 +52,20 @@ def missing(matrix: Matrix, arms: Iterable[str] = ARMS) -> dict[str, list[str]]:
     return {name: left for name, left in lacking.items() if left}
 
 
-def cell_text(figures: ArmFigures, _: Translate = untranslated) -> str:
-    """A cell: what was lost and what ran twice, of how many."""
-    if not figures.lost and not figures.doubled:
-        if figures.done_once == figures.accepted:
-            return _("all %(n)s once") % {"n": figures.done_once}
-        return _("%(n)s of %(all)s once, none lost") % {"n": figures.done_once, "all": figures.accepted}
+def cell_text(run: FaultDocument, arm: str, _: Translate = untranslated) -> str:
+    """A cell: what was lost and what ran twice, of how many, and whether the store knows it otherwise."""
+    figures = run.arms[arm]
     said = []
     if figures.lost:
         said.append(_("**%(n)s lost**") % {"n": figures.lost})
     if figures.doubled:
         said.append(_("%(n)s ran twice") % {"n": figures.doubled})
+    if not said and figures.done_once == figures.accepted:
+        said.append(_("all %(n)s once") % {"n": figures.done_once})
+    elif not said:
+        said.append(_("%(n)s of %(all)s once, none lost") % {"n": figures.done_once, "all": figures.accepted})
+    if any(sentence.startswith(f"{arm}:") for sentence in run.disagreements):
+        said.append(_("the store says otherwise"))
     return ", ".join(said)
 
 
@@ -72,7 +75,7 @@ def to_markdown(matrix: Matrix, command: str, _: Translate = untranslated) -> st
     rows: list[list[Cell]] = []
     for card in CARDS.values():
         runs = matrix[card.name]
-        cells: list[Cell] = [cell_text(runs[arm].arms[arm], _) if arm in runs else "" for arm in ARMS]
+        cells: list[Cell] = [cell_text(runs[arm], arm, _) if arm in runs else "" for arm in ARMS]
         rows.append([f"[{_(card.title)}](#{card.name})", *cells, _when(runs)])
     lines = [
         f"# {_('Who loses what')}",

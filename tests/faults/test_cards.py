@@ -30,6 +30,8 @@ DOUBLES = {
     "broker-killed": (TUTORIAL,),
     "long-job": (TUTORIAL,),
 }
+DISTURBS = ("connection-cut", "broker-killed", "power-loss")
+"""Where the contenders as they come lose or double, the one or the other."""
 NEVER_HEARD_OF = ("api-away", "database-away")
 """Where a report that is sent once is lost: the job ran, and the store does not know it."""
 
@@ -58,6 +60,9 @@ def test_a_card_shows_what_it_is_about(document: FaultDocument) -> None:
         assert document.arms[arm].lost > 0, arm
     for arm in DOUBLES.get(card.name, ()):
         assert document.arms[arm].doubled > 0, arm
+    if card.name in DISTURBS:
+        for arm, found in figures(document, safe=False).items():
+            assert found.lost + found.doubled > 0, arm
     if card.name in NEVER_HEARD_OF:
         for arm in figures(document, safe=False):
             assert any(said.startswith(arm) for said in document.disagreements), arm

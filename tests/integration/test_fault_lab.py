@@ -58,6 +58,11 @@ class Engine:
     def started(self) -> list[int]:
         return proc.with_environment(MARK, self.id)
 
+    def close(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
     def left(self) -> tuple[list[int], list[Path]]:
         """What is left of it: processes and folders."""
         return self.started(), list(self.base.glob("transport-lab-fault-*"))
@@ -112,6 +117,7 @@ def test_an_engine_that_is_gone_leaves_no_process_and_no_folder(tmp_path: Path, 
     elif engine.process.stdin is not None:
         engine.process.stdin.close()
     engine.process.wait(15)
+    engine.close()
     deadline = time.monotonic() + 10
     while engine.left() != ([], []):
         assert time.monotonic() < deadline, engine.left()
