@@ -40,7 +40,7 @@ def _pages(store: Store, query: Query) -> Iterator[list[dict[str, Any]]]:
     asked = replace(query, limit=AT_ONCE)
     while rows := store.page(asked):
         yield [task_json(row) for row in rows]
-        asked = replace(asked, before_num=min(row["num"] for row in rows))
+        asked = replace(asked, before_num=rows[-1]["num"])
 
 
 def _cell(value: Any) -> Any:

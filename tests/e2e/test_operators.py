@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from harness.lab import Lab
+from lab.clock import now_us
 from store.letters import DeadLetters, Letter
+from store.reports import ReportRows
 from store.tasks import NewTask, Store
 from tests.e2e.test_table import HIDE
 from tests.e2e.visitor import Visitor
@@ -127,6 +129,12 @@ def test_a_page_without_tasks_is_live_as_well_and_says_when_it_is_not(
     DeadLetters(store).keep(letter)
     expect(page.locator("[data-letter-id]")).to_have_count(2)
     expect(page.get_by_role("button", name=re.compile("^Discard"))).to_be_visible()
+    page.goto(f"{lonely_visitor.url}/schedule")
+    expect(page.get_by_text("No reports yet.")).to_be_visible()
+    expect(page.locator("#stream")).to_have_attribute("data-state", "up")
+    ReportRows(store.engine).make("a task's id", 0, now_us())
+    store.add(NewTask(CELERY.name, "generate_daily_report", {}))
+    expect(page.locator(".report-list a")).to_have_count(1)
     lonely_lab.api.terminate(timeout=20)
     expect(page.locator("#as-of")).to_have_text(re.compile(r"^as of \d\d:\d\d:\d\d$"))
     expect(page.locator("body")).to_have_attribute("data-stale", "")

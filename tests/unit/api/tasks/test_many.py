@@ -64,6 +64,10 @@ def test_all_that_fits_comes_as_csv_and_as_json_however_many_there_are(
     assert (rows[0]["error"], rows[0]["worker"], rows[0]["timeout"]) == ("ValueError: =1+1", "", "1.0")
     told = client.get("/api/tasks.json").json["tasks"]
     assert [task["num"] for task in told] == list(range(1203, 0, -1))
+    found = client.get("/api/tasks.json?q=7").json["tasks"]
+    ids = {task["id"] for task in told if task["id"].startswith("7")}
+    assert {task["id"] for task in found[1:]} == ids - {found[0]["id"]}
+    assert found[0]["num"] == 7
     assert client.get("/api/tasks.json?q=nothing").json == {"tasks": []}
     assert client.get("/api/tasks.csv?status=DONE").text.count("\n") == 1
 
