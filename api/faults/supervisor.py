@@ -168,10 +168,10 @@ class FaultSupervisor(BackgroundThread):
             said = str(document.get("error") or running.complaint())
             code = running.process.returncode
             status, error = "FAILED", said or f"the engine ended with status {code} and told nothing"
-        self._rows.finish(running.run_id, status, error, document)
-        self._running = None
         for path in (running.progress, running.log):
             path.unlink(missing_ok=True)
+        self._rows.finish(running.run_id, status, error, document)
+        self._running = None
 
 
 def arguments(plan: dict[str, Any]) -> list[str]:

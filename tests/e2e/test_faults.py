@@ -46,13 +46,14 @@ def test_a_card_is_played_from_the_prediction_to_what_came_of_it(
 
     page.locator(".ex-wide [data-arm='celery:naive'] a").last.click()
     expect(page.locator("#job .fault-job")).to_contain_text("job 40")
+    job = page.url.removeprefix(lonely_visitor.url)
     page.get_by_role("link", name="Fault lab").first.click()
     page.get_by_role("link", name="All faults by all contenders: the matrix").click()
     expect(page.locator("tr[data-card='worker-killed'] td a")).to_have_count(2)
 
     matrix = page.url.removeprefix(lonely_visitor.url)
     small = lonely_visitor.open(matrix, locale="ru-RU", viewport=PHONE, is_mobile=True, has_touch=True)
-    for path in (matrix, "/faults", "/faults/cards/deploy"):
+    for path in (matrix, job, "/faults", "/faults/cards/deploy"):
         small.goto(lonely_visitor.url + path)
         wide, room = overflow(small)
         assert wide <= room, path

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 from experiments.charts import SLIM, WIDE
-from faults.document import FaultDocument, FaultPlan, new_document
+from faults.document import FaultDocument, FaultPlan, FaultStatus, new_document
 from faults.timeline import draw, legend, seconds_table, throughput
 from tests.fault_samples import a_document
 
@@ -22,11 +22,11 @@ def test_each_job_has_a_mark_whose_form_says_what_became_of_it() -> None:
 
 
 def test_the_band_of_a_fault_that_goes_on_reaches_to_the_end() -> None:
-    going = RUN.model_copy(update={"phases": {"baseline": (0.0, 2.0), "fault": (2.0, None)}})
-    widths = [
-        float(width) for width in re.findall(r'width="([\d.]+)" height="[\d.]+" fill="url', draw(going, WIDE))
-    ]
-    assert widths[0] > 500
+    going = RUN.model_copy(update={"status": FaultStatus.IN_PROGRESS, "phases": {"fault": (2.0, None)}})
+    bands = re.findall(
+        r'x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="[\d.]+" fill="url', draw(going, WIDE)
+    )
+    assert [float(left) + float(width) for left, width in bands] == [WIDE.width - 8]
 
 
 def test_a_run_of_which_nothing_is_known_has_empty_lanes() -> None:
