@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +17,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from faults.document import FaultPlan
 from faults.judge import JobRun, Ledger
 from harness.faults import queue_depths
-from harness.lab import ROOT, Lab
+from harness.lab import ROOT, Lab, celery_worker, consumer
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess, ProcessError, tail
 from harness.proxy import TcpProxy
@@ -131,13 +130,7 @@ class Stage:
         name = f"{stand.arm.replace(':', '-')}-{number}"
         deploy = self.plan.card == "deploy"
         grace = max(0.0, self.plan.strength * 0.8) if deploy else GRACE_SECONDS
-        if stand.is_celery:
-            celery = Path(sys.executable).with_name("celery")
-            options = ["--loglevel=info", f"--concurrency={CONCURRENCY}", "-n", f"{name}@%h"]
-            command = [str(celery), "-A", "celery_app", "worker", *options]
-        else:
-            options = ["--concurrency", str(CONCURRENCY), "-n", f"{name}@%h", "--grace", str(grace)]
-            command = [sys.executable, "-m", "consumer", *options]
+        command = celery_worker(CONCURRENCY, name) if stand.is_celery else consumer(CONCURRENCY, name, grace)
         env = self.lab.env | {
             "DELIVERY": stand.delivery.value,
             "LAB_LEDGER": str(self.ledger.folder / f"{name}.jsonl"),

@@ -22,6 +22,20 @@ _FOREIGN = (
 )  # fmt: skip
 
 
+def celery_worker(concurrency: int, name: str) -> list[str]:
+    """The command of a Celery worker `name`@host, as people type it: `python -m celery` would find modules that it
+    does not."""
+    command = str(Path(sys.executable).with_name("celery"))
+    options = ["--loglevel=info", f"--concurrency={concurrency}", "-n", f"{name}@%h"]
+    return [command, "-A", "celery_app", "worker", *options]
+
+
+def consumer(concurrency: int, name: str, grace: float) -> list[str]:
+    """The command of a hand-written worker `name`@host."""
+    options = ["--concurrency", str(concurrency), "-n", f"{name}@%h", "--grace", str(grace)]
+    return [sys.executable, "-m", "consumer", *options]
+
+
 class Lab:
     """API, Celery workers and consumers below `base`, over the broker at `rmq_url`.
 
@@ -94,13 +108,8 @@ class Lab:
 
     def start_celery(self, concurrency: int = 3, name: str = "celery") -> ManagedProcess:
         """Starts a Celery worker `name`@host and waits until it is ready."""
-        # The command itself, as people type it: `python -m celery` would find modules that it does not.
-        command = Path(sys.executable).with_name("celery")
-        options = ["--loglevel=info", f"--concurrency={concurrency}", "-n", f"{name}@%h"]
         log = self.base / "log" / f"{name}.log"
-        worker = ManagedProcess(
-            [str(command), "-A", "celery_app", "worker", *options], env=self.env, log=log, cwd=self.root
-        )
+        worker = ManagedProcess(celery_worker(concurrency, name), env=self.env, log=log, cwd=self.root)
         self.workers.append(worker)
         worker.start().wait_for_log("ready.", timeout=60)
         return worker
@@ -110,8 +119,7 @@ class Lab:
     ) -> ManagedProcess:
         """Starts a hand-written worker `name`@host and waits until it consumes; with DELIVERY=naive as many
         by the tutorial as `concurrency` says."""
-        options = ["--concurrency", str(concurrency), "-n", f"{name}@%h", "--grace", str(grace)]
-        worker = self.process(name, "-m", "consumer", *options)
+        worker = self.process(name, *consumer(concurrency, name, grace)[1:])
         self.workers.append(worker)
         worker.start().wait_for_log("waiting for tasks", timeout=60)
         count = concurrency if self.env.get("DELIVERY") == "naive" else 1

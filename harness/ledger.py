@@ -94,7 +94,7 @@ class LedgerVerdict:
 _SETS: Final = tuple(one.name for one in fields(LedgerVerdict) if one.name != "histories")
 
 
-class Ledger:
+class LabLedger:
     """Accepted tasks of `lab` on one side, their effects on the other.
 
     Two witnesses are heard. The store tells of statuses; but it is idempotent by design, and would hide a

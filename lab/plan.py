@@ -52,7 +52,7 @@ class Each(BaseModel):
         return Step(name=name, kind=self.kinds.get(scheme, self.kinds[""]), params={"path": item})
 
 
-class Stage(BaseModel):
+class PlanStage(BaseModel):
     """What runs side by side: `branches`, each a chain of names. A stage that is not `parallel` has one.
 
     Attributes:
@@ -72,7 +72,7 @@ class WorkflowPlan(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    stages: Annotated[list[Stage], Field(min_length=1)]
+    stages: Annotated[list[PlanStage], Field(min_length=1)]
 
     def stage_of(self, name: str) -> int:
         """The place of the stage that the node is in; nodes made while it runs are in the stage of `each`."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from lab.clock import now_us
 from lab.job import Job
-from lab.plan import Stage, Step, WorkflowPlan
+from lab.plan import PlanStage, Step, WorkflowPlan
 from lab.status import StatusUpdate, TaskStatus
 from store.engine import take_turn, writing
 from store.tables import outbox, samples, tasks, workflows
@@ -185,7 +185,7 @@ class Workflows:
             return wake
         return []
 
-    def _join(self, connection: sa.Connection, workflow: Row, stage: Stage, results: list[Any]) -> None:
+    def _join(self, connection: sa.Connection, workflow: Row, stage: PlanStage, results: list[Any]) -> None:
         """Puts the one node of `stage` into the outbox, with all results as its input."""
         here = sa.and_(tasks.c.workflow_id == workflow["id"], tasks.c.node == stage.branches[0][0])
         row = connection.execute(

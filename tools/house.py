@@ -14,7 +14,17 @@ from statistics import median
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-ROOMS: Final = ("api", "celery_worker", "consumer", "experiments", "harness", "lab", "store", "transports")
+ROOMS: Final = (
+    "api",
+    "celery_worker",
+    "consumer",
+    "experiments",
+    "faults",
+    "harness",
+    "lab",
+    "store",
+    "transports",
+)
 METHODS: Final = frozenset({"celery", "rabbitmq", "sync"})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from api.web.schemas import Invalid
-from lab.plan import FAILING, Each, Stage, Step, WorkflowPlan
+from lab.plan import FAILING, Each, PlanStage, Step, WorkflowPlan
 from transports.methods import CELERY
 
 # These have one node for each path before they begin, so their paths must be known by then.
@@ -80,9 +80,11 @@ def _plan(
     parallel = {"group": 0, "chord": 0, "task_group": 1, "chain_group_chord": 1}.get(pattern)
     kinds = BRANCHES if pattern == "conditional_map" else {"": "download"}
     stages = [
-        Stage(branches=[[step.name for step in branch] for branch in branches], parallel=place == parallel)
+        PlanStage(
+            branches=[[step.name for step in branch] for branch in branches], parallel=place == parallel
+        )
         if branches
-        else Stage(parallel=True, each=Each(kinds=kinds, fail_at=fail_at))
+        else PlanStage(parallel=True, each=Each(kinds=kinds, fail_at=fail_at))
         for place, branches in enumerate(steps)
     ]
     all_steps = [step for branches in steps for branch in branches for step in branch]

@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from harness import faults
 from harness.lab import Lab
-from harness.ledger import Ledger, LedgerVerdict
+from harness.ledger import LabLedger, LedgerVerdict
 from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from lab.broker import amqp
@@ -37,7 +37,7 @@ class Stage:
     ) -> None:
         self.lab, self.node, self.method, self.vhost, self.url = lab, node, method, vhost, url
         self.delivery = delivery
-        self.ledger = Ledger(lab)
+        self.ledger = LabLedger(lab)
 
     @property
     def queue(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from harness.ledger import Death, Ledger, LedgerVerdict, LogEntry, judge, read_logs, settle
+from harness.ledger import Death, LabLedger, LedgerVerdict, LogEntry, judge, read_logs, settle
 from lab.job import Job
 from lab.logs import DATE_FORMAT, LOG_FORMAT, JobLog
 
@@ -245,7 +245,7 @@ def test_a_ledger_brings_its_books_and_both_witnesses_together(tmp_path: Path) -
         "[2027-01-15 08:00:02] Celery Worker celery: Начало обработки задачи 7\n"
     )
     lab.workers.append(SimpleNamespace(log=log))
-    ledger = Ledger(lab)
+    ledger = LabLedger(lab)
     assert ledger.submit("celery", 0.1) == ["a"]
     ledger.died("one")
     found = ledger.settle(5)

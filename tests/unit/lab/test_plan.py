@@ -2,20 +2,20 @@
 
 import pytest
 
-from lab.plan import MOST_NODES, Each, Stage, WorkflowPlan
+from lab.plan import MOST_NODES, Each, PlanStage, WorkflowPlan
 
 FAN = WorkflowPlan(
     stages=[
-        Stage(branches=[["list"]]),
-        Stage(branches=[["a1", "b1"], ["a2", "b2"]], parallel=True),
-        Stage(branches=[["end"]]),
+        PlanStage(branches=[["list"]]),
+        PlanStage(branches=[["a1", "b1"], ["a2", "b2"]], parallel=True),
+        PlanStage(branches=[["end"]]),
     ]
 )
 MAP = WorkflowPlan(
     stages=[
-        Stage(branches=[["list"]]),
-        Stage(parallel=True, each=Each(kinds={"": "download"})),
-        Stage(branches=[["end"]]),
+        PlanStage(branches=[["list"]]),
+        PlanStage(parallel=True, each=Each(kinds={"": "download"})),
+        PlanStage(branches=[["end"]]),
     ]
 )
 
