@@ -1,4 +1,5 @@
 // The pages of images: one of them sends groups and lists them, the other shows one.
+import * as both from "./js/both.js";
 import * as form from "./js/images/form.js";
 import * as gallery from "./js/images/gallery.js";
 import * as groups from "./js/images/groups.js";
@@ -9,6 +10,7 @@ const page = document.getElementById("gallery") ? gallery : groups;
 
 if (page === groups) form.start();
 page.start();
+both.start();
 follow({
   tasks: ({ tasks }) => page.apply(tasks),
   health: showHealth,

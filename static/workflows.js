@@ -1,4 +1,5 @@
 // The pages of workflows: one of them runs and lists them, the other shows one.
+import * as both from "./js/both.js";
 import { showHealth, showStream } from "./js/health.js";
 import { follow } from "./js/stream.js";
 import * as flow from "./js/workflows/flow.js";
@@ -7,6 +8,7 @@ import * as recent from "./js/workflows/recent.js";
 const page = document.getElementById("workflow") ? flow : recent;
 
 page.start();
+both.start();
 follow({
   tasks: ({ tasks }) => page.apply(tasks),
   health: showHealth,

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from lab.clock import now_us
 from lab.status import TaskStatus
 from store.engine import writing
+from store.options import due_us
 from store.tables import reports, task_events, tasks
 from store.task_queries import Row
 
@@ -30,14 +31,14 @@ class _Tally:
         default_factory=lambda: {measure: array("d") for measure in MEASURES}
     )
 
-    def note(self, status: str, created_us: int, started_us: int | None, finished_us: int) -> None:
+    def note(self, status: str, due: int, started_us: int | None, finished_us: int) -> None:
         self.statuses[status] += 1
         if started_us is None:
             return  # cancelled, or given up, before it began: it has no times to compare
         for measure, begin, end in (
-            ("waited", created_us, started_us),
+            ("waited", due, started_us),
             ("ran", started_us, finished_us),
-            ("total", created_us, finished_us),
+            ("total", due, finished_us),
         ):
             self.seconds[measure].append(max(0, end - begin) / 1e6)
 
@@ -64,11 +65,12 @@ def figures(engine: sa.Engine, since_us: int, until_us: int) -> dict[str, Any]:
     ended = sa.and_(own, tasks.c.finished_us >= since_us, tasks.c.finished_us < until_us)
     tallies: dict[tuple[str, str], _Tally] = {}
     with engine.connect() as connection:
-        names = ("method", "kind", "status", "created_us", "started_us", "finished_us")
+        names = ("method", "kind", "status", "options", "created_us", "started_us", "finished_us")
         query = sa.select(*(tasks.c[name] for name in names)).where(ended)
-        for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
-            tally = tallies.setdefault((row.method, row.kind), _Tally())
-            tally.note(row.status, row.created_us, row.started_us, row.finished_us)
+        for values in connection.execution_options(yield_per=_AT_ONCE).execute(query):
+            row = dict(zip(names, values, strict=True))
+            tally = tallies.setdefault((row["method"], row["kind"]), _Tally())
+            tally.note(row["status"], due_us(row), row["started_us"], row["finished_us"])
         retries = (
             sa.select(tasks.c.method, tasks.c.kind, sa.func.count())
             .join(task_events, task_events.c.num == tasks.c.num)

@@ -13,6 +13,7 @@ from api.images.files import DiskFull
 from api.images.group_present import group_json, group_with_tasks
 from api.images.routes import allow_files
 from api.services import services
+from api.web import both
 from api.web.answers import say
 from api.web.forms import Form, bounds, parse
 from api.web.keys import form_key
@@ -88,6 +89,10 @@ def send() -> AnyResponse:
     if not taken.images:
         form.errors["files"] = gettext("None of these files was taken. Choose others.")
         return _refuse(form, 422, refused)
+    if both.FIELD in request.form:
+        both_sent = _send_by_both([row["id"] for row in taken.images], operation, once)
+        _flash_refused(refused)
+        return redirect(url_for(".index", both=",".join(both_sent)), 303)
     try:
         group_id, _ = services().groups.send(method, [row["id"] for row in taken.images], operation, once)
     except KeyReused:  # pressed twice, and the other one was faster
@@ -143,6 +148,16 @@ def cancel(group_id: str) -> AnyResponse:
     return say(text, "images", url_for(".group", group_id=group_id), 404 if found is None else 200)
 
 
+def _send_by_both(images: Sequence[str], operation: Operation, once: str | None) -> list[str]:
+    """Sends the images as a group by each method that has workers; returns the groups' ids."""
+    groups, found = services().groups, []
+    for method in QUEUES:
+        key = once and f"{once}:{method}"
+        sent = groups.rows.sent_under(key) if key else None
+        found.append(sent or groups.send(method, images, operation, key)[0])
+    return found
+
+
 def _operation(form: Form) -> Operation:
     """The operation that is meant. Of the fields only the one that belongs to it counts."""
     name = form.value("operation")
@@ -167,6 +182,7 @@ def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
     return render_template(
         "images.html",
         form=form,
+        both=both.shown(request.args.get(both.FIELD, ""), rows, lambda one: url_for(".group", group_id=one)),
         key=secrets.token_urlsafe(16),
         methods=QUEUES,
         refused=refused,
@@ -188,6 +204,8 @@ def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
                 "uploadUrl": url_for("images.upload"),
                 "groupsUrl": url_for("groups.send"),
                 "takes": TAKES,
+                "brokered": list(QUEUES),
+                "imagesUrl": url_for(".index"),
                 "bounds": {name: bounds(Operation)[name] for name in ("size", "radius")},
                 "mostFiles": settings.upload_count,
                 "mostBytes": int(settings.upload_megabytes * 1_000_000),

@@ -34,7 +34,7 @@ from api.submit import BrokerAway, ReceiveRefused
 from api.tasks import all_three, compare
 from api.tasks.bulk_pages import bulk_pages
 from api.tasks.filter import Filter
-from api.web import forms, i18n, problems, security, wording
+from api.web import commands, forms, i18n, problems, security, wording
 from api.web.answers import here, own_path, say, wants_json
 from api.web.keys import form_key
 from api.web.page_config import page_config
@@ -261,6 +261,7 @@ def offer() -> dict[str, Any]:
     return {
         "labels": wording.LABELS,
         "contender": wording.contender,
+        "prelude": commands.prelude,
         "meanings": wording.meanings(),
         "health": services().watch.snapshot(),
         "waiting_text": wording.waiting,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from lab.clock import now_us, to_iso
 from lab.status import TaskStatus
-from store.options import options_json
+from store.options import due_us, options_json
 from store.tasks import Row
 
 ABOUT_CHARS: Final = 60
@@ -64,9 +64,13 @@ class TaskOut(ResultOut):
     published_at: str | None
     started_at: str | None
     finished_at: str | None
-    waited: float
+    waited: Annotated[
+        float | None, Field(description="from when it was due to its begin; null where that is not known")
+    ]
     ran: float | None
-    total: float
+    total: Annotated[
+        float | None, Field(description="from when it was due to its end; null before it is due")
+    ]
 
 
 class TaskWithHistory(TaskOut):
@@ -110,20 +114,21 @@ def task_json(row: Row) -> dict[str, Any]:
 def _task_json(row: Row) -> dict[str, Any]:
     """The same.
 
-    `waited`, `ran` and `total` are seconds, None where they have not begun; while a task is under way
-    they are what has passed until now.
+    `waited`, `ran` and `total` are seconds, counted from when the task was due, None where that is not known, as of a
+    task whose begin was never told, or not yet; while a task is under way they are what has passed until now.
     """
-    created, started, finished = row["created_us"], row["started_us"], row["finished_us"]
+    due, started, finished = due_us(row), row["started_us"], row["finished_us"]
     now = finished or now_us()
+    waits = started or (None if finished or now < due else now)
     return {
         **row_json(TaskOut, row),
         **result_json(row),
         "about": about(row["params"]),
         "options": options_json(row["options"]),
         "cancel_requested_at": iso(row["cancel_us"]),
-        "waited": _seconds(created, started or now),
+        "waited": None if waits is None else _seconds(due, waits),
         "ran": None if started is None else _seconds(started, now),
-        "total": _seconds(created, now),
+        "total": None if started is None and now < due else _seconds(due, now),
     }
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, make_response, redirect, render_template, re
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.services import services
+from api.web import both
 from api.web.answers import say
 from api.web.forms import Form, sent_before
 from api.web.keys import form_key
@@ -46,6 +47,9 @@ def send() -> AnyResponse:
     """The form: runs a workflow, and goes to its page."""
     form, key = Form(request.form), form_key("workflows", request.form.get("key", ""))
     try:
+        if both.FIELD in request.form:
+            ids = _send_by_both(form, key)
+            return redirect(url_for(".index", both=",".join(ids)), 303)
         wanted = parse_workflow(form, services().workflows.rows.paths())
         return redirect(url_for(".one", workflow_id=services().workflows.send(wanted, key)), 303)
     except Invalid as error:
@@ -113,6 +117,13 @@ def shape(pattern: str) -> Picture:
     return draw(nodes + [Node(name, name, kinds[name]) for name in made], plan.edges(made), TINY)
 
 
+def _send_by_both(form: Form, key: str | None) -> list[str]:
+    """Runs the workflow by each method that has workers, once all of them would take it; returns the ids."""
+    table = services().workflows.rows.paths()
+    wanted = [parse_workflow(Form({**form.values, "method": method}), table) for method in QUEUES]
+    return [services().workflows.send(one, key and f"{key}:{one.method}") for one in wanted]
+
+
 def _page(form: Form) -> str:
     settings, rows = services().settings, services().workflows.rows
     last_change = services().store.last_change()
@@ -122,6 +133,7 @@ def _page(form: Form) -> str:
     return render_template(
         "workflows.html",
         form=form,
+        both=both.shown(request.args.get(both.FIELD, ""), rows, lambda one: url_for(".one", workflow_id=one)),
         key=secrets.token_urlsafe(16),
         methods=QUEUES,
         patterns=[{"name": name, "shape": shape(name), **patterns[name]} for name in PATTERNS],

@@ -56,7 +56,7 @@ function whole({ group_id: group, workflow_id: workflow }) {
 }
 
 export function fillRow(row, task) {
-  Object.assign(row.dataset, { attempt: task.attempt, waited: task.waited, ran: task.ran ?? "", total: task.total });
+  Object.assign(row.dataset, { attempt: task.attempt, waited: task.waited ?? "", ran: task.ran ?? "", total: task.total ?? "" });
   received.set(row, performance.now());
   if (row.dataset.status !== task.status) row.dataset.status = task.status;
   fillStatus(row.querySelector(".badge-status"), task.status);

@@ -250,7 +250,7 @@ def test_naive_without_a_worker_says_so_and_how_to_start_one(
     expect(form.locator(".nobody")).to_be_hidden()
     choose(page, method, "process_task", "0", "naive")
     expect(form.locator(".nobody")).to_be_visible()
-    expect(form.locator(".nobody code")).to_have_text(command)
+    expect(form.locator(".nobody code").last).to_have_text(command)
     expect(page.locator(f'[data-chip="naive-{method}"]')).to_be_hidden()
     shoot(page, f"naive-{method}")
     task = send(page, form)

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from functools import cache
@@ -448,3 +449,14 @@ def test_an_unknown_group_has_the_usual_page(visitor: Visitor, lab: Lab) -> None
     visitor.expect.append("404")
     page = visitor.open("/images/00000000-0000-4000-8000-000000000000")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is no such page")
+
+
+def test_one_press_sends_images_by_both_methods_and_says_how_they_compare(visitor: Visitor) -> None:
+    page = visitor.open("/images")
+    choose(page, [payload("sea.png", picture(120, 80, "PNG"))])
+    page.get_by_role("button", name="Send by both").click()
+    page.wait_for_url("**/images?both=*")
+    compared = page.locator("#both .race-sentence")
+    expect(compared).to_have_text(re.compile(r"^Done: \w+ after .*, \w+ after .* more\)\.$"), timeout=90_000)
+    for label in ("Celery", "RabbitMQ"):
+        expect(compared).to_contain_text(label)

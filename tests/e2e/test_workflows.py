@@ -288,3 +288,19 @@ def test_on_a_phone_the_places_lie_in_a_menu(visitor: Visitor, shoot: Callable[.
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("link", name="Workflows").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Workflows")
+
+
+def test_one_press_runs_a_workflow_by_both_methods_and_says_how_they_compare(visitor: Visitor) -> None:
+    page = visitor.open("/workflows")
+    page.locator("#pattern-group").check()
+    page.locator("#count").fill(" 2 ")
+    page.get_by_role("button", name="Run it by both").click()
+    page.wait_for_url("**/workflows?both=*")
+    compared = page.locator("#both .race-sentence")
+    expect(compared).to_have_text(
+        re.compile(r"^Done: \w+ after [\d.]+\ss, \w+ after [\d.]+\ss \([\d.]+\ss more\)\.$"), timeout=ENDED_MS
+    )
+    for label in ("Celery", "RabbitMQ"):
+        expect(compared).to_contain_text(label)
+    page.locator("#both").get_by_role("link", name="RabbitMQ").click()
+    until_ended(page)

@@ -14,20 +14,20 @@ const button = form?.querySelector("button.send");
 const label = button?.textContent;
 
 let busy = false;
-let asked = null;
+const asked = new Map(); // by method
 let turn = 0;
 
 export function start() {
   files.start(() => ready(label));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!busy && isComplete()) send();
+    if (!busy && isComplete()) send(event.submitter?.name === "both");
   });
   addEventListener("beforeunload", (event) => busy && event.preventDefault());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 
-async function send() {
+async function send(byBoth) {
   let next = label;
   setBusy(true);
   try {
@@ -42,7 +42,7 @@ async function send() {
       say(plural(config.images.missing, missing.length, { n: number(missing.length) }), "error");
       next = config.images.tryAgain;
     } else {
-      await sendGroup(left);
+      await (byBoth ? sendByBoth(left) : sendGroup(left));
     }
   } catch {
     say(strings.unreachable, "error");
@@ -75,24 +75,39 @@ async function uploadAll() {
 }
 
 async function sendGroup(items) {
-  say(config.images.grouping);
-  const body = JSON.stringify({
-    method: form.elements.method.value,
-    images: items.map(({ image }) => image.id),
-    operation: operation(),
-  });
-  // Pressed again after no answer came, the same request keeps its key and is not sent twice.
-  if (asked?.body !== body) asked = { body, key: `${form.elements.key.value}-${(turn += 1)}` };
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": asked.key };
-  const answer = await fetch(config.groupsUrl, { method: "POST", headers, body });
-  const data = await answer.json();
-  if (answer.ok) {
-    keepNotes(data.group.id, files.chosen().map(note).filter(Boolean));
-    busy = false;
-    location.assign(config.groupUrl.replace("ID", encodeURIComponent(data.group.id)));
+  const data = await ask(items, form.elements.method.value);
+  if (!data.group) {
+    fail(data, items);
     return;
   }
-  fail(data, items);
+  keepNotes(data.group.id, files.chosen().map(note).filter(Boolean));
+  busy = false;
+  location.assign(config.groupUrl.replace("ID", encodeURIComponent(data.group.id)));
+}
+
+// One group by each method, and the page that compares them.
+async function sendByBoth(items) {
+  const ids = [];
+  for (const method of config.brokered) {
+    const data = await ask(items, method);
+    if (!data.group) {
+      fail(data, items);
+      return;
+    }
+    ids.push(data.group.id);
+  }
+  busy = false;
+  location.assign(`${config.imagesUrl}?${new URLSearchParams({ both: ids.join(",") })}`);
+}
+
+async function ask(items, method) {
+  say(config.images.grouping);
+  const body = JSON.stringify({ method, images: items.map(({ image }) => image.id), operation: operation() });
+  // Pressed again after no answer came, the same request keeps its key and is not sent twice.
+  if (asked.get(method)?.body !== body) asked.set(method, { body, key: `${form.elements.key.value}-${(turn += 1)}` });
+  const headers = { "Content-Type": "application/json", "Idempotency-Key": asked.get(method).key };
+  const answer = await fetch(config.groupsUrl, { method: "POST", headers, body });
+  return answer.json();
 }
 
 function note({ file: { name }, refused: why, completed }) {

@@ -1,11 +1,14 @@
 """The methods side by side, as JSON and as a page; and the form that sends through all of them."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from flask.testing import FlaskClient
 
 from api.services import Services
+from lab.status import StatusUpdate, TaskStatus
 from store.tasks import Query
 from transports.methods import METHODS
 
@@ -89,3 +92,30 @@ def test_what_one_method_would_not_take_is_sent_through_none(client: FlaskClient
         assert page.status_code == 422
         assert f'value="{form["timeout"]}"' in page.text
     assert sum(parts.store.counts().values()) == 0
+
+
+def test_a_task_whose_begin_was_never_told_has_no_known_waiting(client: FlaskClient, parts: Services) -> None:
+    send(client, "celery")
+    (row,) = parts.store.page(Query())
+    parts.store.apply([StatusUpdate(task_id=row["id"], status=TaskStatus.DONE, attempt=1)])
+    task: Any = client.get(f"/api/tasks/{row['id']}").json
+    assert (task["waited"], task["ran"]) == (None, None)
+    assert task["total"] > 0
+    page = client.get("/").text
+    assert re.search(rf'data-task-id="{row["id"]}"[^>]* data-waited="" data-ran="" data-total="\d', page)
+    assert re.search(r'data-cell="waited"[^>]*>–<', page)
+
+
+def test_a_task_waits_from_the_time_that_was_set_for_it(client: FlaskClient, parts: Services) -> None:
+    body = {"method": "celery", "timeout": 0, "countdown": 60}
+    assert client.post("/api/tasks", json=body).status_code == 202
+    (row,) = parts.store.page(Query())
+    task: Any = client.get(f"/api/tasks/{row['id']}").json
+    assert (task["waited"], task["total"]) == (None, None)
+    due = datetime.fromtimestamp(row["created_us"] / 1e6 + 60, UTC)
+    for status, seconds in ((TaskStatus.IN_PROGRESS, 0.5), (TaskStatus.DONE, 2.5)):
+        at = due + timedelta(seconds=seconds)
+        parts.store.apply([StatusUpdate(task_id=row["id"], status=status, attempt=1, at=at)])
+    task = client.get(f"/api/tasks/{row['id']}").json
+    assert task["waited"] == pytest.approx(0.5, abs=1e-5)
+    assert task["total"] == pytest.approx(2.5, abs=1e-5)

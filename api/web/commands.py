@@ -1,0 +1,44 @@
+"""What goes before the commands that pages show, so that they work as they stand, in any shell on this machine."""
+
+import shlex
+from typing import Final
+from urllib.parse import urlsplit
+
+from api.services import services
+from api.web.docs import ROOT
+from lab.settings import Settings
+
+PUBLIC_PASSWORD: Final = "qwerty"  # noqa: S105 - the broker's where nothing else is set, in README too
+_NAMES: Final = {
+    "rmq_url": "RMQ_URL",
+    "api_url": "API_URL",
+    "var": "LAB_VAR",
+    "celery_broker_url": "CELERY_BROKER_URL",
+    "result_backend": "RESULT_BACKEND",
+}
+
+
+def prelude() -> str:
+    """The line that leads to the lab's folder, its Python and its addresses; nothing where it has no environment of
+    its own there, as in a container."""
+    if not (ROOT / ".venv" / "bin" / "python").exists():
+        return ""
+    mine = services().settings
+    # What follows from the settings before it is not repeated.
+    plain = Settings(var=ROOT / "var")
+    given = {}
+    for field, name in _NAMES.items():
+        if (value := str(getattr(mine, field))) != str(getattr(plain, field)):
+            given[name] = _without_password(value)
+            plain = Settings.from_env({"LAB_VAR": str(ROOT / "var"), **given, name: value})
+    words = [
+        'PATH="$PWD/.venv/bin:$PATH"',
+        *(f"{name}={shlex.quote(value)}" for name, value in given.items()),
+    ]
+    return f"cd {shlex.quote(str(ROOT))} && export {' '.join(words)}"
+
+
+def _without_password(url: str) -> str:
+    """`url` with the word PASSWORD where it has a password that is not known to everyone."""
+    password = urlsplit(url).password if "://" in url else None
+    return url if password in (None, "", PUBLIC_PASSWORD) else url.replace(f":{password}@", ":PASSWORD@", 1)
