@@ -25,12 +25,12 @@ def prelude() -> str:
         return ""
     mine = services().settings
     # What follows from the settings before it is not repeated.
-    plain = Settings(var=ROOT / "var")
-    given = {}
+    given = {"LAB_VAR": str(ROOT / "var")}
+    plain, shown = Settings.from_env(given), {}
     for field, name in _NAMES.items():
         if (value := str(getattr(mine, field))) != str(getattr(plain, field)):
-            given[name] = _without_password(value)
-            plain = Settings.from_env({"LAB_VAR": str(ROOT / "var"), **given, name: value})
+            given[name], shown[name] = value, _without_password(value)
+            plain = Settings.from_env(given)
     words = [
         'PATH="$PWD/.venv/bin:$PATH"',
         *(f"{name}={shlex.quote(value)}" for name, value in given.items()),
