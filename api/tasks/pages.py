@@ -309,7 +309,6 @@ def _page(typed: forms.Form) -> str:
             last_change,
             {
                 "filter": _for_scripts(chosen),
-                "workerUrl": chosen.url(worker="WORKER"),
                 "newest": chosen.newest,
                 "newestNum": last_num,
                 "pageSize": PAGE_SIZE,

@@ -72,7 +72,6 @@ export function fillRow(row, task) {
   const worker = cell(row, "worker").firstElementChild;
   worker.textContent = task.worker ?? "–";
   worker.title = task.worker ?? "";
-  if (task.worker) worker.href = config.workerUrl.replace("WORKER", encodeURIComponent(task.worker));
   showTimes(row);
 }
 
