@@ -10,7 +10,7 @@ from typing import Final
 from experiments.guide_questions import CONTRADICTIONS, QUESTIONS, Choice, Question
 from experiments.model import Experiment, Interval
 from experiments.plan import Burst, FixedDuration, OpenLoop, Plan, Workload
-from experiments.verdict import HIGHER_IS_BETTER
+from experiments.winners import HIGHER_IS_BETTER
 from experiments.words import N_, Translate, bounds_text, decimal, named, shown, unit_of, untranslated
 from lab.delivery import Delivery
 from transports.methods import METHODS, SYNC

@@ -5,7 +5,7 @@ from typing import Final
 
 from experiments.guide_questions import QUESTIONS, Question
 from experiments.plan import MAX_RATE, Arm, FixedDuration, OpenLoop, Plan, Workload
-from experiments.verdict import HIGHER_IS_BETTER
+from experiments.winners import HIGHER_IS_BETTER
 from transports.methods import METHODS
 
 LEAST_BURST: Final = 500

@@ -12,8 +12,7 @@ from experiments.next_steps import NextStep, steps_of
 from experiments.plan import Plan, Workload
 from experiments.tables import Table
 from experiments.totals import headline
-from experiments.winners import HIGHER_IS_BETTER as HIGHER_IS_BETTER
-from experiments.winners import Win, winners_table, wins_of
+from experiments.winners import HIGHER_IS_BETTER, Win, winners_table, wins_of
 from experiments.words import (
     MARK_SENTENCES,
     MARK_TITLES,
