@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from api.workflows.schemas import PATTERNS
 from harness.lab import Lab
 from tests import flows
-from tests.e2e.test_look import CONTRASTS, FAULTS, PHONE, overflow, settled
+from tests.e2e.test_look import CONTRASTS, FAULTS, PHONE, assert_fits, settled
 from tests.e2e.visitor import Visitor
 
 ENDED_MS = 90_000
@@ -75,8 +76,10 @@ def test_an_end_that_comes_while_the_page_reads_itself_again_is_shown(visitor: V
     pytest.fail("no page was read while its workflow ran")
 
 
-@pytest.mark.parametrize("method", ["celery", "rabbitmq"])
-@pytest.mark.parametrize("pattern", PATTERNS)
+# tests/integration/test_workflows.py runs each pattern by each method.
+@pytest.mark.parametrize(
+    ("pattern", "method"), list(zip(PATTERNS, cycle(["celery", "rabbitmq"]), strict=False))
+)
 def test_each_pattern_runs_from_the_page_to_its_end(
     visitor: Visitor, shoot: Callable[..., None], pattern: str, method: str
 ) -> None:
@@ -257,21 +260,19 @@ def test_the_pages_are_readable_in_light_and_dark(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
-@pytest.mark.parametrize("width", [360, 768, 1030, 1280])
 def test_nothing_scrolls_sideways(
-    visitor: Visitor, lab: Lab, shoot: Callable[..., None], locale: str, width: int
+    visitor: Visitor, lab: Lab, shoot: Callable[..., None], locale: str
 ) -> None:
     for path, name in (
         ("/workflows", "list"),
         (f"/workflows/{ended(lab, 'conditional_map', count=3)}", "few"),
         (f"/workflows/{ended(lab, 'chain_group_chord', count=14)}", "many"),
     ):
-        page = settled(visitor.open(path, locale=locale, viewport={**PHONE, "width": width}))
-        wide, room = overflow(page)
-        assert wide <= room
-        assert page.locator(".flow:visible").count() == (0 if name == "list" else 1)
-        if width == 360:
-            shoot(page, f"workflows-{name}-phone-{locale[:2]}", whole=True)
+        page = settled(visitor.open(path, locale=locale, viewport=PHONE))
+        shoot(page, f"workflows-{name}-phone-{locale[:2]}", whole=True)
+        for width in (360, 768, 1030, 1280):
+            assert_fits(page, width)
+            assert page.locator(".flow:visible").count() == (0 if name == "list" else 1)
 
 
 def test_on_a_phone_the_places_lie_in_a_menu(visitor: Visitor, shoot: Callable[..., None]) -> None:
