@@ -16,10 +16,10 @@ up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground
 	@exec .venv/bin/python -m harness up
 
 test: dev test-packages ## run the tests that take minutes together; ARGS="-k name" passes options to pytest
-	@exec .venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: dev test-packages ## run all others but the fault tests that take minutes each: the whole browser, whole labs; forty minutes
-	@exec .venv/bin/python -m pytest -n 2 --dist loadfile -m "slow and not faults" $(ARGS)
+	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow and not faults" $(ARGS)
 
 test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more
 	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "" $(ARGS)

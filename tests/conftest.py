@@ -42,6 +42,7 @@ hypothesis.settings.load_profile("lab")
 # Tests run beside each other, so that each experiment is disturbed by the others.
 os.environ["LAB_TURNS_AGAIN"] = "0"
 
+TESTS = Path(__file__).parent
 NO_BROKER = "amqp://student:qwerty@127.0.0.1:1/"
 LendApp = Callable[[Settings], AbstractContextManager[LabAPI]]
 _DATABASES = ["postgresql"] if "DATABASE_URL" in os.environ else ["sqlite", "postgresql"]
@@ -56,18 +57,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts out what `make test` leaves to `make test-slow`: of tests with real processes or a browser those that are
     no smoke tests, and PostgreSQL where it is not the store itself that is tested.
 
-    In CI, on machines that others use too, tests have a second go: most of them meet real processes. The summary names
-    each that needed it (`-rR`): it is to be looked into all the same.
+    In CI, on machines that others use too, tests of real processes have a second go. The summary names each that
+    needed it (`-rR`): it is to be looked into all the same.
     """
     for item in items:
-        if os.environ.get("CI"):
+        room = item.path.relative_to(TESTS).parts[0]
+        if os.environ.get("CI") and room in ("contract", "e2e", "faults", "integration"):
             item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
-        rooms = item.path.parts
-        whole_labs = "e2e" in rooms or "integration" in rooms
-        if whole_labs and item.get_closest_marker("smoke") is None:
+        if room in ("e2e", "integration") and item.get_closest_marker("smoke") is None:
             item.add_marker(pytest.mark.slow)
-        if "postgresql" in item.name and "store" not in rooms:
+        if "postgresql" in item.name and "store" not in item.path.parts:
             item.add_marker(pytest.mark.slow)
+    # Files of whole labs take minutes, those of units seconds: the short ones last, so that processes end together.
+    items.sort(key=lambda item: "unit" in item.path.parts)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -90,7 +92,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
     """A private RabbitMQ node."""
     if not harness.node.installed():
         missing("RabbitMQ")
-    with RabbitNode(tmp_path_factory.mktemp("rabbitmq")) as running:
+    base = tmp_path_factory.mktemp("rabbitmq")
+    # Quorum queues tell their depth every five seconds; some tests wait for it (milliseconds).
+    (base / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 1000}]}].\n")
+    with RabbitNode(base) as running:
         yield running
 
 
