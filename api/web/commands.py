@@ -33,7 +33,7 @@ def prelude() -> str:
             plain = Settings.from_env(given)
     words = [
         'PATH="$PWD/.venv/bin:$PATH"',
-        *(f"{name}={shlex.quote(value)}" for name, value in given.items()),
+        *(f"{name}={shlex.quote(value)}" for name, value in shown.items()),
     ]
     return f"cd {shlex.quote(str(ROOT))} && export {' '.join(words)}"
 
