@@ -157,7 +157,8 @@ def test_the_page_speaks_russian_to_a_russian_browser(
         expect(page.get_by_role("heading", name=title)).to_be_visible()
     for button in ("🚀 Отправить через Celery", "📤 Отправить через RabbitMQ"):
         expect(page.get_by_role("button", name=button)).to_be_visible()
-    expect(page.get_by_role("columnheader", name="Метод")).to_be_visible()
+    table = page.get_by_role("table", name="Статус задач")
+    expect(table.get_by_role("columnheader", name="Метод")).to_be_visible()
     page.locator("#form-celery [name=timeout]").fill("0.25")
     page.locator("#form-celery [name=count]").fill("3")
     page.locator("#form-celery button.send").click()
