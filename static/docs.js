@@ -1,3 +1,16 @@
-// Shows the API's own OpenAPI document with Swagger UI, which its package brings.
-const place = document.getElementById("docs");
-window.SwaggerUIBundle({ domNode: place, url: place.dataset.url, deepLinking: true, validatorUrl: null });
+// The JSON API: opens what an address or a link within the page leads to, and keeps the header live.
+import { showHealth, showStream } from "./js/health.js";
+import { follow } from "./js/stream.js";
+
+function open() {
+  const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (place?.matches("details")) {
+    place.open = true;
+    place.scrollIntoView();
+  }
+}
+
+const nothing = () => undefined;
+addEventListener("hashchange", open);
+open();
+follow({ tasks: nothing, health: showHealth, reset: nothing, live: showStream });

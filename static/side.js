@@ -1,9 +1,18 @@
-// Side by side: runs a feature in place and follows its tasks to their end; finds while one types.
+// Side by side: opens one feature at a time below its row, runs it in place and follows its tasks to their end; finds
+// while one types, by the search that the form sends.
 import { isBusy, sendInPlace, tell } from "./js/send.js";
 
 const words = JSON.parse(document.getElementById("side-words").textContent);
 const FOLLOW_MS = 500;
 const PATIENCE_MS = 60_000;
+const TYPING_MS = 200;
+
+// The element `id` of the page at `address`; none where that page cannot be had.
+async function part(address, id) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
+  if (!answer?.ok || answer.redirected) return null;
+  return new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(id);
+}
 
 function run(event) {
   const place = event.target.closest("[data-run]");
@@ -19,11 +28,9 @@ function run(event) {
 
 async function follow(place) {
   const until = performance.now() + PATIENCE_MS;
-  while (performance.now() < until) {
-    const answer = await fetch(place.dataset.url, { headers: { Accept: "text/html" } });
-    if (!answer.ok || answer.redirected) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.querySelector("[data-outcome]");
+  while (performance.now() < until && place.isConnected) {
+    const fresh = (await part(place.dataset.url, "feature"))?.querySelector("[data-outcome]");
+    if (!fresh) return;
     show(place.querySelector("[data-outcome]"), fresh);
     if (fresh.dataset.ended !== "false") return;
     await new Promise((done) => setTimeout(done, FOLLOW_MS));
@@ -39,18 +46,64 @@ function show(mine, fresh) {
   mine.replaceChildren(...fresh.childNodes);
 }
 
-function find({ target }) {
-  const wanted = target.value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const feature of document.querySelectorAll("[data-feature]")) {
-    const text = `${feature.querySelector("h2").textContent} ${feature.textContent}`.toLowerCase();
-    const fits = wanted.every((word) => text.includes(word));
-    feature.hidden = !fits;
-    document.querySelector(`[data-row="${feature.dataset.feature}"]`).hidden = !fits;
+function followUnended(within) {
+  const place = within.querySelector('[data-outcome][data-ended="false"]')?.closest("[data-run]");
+  if (place) follow(place);
+}
+
+function close() {
+  document.getElementById("open")?.remove();
+  document.querySelector("[data-feature] [aria-expanded=true]")?.setAttribute("aria-expanded", "false");
+}
+
+async function open(link) {
+  const body = await part(link.href, "feature");
+  if (!body) {
+    location.assign(link.href);
+    return;
   }
+  close();
+  const place = Object.assign(document.createElement("tr"), { id: "open" });
+  place.append(Object.assign(document.createElement("td"), { colSpan: 3 }));
+  place.firstChild.append(body);
+  const row = link.closest("tr");
+  row.after(place);
+  link.setAttribute("aria-expanded", "true");
+  history.replaceState(null, "", `#${row.id}`);
+  row.scrollIntoView({ block: "nearest" });
+  followUnended(place);
+}
+
+function toggle(event) {
+  const link = event.target.closest("[data-feature] a");
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  if (link.getAttribute("aria-expanded") === "true") close();
+  else open(link);
+}
+
+let typing = null;
+function find({ target }) {
+  clearTimeout(typing);
+  typing = setTimeout(async () => {
+    const address = new URL(target.form.action);
+    if (target.value.trim()) address.searchParams.set("q", target.value);
+    const fresh = await part(address, "features");
+    if (!fresh || target.value.trim() !== (address.searchParams.get("q") ?? "").trim()) return;
+    history.replaceState(null, "", address);
+    document.getElementById("features").replaceWith(fresh);
+    prepare();
+  }, TYPING_MS);
+}
+
+function prepare() {
+  for (const link of document.querySelectorAll("[data-feature] a")) link.setAttribute("aria-expanded", "false");
 }
 
 document.addEventListener("submit", run);
-for (const place of document.querySelectorAll("[data-run]"))
-  if (place.querySelector('[data-outcome][data-ended="false"]')) follow(place).catch(() => undefined);
-const box = document.getElementById("side-q");
-if (box && !box.value) box.addEventListener("input", find);
+document.addEventListener("click", toggle);
+document.getElementById("side-q")?.addEventListener("input", find);
+prepare();
+followUnended(document);
+const asked = location.hash && document.getElementById(location.hash.slice(1));
+if (asked?.matches("[data-feature]")) open(asked.querySelector("a"));

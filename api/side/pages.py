@@ -18,6 +18,7 @@ from api.side.feature import METHODS, Feature
 from api.side.present import feature_json, lines, run_json
 from api.side.rows import FEATURES, ROWS
 from api.side.service import RunsAlready
+from api.side.source import excerpts
 from api.web.answers import say
 from api.web.wording import gettext
 
@@ -31,13 +32,13 @@ SHOWN_CHARACTERS: Final = 20_000
 
 @side.get("/side-by-side")
 def index() -> str:
-    """All features, or those that `q` names."""
+    """The index of all features, or of those that `q` names."""
     q = request.args.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
     rows = [feature for feature in ROWS if _fits(feature, q)]
     counts = {feature.id: {method: lines(feature, method) for method in METHODS} for feature in ROWS}
     return render_template(
         "side.html",
-        features=[_shown(feature) for feature in rows],
+        features=[{"id": feature.id, "title": gettext(feature.title)} for feature in rows],
         counts=counts,
         most=max(max(both.values()) for both in counts.values()),
         q=q,
@@ -73,12 +74,17 @@ def _answer(feature: Feature, text: str, begun: dict[str, Any] | None, status: i
 
 
 def _fits(feature: Feature, q: str) -> bool:
-    """Whether all words of `q` are somewhere in what is said of the feature, in either language, or in the
-    names of its code."""
-    said = [feature.id, feature.title, feature.about, gettext(feature.title), gettext(feature.about)]
-    said += [place for method in METHODS for place in feature.side(method).code]
-    text = " ".join(said).casefold()
+    """Whether all words of `q` are somewhere in what is said of the feature, in either language, or in its code."""
+    said = [feature.title, feature.about, *(feature.side(method).gives for method in METHODS)]
+    text = " ".join([*said, *map(gettext, said), _code(feature.id)]).casefold()
     return all(word in text for word in re.findall(r"\S+", q.casefold()))
+
+
+@cache
+def _code(feature_id: str) -> str:
+    """The code of both sides, with the names of what it is."""
+    places = [place for method in METHODS for place in FEATURES[feature_id].side(method).code]
+    return " ".join([feature_id, *places, *(excerpt.text for excerpt in excerpts(places))])
 
 
 def _shown(feature: Feature) -> dict[str, Any]:

@@ -4,16 +4,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import flask_openapi3_swagger
-from flask import Blueprint, Response, current_app, render_template, request, send_from_directory
+from flask import Blueprint, Response, current_app, render_template, request
 from flask_openapi3 import OpenAPI
 from pydantic.json_schema import models_json_schema
 
 from api.web.answers import json_answer
+from api.web.described import routes, schemas
+from api.web.page_config import page_config
 from lab.status import StatusUpdate
 
 ROOT = Path(__file__).resolve().parents[2]
-SWAGGER = Path(flask_openapi3_swagger.__file__).parent / "templates" / "swagger"
 
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
@@ -62,11 +62,14 @@ def document() -> Response:
 
 @docs.get("/docs")
 def page() -> str:
-    """The document to read and to try, by Swagger UI from its package."""
-    return render_template("docs.html")
-
-
-@docs.get("/docs/assets/<path:name>")
-def asset(name: str) -> Response:
-    """A file of Swagger UI."""
-    return send_from_directory(SWAGGER, name, max_age=86400)
+    """The same document to read."""
+    app: OpenAPI = current_app  # type: ignore[assignment]
+    document = app.api_doc
+    return render_template(
+        "docs.html",
+        routes=routes(document),
+        tags={tag["name"]: tag.get("description", "") for tag in document["tags"]},
+        schemas=schemas(document),
+        root=request.url_root.rstrip("/"),
+        config=page_config(app.extensions["lab"].store.last_change(), {}),
+    )

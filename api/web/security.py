@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface
-from flask_wtf.csrf import CSRFError, CSRFProtect
+from flask_wtf.csrf import CSRFError
 
 from api.services import services
 from api.web import login, problems
+from api.web.compress import MaskedCSRF, compress
 from api.web.limiter import Limiter
 from api.web.problems import Refusal
 from api.web.wording import gettext
@@ -36,7 +37,6 @@ OPEN: Final = frozenset(
         "health.readyz",
         "static",
         "bootstrap.static",
-        "docs.asset",
         "images.task_input",
         "images.task_output",
         "workflow_workers.file_of",
@@ -139,7 +139,7 @@ def init_app(app: Flask, apis: tuple[Blueprint, ...]) -> None:
         if wait := submissions.take():
             raise Refusal.too_many(wait)
 
-    csrf = CSRFProtect(app)
+    csrf = MaskedCSRF(app)
     for blueprint in apis:
         csrf.exempt(blueprint)
     app.register_error_handler(CSRFError, on_stale_form)
@@ -150,7 +150,7 @@ def init_app(app: Flask, apis: tuple[Blueprint, ...]) -> None:
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers[API_TIME] = str(now_us())
-        return response
+        return compress(response)
 
 
 def on_stale_form(_: CSRFError) -> Response:

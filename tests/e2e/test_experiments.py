@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from harness.lab import Lab
+from tests.e2e.accessible import violations
 from tests.e2e.test_look import CONTRASTS, FAULTS, PHONE, overflow, settled
 from tests.e2e.visitor import Visitor
 
@@ -261,6 +262,7 @@ def test_the_pages_are_readable_in_light_and_dark(
         page = settled(visitor.open(path, color_scheme=scheme, locale=locale))
         assert page.evaluate(CONTRASTS) == []
         assert page.evaluate(FAULTS) == []
+        assert violations(page) == []
         shoot(page, f"experiments-{name}-{scheme}", whole=True)
 
 

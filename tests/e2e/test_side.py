@@ -21,25 +21,41 @@ def press(page: Page, feature: str) -> None:
     expect(place.locator("[data-outcome]")).to_have_attribute("data-ended", "true", timeout=40_000)
 
 
-def test_each_feature_has_both_codes_and_how_many_lines_they_are(
+def open_in_place(page: Page, feature: str) -> None:
+    page.locator(f'[data-feature="{feature}"] a').click()
+    expect(page.locator(f"#open #run-{feature}")).to_be_visible()
+
+
+def test_one_feature_at_a_time_is_open_below_its_row(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:
     page = visitor.open(PATH, viewport={"width": 1280, "height": 1000})
     expect(page.locator("[data-feature]")).to_have_count(len(ROWS))
-    acks = page.locator("#late-acks")
-    expect(acks.locator('[data-method="celery"] .side-lines')).to_have_text("3 lines")
-    expect(acks.locator('[data-method="celery"] .side-code').first).to_contain_text('"task_acks_late": True')
-    expect(acks.locator('[data-method="rabbitmq"]').first).to_contain_text("consumer/worker.py")
+    assert page.evaluate("document.body.scrollHeight") < 2_500
+    open_in_place(page, "prefetch")
+    open_in_place(page, "late-acks")
+    expect(page.locator(".side-halves")).to_have_count(1)
+    expect(page).to_have_url(re.compile("#late-acks$"))
+    celery, by_hand = page.locator("#open section.side-half").all()
+    expect(celery.locator(".side-lines")).to_have_text("3 lines")
+    expect(celery.locator(".side-code").first).to_contain_text('"task_acks_late": True')
+    expect(by_hand).to_contain_text("consumer/worker.py")
+    assert page.locator(".side-code").evaluate_all(
+        "(all) => all.every((code) => code.scrollWidth <= code.clientWidth)"
+    )
     assert page.evaluate(FAULTS) == []
-    shoot(page, "side-light")
-    acks.scroll_into_view_if_needed()
-    shoot(page, "side-feature")
+    shoot(page, "side-light", whole=True)
+    page.reload()
+    expect(page.locator("#open #run-late-acks")).to_be_visible()
+    page.locator('[data-feature="late-acks"] a').click()
+    expect(page.locator("#open")).to_have_count(0)
 
 
 def test_both_are_run_in_place_and_their_histories_stand_beside_each_other(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:
     page = visitor.open(PATH, viewport={"width": 1280, "height": 1000})
+    open_in_place(page, "retry-fixed")
     press(page, "retry-fixed")
     place = page.locator("#run-retry-fixed")
     expect(place.locator("[data-note]")).to_have_text("Sent by both.")
@@ -98,12 +114,20 @@ def test_at_no_width_does_the_page_scroll_sideways(visitor: Visitor, lab: Lab) -
 
 
 @pytest.mark.smoke
-def test_one_finds_a_feature_while_typing(visitor: Visitor, lab: Lab) -> None:
+def test_one_finds_the_same_while_typing_and_with_enter(visitor: Visitor, lab: Lab) -> None:
     page = visitor.open(PATH)
-    page.get_by_role("searchbox").fill("basic_qos")
-    expect(page.locator("[data-feature]:visible")).to_have_count(3)
+    rows = page.locator("[data-feature]")
+    for text, found in (("basic_qos", 3), ("xyzzy", 0), ("retry", None)):
+        page.get_by_role("searchbox").fill(text)
+        expect(page).to_have_url(re.compile(f"q={text}$"))
+        if found is not None:
+            expect(rows).to_have_count(found)
+        typed = rows.evaluate_all("(all) => all.map((row) => row.id)")
+        page.get_by_role("searchbox").press("Enter")
+        expect(page.get_by_role("link", name="All", exact=True)).to_be_visible()
+        assert rows.evaluate_all("(all) => all.map((row) => row.id)") == typed
     page.get_by_role("searchbox").fill("")
-    expect(page.locator("[data-feature]:visible")).to_have_count(len(ROWS))
+    expect(rows).to_have_count(len(ROWS))
 
 
 @pytest.mark.smoke
@@ -112,7 +136,9 @@ def test_without_scripts_one_finds_runs_and_reads(visitor: Visitor, lab: Lab) ->
     page.get_by_role("searchbox").fill("prefetch")
     page.get_by_role("button", name="Find").click()
     expect(page.locator("#prefetch")).to_be_visible()
-    expect(page.locator("#chord")).to_have_count(0)
+    expect(page.locator("#map")).to_have_count(0)
+    page.get_by_role("link", name="Prefetch").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Prefetch")
     page.goto(f"{visitor.url}{PATH}/confirms")
     page.get_by_role("button", name="Run both").click()
     expect(page.locator("[data-note]")).to_have_text("Sent by both.")

@@ -21,7 +21,6 @@ FOR_ALL = (
     "/login",
     "/static/app.css",
     "/bootstrap/static/css/bootstrap.min.css",
-    "/docs/assets/css/swagger-ui.css",
 )
 PAGES = ("/", "/?method=celery", "/tasks/x", "/dead-letters", "/docs", "/nothing")
 JSON = (
