@@ -15,7 +15,8 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from api.services import services
 from api.side.feature import METHODS, Feature
-from api.side.present import feature_json, lines, run_json
+from api.side.idioms import IDIOMS
+from api.side.present import feature_json, idiom, run_json
 from api.side.rows import FEATURES, ROWS
 from api.side.service import RunsAlready
 from api.side.source import excerpts
@@ -24,8 +25,6 @@ from api.web.wording import gettext
 
 side = Blueprint("side", __name__)
 
-SHOWN_LINES: Final = 30
-LEFT_LINES: Final = 6
 LONGEST_SEARCH: Final = 64
 SHOWN_CHARACTERS: Final = 20_000
 
@@ -35,7 +34,7 @@ def index() -> str:
     """The index of all features, or of those that `q` names."""
     q = request.args.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
     rows = [feature for feature in ROWS if _fits(feature, q)]
-    counts = {feature.id: {method: lines(feature, method) for method in METHODS} for feature in ROWS}
+    counts = {feature.id: {method: idiom(feature, method)["lines"] for method in METHODS} for feature in ROWS}
     return render_template(
         "side.html",
         features=[{"id": feature.id, "title": gettext(feature.title)} for feature in rows],
@@ -84,20 +83,18 @@ def _fits(feature: Feature, q: str) -> bool:
 def _code(feature_id: str) -> str:
     """The code of both sides, with the names of what it is."""
     places = [place for method in METHODS for place in FEATURES[feature_id].side(method).code]
-    return " ".join([feature_id, *places, *(excerpt.text for excerpt in excerpts(places))])
+    return " ".join([feature_id, *IDIOMS[feature_id], *places, *(found.text for found in excerpts(places))])
 
 
 def _shown(feature: Feature) -> dict[str, Any]:
-    """A feature as the templates take it: code in coloured lines, the first ones of each side unfolded."""
+    """A feature as the templates take it: code in coloured lines."""
     told = feature_json(feature)
     for side in told["sides"].values():
-        room = SHOWN_LINES
+        side["idiom"]["shown"] = (
+            list(enumerate(_python(side["idiom"]["text"]), 1)) if side["idiom"]["text"] else []
+        )
         for excerpt in side["code"]:
-            coloured = list(enumerate(_python(excerpt["text"]), excerpt["first"]))
-            fits = len(coloured) <= room + LEFT_LINES
-            cut = len(coloured) if fits else room if room > LEFT_LINES else 0
-            excerpt["shown"], excerpt["folded"] = coloured[:cut], coloured[cut:]
-            room = max(0, room - len(coloured)) if fits else 0
+            excerpt["shown"] = list(enumerate(_python(excerpt["text"]), excerpt["first"]))
     for outcome in (told["last"] or {"sides": {}})["sides"].values():
         for task in outcome["tasks"]:
             task["began"] = None if task["started_at"] is None else _after(task, task["started_at"])

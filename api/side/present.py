@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from api.services import services
 from api.side.feature import METHODS, Feature
-from api.side.source import Excerpt, excerpts
+from api.side.idioms import IDIOMS
+from api.side.source import Excerpt, code_lines, excerpts
 from api.web.present import event_json, task_json
 from api.web.wording import gettext
 from lab.clock import now_us, to_us
@@ -31,9 +32,11 @@ def feature_json(feature: Feature) -> dict[str, Any]:
     }
 
 
-def lines(feature: Feature, method: str) -> int:
-    """How many lines of code it takes, without blank ones, comments and docstrings."""
-    return sum(excerpt.count for excerpt in excerpts(feature.side(method).code))
+def idiom(feature: Feature, method: str) -> dict[str, Any]:
+    """The feature as one writes it by `method` in a project of one's own: `text`, and how many `lines` of it are
+    code."""
+    text = IDIOMS[feature.id][METHODS.index(method)].strip("\n")
+    return {"text": text, "lines": len(code_lines(text))}
 
 
 def last_run(feature: Feature) -> dict[str, Any] | None:
@@ -60,6 +63,7 @@ def _side_json(feature: Feature, method: str) -> dict[str, Any]:
     return {
         "gives": gettext(side.gives),
         "by_hand": bool(side.code),
+        "idiom": idiom(feature, method),
         "lines": sum(excerpt.count for excerpt in found),
         "code": [_excerpt_json(excerpt) for excerpt in found],
         "objects": [_object_json(known[name]) for name in side.objects],

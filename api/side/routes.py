@@ -27,9 +27,9 @@ class FeaturePath(BaseModel):
 
 
 class FeatureOut(BaseModel):
-    """A feature. `sides` has `celery` and `rabbitmq`, each with what it `gives`, its `code`, how many `lines`
-    that is and its AMQP `objects`; `last` is the last run, whose tasks carry their histories, and whose messages
-    are as they went to the broker."""
+    """A feature. `sides` has `celery` and `rabbitmq`, each with what it `gives`, the `idiom` (as one writes it in a
+    project of one's own), the lab's own `code`, how many `lines` that is and its AMQP `objects`; `last` is the last
+    run, whose tasks carry their histories, and whose messages are as they went to the broker."""
 
     id: str
     title: str

@@ -75,14 +75,18 @@ class _File:
 @cache
 def _file(path: str) -> _File:
     text = (ROOT / path).read_text()
-    tree = ast.parse(text)
+    return _File(tuple(text.splitlines()), ast.parse(text), code_lines(text))
+
+
+def code_lines(text: str) -> frozenset[int]:
+    """The numbers of the lines of `text` that are code: no blank ones, no comments, no docstrings."""
     code: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type not in _SILENT:
             code.update(range(token.start[0], token.end[0] + 1))
-    for docstring in _docstrings(tree):
+    for docstring in _docstrings(ast.parse(text)):
         code.difference_update(range(docstring.lineno, (docstring.end_lineno or 0) + 1))
-    return _File(tuple(text.splitlines()), tree, frozenset(code))
+    return frozenset(code)
 
 
 def _docstrings(tree: ast.Module) -> Iterator[ast.stmt]:

@@ -37,8 +37,10 @@ def test_one_feature_at_a_time_is_open_below_its_row(
     expect(page.locator(".side-halves")).to_have_count(1)
     expect(page).to_have_url(re.compile("#late-acks$"))
     celery, by_hand = page.locator("#open section.side-half").all()
-    expect(celery.locator(".side-lines")).to_have_text("3 lines")
-    expect(celery.locator(".side-code").first).to_contain_text('"task_acks_late": True')
+    expect(celery.locator(".side-lines")).to_have_text("2 lines")
+    expect(celery.locator(".side-code").first).to_contain_text("app.conf.task_acks_late = True")
+    celery.get_by_text("In this lab: 3 lines").click()
+    expect(celery.get_by_text('"task_acks_late": True')).to_be_visible()
     expect(by_hand).to_contain_text("consumer/worker.py")
     assert page.locator(".side-code").evaluate_all(
         "(all) => all.every((code) => code.scrollWidth <= code.clientWidth)"

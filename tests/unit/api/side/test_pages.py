@@ -1,5 +1,6 @@
 """The page and its JSON, without a broker."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from flask.testing import FlaskClient
 
 from api.services import Services
 from api.side import pages
+from api.side.feature import METHODS
+from api.side.idioms import IDIOMS
 from api.side.rows import FEATURES, ROWS
 from api.side.service import KeptRuns, RunsAlready
 from store.outbox import Outbox
@@ -69,6 +72,8 @@ def test_the_json_has_code_lines_and_objects(client: FlaskClient) -> None:
     told = client.get("/api/side-by-side/late-acks").get_json()
     celery = told["sides"]["celery"]
     assert celery["lines"] == 3
+    assert celery["idiom"]["lines"] == 2
+    assert "app.conf.task_acks_late = True" in celery["idiom"]["text"]
     assert '"task_acks_late": True' in celery["code"][0]["text"]
     (queue,) = celery["objects"]
     assert queue["name"] == "celery"
@@ -76,6 +81,15 @@ def test_the_json_has_code_lines_and_objects(client: FlaskClient) -> None:
     assert told["last"] is None
     every = client.get("/api/side-by-side").get_json()["features"]
     assert [feature["id"] for feature in every] == [row.id for row in ROWS]
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_each_feature_has_code_that_can_be_read_at_once(feature: str) -> None:
+    for method, text in zip(METHODS, IDIOMS[feature], strict=True):
+        assert bool(text) is bool(FEATURES[feature].side(method).code)
+        ast.parse(text)
+        assert all(len(line) <= 76 for line in text.splitlines())
+        assert text.count("\n") <= 30
 
 
 def test_what_is_not_done_by_hand_says_so(client: FlaskClient) -> None:
