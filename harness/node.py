@@ -10,7 +10,7 @@ from typing import Self
 
 import pika
 from pika.adapters.utils.connection_workflow import AMQPConnectorException
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ProbableAuthenticationError
 
 from harness import rabbit_files
 from harness.ports import free_port
@@ -20,6 +20,10 @@ from harness.rabbit_files import LOOPBACK, NODE_NAME, RabbitPorts
 
 class NodeError(RuntimeError):
     """RabbitMQ is not installed, did not start, or refused a command; the message says which."""
+
+
+class LoginRefused(NodeError):
+    """The broker answers, and takes no such user and password."""
 
 
 def installed() -> bool:
@@ -38,7 +42,8 @@ def _listens(host: str, port: int, timeout: float) -> bool:
 def can_log_in(url: str, timeout: float = 5.0) -> bool:
     """Whether the AMQP broker at `url` takes this user and password, each step within `timeout` seconds.
 
-    Raises ValueError where `url` is none (https://www.rabbitmq.com/docs/uri-spec).
+    Raises LoginRefused where it answers and refuses them, and ValueError where `url` is none
+    (https://www.rabbitmq.com/docs/uri-spec).
     """
     parameters = pika.URLParameters(url)
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = timeout
@@ -47,6 +52,10 @@ def can_log_in(url: str, timeout: float = 5.0) -> bool:
         return False
     try:
         pika.BlockingConnection(parameters).close()
+    except ProbableAuthenticationError as error:
+        raise LoginRefused(
+            f"The broker at {parameters.host}:{parameters.port} takes no such user and password."
+        ) from error
     except (OSError, AMQPError, AMQPConnectorException):
         return False
     return True

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harness import proc
-from harness.node import NodeError, RabbitNode, can_log_in
+from harness.node import LoginRefused, NodeError, RabbitNode, can_log_in
 from harness.plan import MARK, ROOT, LabConfig, PlanError, lock, make_plan, var_folder
 from harness.ports import PortError
 from harness.processes import ManagedProcess, tail
@@ -132,13 +132,16 @@ class LabRun:
                 raise UpError(f"{trouble}\n{_indented(said)}" if trouble else said)
 
     def _wait_for_broker(self) -> None:
-        if self.node:
-            self._wait_until(
-                "RabbitMQ takes a login",
-                BROKER_TIMEOUT,
-                lambda: can_log_in(self.plan.env["RMQ_URL"]),
-                self.plan.logs / "rmq.log",
-            )
+        if not self.node:
+            return
+        url, log = self.plan.env["RMQ_URL"], self.plan.logs / "rmq.log"
+        try:
+            self._wait_until("RabbitMQ takes a login", BROKER_TIMEOUT, lambda: can_log_in(url), log)
+        except LoginRefused as error:
+            raise UpError(
+                f"The data of RabbitMQ in {self.node.base} were made with another user or password: set RMQ_USER and"
+                " RMQ_PASSWORD as they were, or remove that folder with its messages."
+            ) from error
 
     def _start_program(self, name: str) -> None:
         try:

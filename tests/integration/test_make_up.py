@@ -261,6 +261,22 @@ def test_a_second_lab_on_the_same_virtual_host_is_refused_and_the_first_goes_on(
 
 
 @pytest.mark.slow
+def test_another_password_than_the_brokers_data_have_ends_the_start_with_what_to_do(
+    fresh: RunningLab,
+) -> None:
+    fresh.start(RMQ_PASSWORD="first").wait_up()
+    assert fresh.send(signal.SIGINT) == 0
+    fresh.start(RMQ_PASSWORD="second")
+    assert fresh.process is not None
+    assert fresh.process.wait(60) == 1
+    assert (
+        f"The data of RabbitMQ in {fresh.var / 'rmq'} were made with another user or password" in fresh.said()
+    )
+    assert "second" not in fresh.said()
+    assert fresh.left() == []
+
+
+@pytest.mark.slow
 def test_a_wrong_password_ends_the_start_with_a_sentence_that_does_not_show_it(
     running: RunningLab, fresh: RunningLab
 ) -> None:

@@ -11,7 +11,7 @@ import pika
 import pytest
 
 from harness import proc
-from harness.node import NodeError, RabbitNode, can_log_in
+from harness.node import LoginRefused, NodeError, RabbitNode, can_log_in
 
 # Skips, or fails in CI, where RabbitMQ is missing.
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.slow]
@@ -64,7 +64,8 @@ def test_a_node_starts_and_answers_a_login(node: RabbitNode) -> None:
 
 def test_a_wrong_password_is_no_login(node: RabbitNode) -> None:
     assert can_log_in(node.url)
-    assert not can_log_in(node.url.replace("qwerty", "wrong"))
+    with pytest.raises(LoginRefused, match="takes no such user and password"):
+        can_log_in(node.url.replace("qwerty", "wrong"))
 
 
 def test_a_node_listens_on_loopback_only(node: RabbitNode) -> None:
