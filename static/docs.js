@@ -3,7 +3,7 @@ import { showHealth, showStream } from "./js/health.js";
 import { follow } from "./js/stream.js";
 
 function open() {
-  const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (place?.matches("details")) {
     place.open = true;
     place.scrollIntoView();

@@ -74,6 +74,11 @@ async function open(link) {
   followUnended(place);
 }
 
+function openAsked() {
+  const row = document.getElementById(location.hash.slice(1));
+  if (row?.matches("[data-feature]")) open(row.querySelector("a"));
+}
+
 function toggle(event) {
   const link = event.target.closest("[data-feature] a");
   if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
@@ -105,5 +110,5 @@ document.addEventListener("click", toggle);
 document.getElementById("side-q")?.addEventListener("input", find);
 prepare();
 followUnended(document);
-const asked = location.hash && document.getElementById(location.hash.slice(1));
-if (asked?.matches("[data-feature]")) open(asked.querySelector("a"));
+addEventListener("hashchange", openAsked);
+openAsked();

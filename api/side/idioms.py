@@ -162,8 +162,8 @@ def on_message(channel, method, properties, body):
         fetch(job["url"])
     except OSError:
         if job["attempt"] < 3:
-            again = {**job, "attempt": job["attempt"] + 1}
-            channel.basic_publish("", "fetch.wait", json.dumps(again).encode())
+            job["attempt"] += 1
+            channel.basic_publish("", "fetch.wait", json.dumps(job).encode())
     channel.basic_ack(method.delivery_tag)
 """,
     ),
