@@ -1,7 +1,4 @@
-// The JSON API: opens what an address or a link within the page leads to, and keeps the header live.
-import { showHealth, showStream } from "./js/health.js";
-import { follow } from "./js/stream.js";
-
+// The JSON API: opens what an address or a link within the page leads to.
 function open() {
   const place = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (place?.matches("details")) {
@@ -10,7 +7,5 @@ function open() {
   }
 }
 
-const nothing = () => undefined;
 addEventListener("hashchange", open);
 open();
-follow({ tasks: nothing, health: showHealth, reset: nothing, live: showStream });

@@ -10,7 +10,6 @@ from pydantic.json_schema import models_json_schema
 
 from api.web.answers import json_answer
 from api.web.described import routes, schemas
-from api.web.page_config import page_config
 from lab.status import StatusUpdate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,5 +70,4 @@ def page() -> str:
         tags={tag["name"]: tag.get("description", "") for tag in document["tags"]},
         schemas=schemas(document),
         root=request.url_root.rstrip("/"),
-        config=page_config(app.extensions["lab"].store.last_change(), {}),
     )

@@ -45,7 +45,7 @@ def test_no_page_breaks_a_rule_or_scrolls_sideways(visitor: Visitor, lab: Lab, l
     found = {}
     for path in (*PAGES, f"/tasks/{done}", f"/tasks/{failed}"):
         page.goto(visitor.url + path)
-        if path.partition("#")[0] == "/side-by-side" and "#" in path:
+        if path.startswith("/side-by-side#"):
             page.locator("#open").wait_for()
         width, room = overflow(page)
         found[path] = violations(page) + ([f"{width} px wide"] if width > room else [])
