@@ -80,19 +80,15 @@ channel.basic_qos(prefetch_count=1)
     "dead-letters": (
         """
 app.conf.task_queues = [Queue("resize", queue_arguments={
-    "x-queue-type": "quorum",
-    "x-delivery-limit": 5,
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-routing-key": "resize.dead",
+    "x-queue-type": "quorum", "x-delivery-limit": 5,
+    "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "resize.dead",
 })]
 """,
         """
 channel.queue_declare("resize.dead", durable=True)
 channel.queue_declare("resize", durable=True, arguments={
-    "x-queue-type": "quorum",
-    "x-delivery-limit": 5,
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-routing-key": "resize.dead",
+    "x-queue-type": "quorum", "x-delivery-limit": 5,
+    "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "resize.dead",
 })
 """,
     ),
@@ -133,8 +129,7 @@ def later(seconds, job):
     name = f"fetch.wait.{round(seconds)}"
     channel.queue_declare(name, durable=True, arguments={
         "x-message-ttl": round(seconds) * 1000,
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": "fetch",
+        "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "fetch",
     })
     channel.basic_publish("", name, json.dumps(job).encode(), durable)
 """,
@@ -152,8 +147,7 @@ def fetch(self, url):
 # once: a queue whose messages go back to "fetch" after 5 seconds
 channel.queue_declare("fetch.wait", durable=True, arguments={
     "x-message-ttl": 5000,
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-routing-key": "fetch",
+    "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "fetch",
 })
 
 def on_message(channel, method, properties, body):
@@ -175,8 +169,7 @@ resize.apply_async(("a.jpg",), eta=datetime(2030, 1, 1, tzinfo=UTC))
         """
 channel.queue_declare("resize.in.60s", durable=True, arguments={
     "x-message-ttl": 60_000,
-    "x-dead-letter-exchange": "",
-    "x-dead-letter-routing-key": "resize",
+    "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "resize",
 })
 channel.basic_publish("", "resize.in.60s", body, durable)
 """,
