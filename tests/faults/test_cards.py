@@ -30,7 +30,7 @@ DOUBLES = {
     "broker-killed": (TUTORIAL,),
     "long-job": (TUTORIAL,),
 }
-DISTURBS = ("connection-cut", "broker-killed", "power-loss")
+DISTURBS = ("connection-cut", "broker-killed")
 """Where the contenders as they come lose or double, the one or the other."""
 NEVER_HEARD_OF = ("api-away", "database-away")
 """Where a report that is sent once is lost: the job ran, and the store does not know it."""
