@@ -56,8 +56,8 @@ class ExperimentRows(ExperimentQueries):
         return str(values["id"])
 
     def claim(self) -> str | None:
-        """Begins the oldest experiment that waits, under a lease of 20 seconds, and returns its id; None where
-        there is none, or another one is running."""
+        """Begins the oldest experiment that waits, and returns its id; None where there is none, or another one is
+        running. Its lease is three times as long as a renewed one: on a busy machine a process starts slowly."""
         now = now_us()
         busy = sa.or_(experiments.c.status == "IN_PROGRESS", experiments.c.lease_until_us > 0)
         with writing(self.engine) as connection:
@@ -71,7 +71,7 @@ class ExperimentRows(ExperimentQueries):
             connection.execute(
                 experiments.update()
                 .where(experiments.c.num == first.num)
-                .values(status="IN_PROGRESS", started_us=now, lease_until_us=now + LEASE_US)
+                .values(status="IN_PROGRESS", started_us=now, lease_until_us=now + 3 * LEASE_US)
             )
         return str(first.id)
 
