@@ -13,7 +13,7 @@ from store.tables import tasks
 from store.task_queries import Queries, Query
 
 NEWEST: Final = 10_000
-"""How many tasks of a method are looked at, the newest: more would hold up whoever waits for the answer."""
+"""How many tasks of a method are looked at, the newest: more would delay the answer."""
 SPANS: Final = ("waited", "ran", "overhead", "total")
 TIMED: Final = "process_task"
 """The kind that is asked for by how long it takes; what it takes beyond that is overhead."""

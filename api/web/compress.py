@@ -1,6 +1,6 @@
 """Text answers, compressed with gzip where the client takes it.
 
-What a page holds that is secret, its forms' token, is masked anew for each page, and each answer is longer by chance:
+What a page holds that is secret, its forms' token, is masked differently in each page, and each answer is longer by chance:
 lengths tell nothing of either (BREACH, https://www.breachattack.com/; https://ieeexplore.ieee.org/document/9754554).
 """
 

@@ -20,7 +20,7 @@ export function start(onTask) {
   });
 }
 
-// Found anew each time: a page that is brought up to date brings another one.
+// Looked up each time: a page that is brought up to date brings another one.
 function say(text, tone) {
   tell(document.getElementById("act"), text, tone);
 }

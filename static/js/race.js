@@ -25,7 +25,7 @@ export function start(onTasks) {
     await send(onTasks).catch(() => tell(form, strings.unreachable, "error"));
     done();
   });
-  // Whoever comes back to the page and presses again wants another race.
+  // After the way back to this page a press asks for another race.
   addEventListener("pageshow", () => (form.elements.key.value = newKey()));
 }
 

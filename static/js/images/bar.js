@@ -27,7 +27,7 @@ export function fillBar(bar, counts, all, words) {
   set(bar, "aria-valuetext", words);
 }
 
-// A bar that the server has drawn anew, copied onto the one that is there, which may move there slowly.
+// A bar that the server has drawn again, copied onto the one that is there, which may move there slowly.
 export function copyBar(bar, fresh) {
   for (const name of ["aria-valuenow", "aria-valuetext"]) set(bar, name, fresh.getAttribute(name));
   for (const part of fresh.querySelectorAll("[data-part]")) {
