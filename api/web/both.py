@@ -52,7 +52,7 @@ def _sentence(lanes: list[dict[str, Any]]) -> str:
             more=exact(second["seconds"] - first["seconds"]),
         ),
     ]
-    whole = gettext("Done: %(list)s.", list=", ".join(said))
+    whole = gettext("Both done: %(list)s.", list=", ".join(said))
     wrong = [
         gettext(
             "%(method)s: %(k)s of %(n)s did not end DONE.",

@@ -35,6 +35,7 @@ export function makeRow(template, task) {
   const kind = job.querySelector(".job-kind");
   const href = whole(task);
   if (href) kind.href = href;
+  kind.hidden = plain;
   kind.firstElementChild.textContent = plain ? "" : task.kind;
   const about = job.querySelector(".job-about");
   about.textContent = about.title = plain ? "" : [asked, task.about].filter(Boolean).join(" · ");

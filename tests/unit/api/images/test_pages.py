@@ -344,7 +344,10 @@ def test_a_group_that_does_not_exist_is_not_found(client: FlaskClient, group_id:
 def test_a_task_of_a_group_leads_to_it_and_shows_its_image(client: FlaskClient, parts: Services) -> None:
     group_id = group_of(client, 1)
     (task,) = parts.groups.rows.tasks(group_id)
-    assert f'<a href="/images/{group_id}"><code>process_image</code></a>' in client.get("/").text
+    assert (
+        f'<a class="job-kind" href="/images/{group_id}"><code>process_image</code></a>'
+        in client.get("/").text
+    )
     page = client.get(f"/tasks/{task['id']}").text
     assert f'href="/images/{group_id}"' in page
     assert "/preview" not in page

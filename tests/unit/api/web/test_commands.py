@@ -11,7 +11,8 @@ def test_the_line_before_a_command_leads_to_this_labs_folder_python_and_addresse
     make_app: Callable[..., LabAPI], tmp_path: Path
 ) -> None:
     var = tmp_path / "a lab's"
-    app = make_app(rmq_url="amqp://student:qwerty@localhost:5673/", port=8099, var=var)
+    broker, api = "amqp://student:qwerty@localhost:5673/", "http://localhost:8099/update_task_status_api/"
+    app = make_app(rmq_url=broker, celery_broker_url=broker, api_url=api, var=var)
     with app.app_context():
         line = prelude()
     shown = 'printf "%s\\n" "$PWD" "$RMQ_URL" "$API_URL" "$LAB_VAR" "$CELERY_BROKER_URL"; command -v celery'
@@ -20,8 +21,8 @@ def test_the_line_before_a_command_leads_to_this_labs_folder_python_and_addresse
     )
     assert told.stdout.splitlines() == [
         str(ROOT),
-        "amqp://student:qwerty@localhost:5673/",
-        app.extensions["lab"].settings.api_url,
+        broker,
+        api,
         str(var),
         "",
         f"{ROOT}/.venv/bin/celery",

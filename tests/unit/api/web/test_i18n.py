@@ -18,9 +18,11 @@ ROOT = Path(__file__).resolve().parents[4]
 METHODS = [
     ("api/**.py", "python"),
     ("transports/methods.py", "python"),
+    ("faults/**.py", "python"),
     ("experiments/**.py", "python"),
     ("templates/**.html", "jinja2"),
     ("experiments/templates/**.html", "jinja2"),
+    ("faults/templates/**.html", "jinja2"),
 ]
 
 

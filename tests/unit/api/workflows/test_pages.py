@@ -337,7 +337,7 @@ def test_a_task_leads_to_its_workflow(client: FlaskClient, parts: Services) -> N
     task = nodes(parts, workflow_id)["count"]
     assert f'<a href="/workflows/{workflow_id}">its step count</a>' in client.get(f"/tasks/{task['id']}").text
     front = client.get("/").text
-    assert f'<a href="/workflows/{workflow_id}"><code>count_words</code></a>' in front
+    assert f'<a class="job-kind" href="/workflows/{workflow_id}"><code>count_words</code></a>' in front
     assert config_of(front)["workflowUrl"] == "/workflows/ID"
 
 
