@@ -1,7 +1,8 @@
 """Text answers, compressed with gzip where the client takes it.
 
-What a page holds that is secret, its forms' token, is masked differently in each page, and each answer is longer by chance:
-lengths tell nothing of either (BREACH, https://www.breachattack.com/; https://ieeexplore.ieee.org/document/9754554).
+What a page holds that is secret, its forms' token, is masked differently in each page, and each answer is longer by
+chance: lengths tell nothing of either (BREACH, https://www.breachattack.com/;
+https://ieeexplore.ieee.org/document/9754554).
 """
 
 import secrets
