@@ -24,7 +24,7 @@ test-slow: dev test-packages ## run all others but the fault tests that take min
 test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more
 	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "" $(ARGS)
 
-faults: venv rabbitmq fault-packages ## the matrix of faults by contenders into docs/faults.md, 25 minutes; ARGS="--missing" runs what never ran
+faults: venv rabbitmq fault-packages ## the matrix of faults by contenders into docs/faults.md, half an hour; ARGS="--missing" runs what never ran
 	@exec .venv/bin/python -m faults matrix --markdown docs/faults.md $(ARGS)
 
 check: dev ## linter, formatter check, types, known vulnerabilities of the pinned packages

@@ -82,7 +82,7 @@ def to_markdown(matrix: Matrix, command: str, _: Translate = untranslated) -> st
         "",
         _(
             "Each cell is a run on one machine: jobs under load, a fault, and what the jobs themselves wrote into the"
-            " ledger. Empty cells have not run. Made by"
+            " ledger. Empty cells have not run. All cards are run by"
         )
         + f" `{command}`.",
         "",
