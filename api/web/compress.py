@@ -1,7 +1,7 @@
 """Text answers, compressed with gzip where the client takes it.
 
-What a page holds that is secret, its forms' token, is masked differently in each page, and each answer is longer by
-chance: lengths tell nothing of either (BREACH, https://www.breachattack.com/;
+What a page holds that is secret, its forms' token, is masked (`api.web.form_token`), and each answer is longer by
+chance: lengths tell nothing of it (BREACH, https://www.breachattack.com/;
 https://ieeexplore.ieee.org/document/9754554).
 """
 
@@ -11,9 +11,7 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-from flask import Flask, Response, request
-from flask_wtf.csrf import CSRFProtect, generate_csrf
-from itsdangerous import BadData, base64_decode, base64_encode
+from flask import Response, request
 
 LEAST_BYTES: Final = 1_000
 MOST_BYTES: Final = 4_000_000
@@ -32,40 +30,6 @@ KINDS: Final = frozenset(
         "image/svg+xml",
     }
 )
-
-
-class MaskedCSRF(CSRFProtect):  # type: ignore[misc]  # Flask-WTF has no types
-    """Flask-WTF's protection, with tokens that look different each time."""
-
-    def init_app(self, app: Flask) -> None:
-        super().init_app(app)
-        app.jinja_env.globals["csrf_token"] = masked_token
-        app.context_processor(lambda: {"csrf_token": masked_token})
-
-    def _get_csrf_token(self) -> str | None:
-        token = super()._get_csrf_token()
-        return unmasked(token) if token else token
-
-
-def masked_token() -> str:
-    """The token of this page's forms: twice the same one never looks alike."""
-    token = generate_csrf().encode()
-    mask = secrets.token_bytes(len(token))
-    return base64_encode(mask + _xor(mask, token)).decode()
-
-
-def unmasked(text: str) -> str:
-    """The token behind one that was masked; something that no token is where it was none."""
-    try:
-        both = base64_decode(text)
-    except BadData:
-        return ""
-    half = len(both) // 2
-    return _xor(both[:half], both[half:]).decode(errors="replace")
-
-
-def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=False))
 
 
 def compress(response: Response) -> Response:

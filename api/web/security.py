@@ -14,8 +14,8 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError
 
 from api.services import services
-from api.web import login, problems
-from api.web.compress import MaskedCSRF, compress
+from api.web import form_token, login, problems
+from api.web.compress import compress
 from api.web.limiter import Limiter
 from api.web.problems import Refusal
 from api.web.wording import gettext
@@ -96,7 +96,6 @@ def init_app(app: Flask, apis: tuple[Blueprint, ...]) -> None:
         PERMANENT_SESSION_LIFETIME=timedelta(days=7),
         MAX_FORM_PARTS=100,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
-        WTF_CSRF_SSL_STRICT=False,  # refuse_other_sites does that, by better headers
     )
     app.session_interface = Sessions()
 
@@ -139,9 +138,7 @@ def init_app(app: Flask, apis: tuple[Blueprint, ...]) -> None:
         if wait := submissions.take():
             raise Refusal.too_many(wait)
 
-    csrf = MaskedCSRF(app)
-    for blueprint in apis:
-        csrf.exempt(blueprint)
+    form_token.init_app(app, without=apis)
     app.register_error_handler(CSRFError, on_stale_form)
 
     @app.after_request

@@ -48,20 +48,6 @@ def test_the_policy_lets_every_page_work(visitor: Visitor, lab: Lab, scripts: bo
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
 
 
-@pytest.mark.slow
-def test_a_request_can_be_tried_in_the_documentation(visitor: Visitor) -> None:
-    page = visitor.open("/docs")
-    operation = page.locator("[id^='operations-Tasks'].opblock-get").first
-    operation.locator(".opblock-summary-control").click()
-    operation.get_by_role("button", name="Try it out").click()
-    operation.get_by_role("button", name="Execute").click()
-    expect(operation.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
-    for kind in (".opblock:not(.is-open) .opblock-summary-control", ".models button[aria-expanded=false]"):
-        page.locator(kind).evaluate_all("found => found.forEach((each) => each.click())")
-    expect(page.locator(".opblock.is-open").last).to_be_visible()
-    expect(page.locator(".models [aria-expanded=true]").last).to_be_visible()
-
-
 def test_what_a_page_may_not_do_the_browser_refuses(visitor: Visitor) -> None:
     visitor.expect.append("Content Security Policy")
     page = visitor.open("/")

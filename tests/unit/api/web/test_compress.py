@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from api import LabAPI
-from api.web.compress import masked_token, unmasked
+from api.web.form_token import masked_token, unmasked
 
 GZIP = {"Accept-Encoding": "gzip, br"}
 
