@@ -46,13 +46,14 @@ def test_the_commands_of_the_guide_answer(own_lab: Lab) -> None:
     worker = own_lab.start_celery(concurrency=2)
     registered = json.loads(celery(own_lab, "inspect", "registered", "--json"))
     assert {"process_task", "process_data"} <= set(next(iter(registered.values())))
-    task = own_lab.submit("celery", 3.0)[0]["id"]
+    task = own_lab.submit("celery", 60.0)[0]["id"]  # on a busy machine the command takes seconds to start
     own_lab.wait_for([task], "IN_PROGRESS")
     active = json.loads(celery(own_lab, "inspect", "active", "--json"))
     assert [entry["id"] for entry in next(iter(active.values()))] == [task]
     stats = json.loads(celery(own_lab, "inspect", "stats", "--json"))
     assert next(iter(stats.values()))["pool"]["max-concurrency"] == 2
-    own_lab.wait_for([task])
+    own_lab.session.post(f"{own_lab.url}/api/tasks/{task}/cancel", timeout=30).raise_for_status()
+    own_lab.wait_for([task], "CANCELLED")
     worker.terminate(timeout=30)
 
 
