@@ -12,6 +12,8 @@ from transports.methods import BrokeredName
 
 MAX_SEED: Final = 2**31
 _CHOSEN_BY_CARD: Final = "by default as the card has it"
+_JOBS: Final = f"of each arm, {_CHOSEN_BY_CARD}"
+_SECONDS: Final = f"that a job takes, {_CHOSEN_BY_CARD}"
 
 
 class FaultArm(BaseModel):
@@ -32,15 +34,23 @@ class FaultRequest(BaseModel):
     arms: Annotated[
         list[FaultArm] | None, Field(min_length=1, max_length=len(ARMS), description="by default all")
     ] = None
-    jobs: Annotated[int | None, Field(ge=4, le=MAX_JOBS, description=f"of each arm, {_CHOSEN_BY_CARD}")] = (
-        None
-    )
+    jobs: Annotated[
+        int | None, Field(strict=True, ge=4, le=MAX_JOBS, description=f"of each arm, {_CHOSEN_BY_CARD}")
+    ] = None
     seconds: Annotated[
         float | None,
-        Field(gt=0, le=MAX_SECONDS, allow_inf_nan=False, description=f"that a job takes, {_CHOSEN_BY_CARD}"),
+        Field(
+            strict=True,
+            gt=0,
+            le=MAX_SECONDS,
+            allow_inf_nan=False,
+            description=f"that a job takes, {_CHOSEN_BY_CARD}",
+        ),
     ] = None
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
-    strength: Annotated[float | None, Field(allow_inf_nan=False, description=_CHOSEN_BY_CARD)] = None
+    seed: Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)] = 1
+    strength: Annotated[
+        float | None, Field(strict=True, allow_inf_nan=False, description=_CHOSEN_BY_CARD)
+    ] = None
     prediction: Annotated[dict[str, Forecast], Field(description="by arm, `method:delivery`")] = Field(
         default_factory=dict
     )

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from lab.clock import to_us
 from lab.delivery import Delivery
@@ -207,6 +207,13 @@ for _kind, _model in MODELS.items():
         )
 
 
+def _no_number(value: object) -> object:
+    """`value`, unless it is a number, which pydantic would take for seconds since 1970."""
+    if isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdecimal():
+        raise ValueError("takes a time such as 2026-11-29T12:00:00Z")
+    return value
+
+
 class TaskFilter(BaseModel):
     """Which tasks are meant."""
 
@@ -220,8 +227,10 @@ class TaskFilter(BaseModel):
     error: Annotated[
         Text, Field(max_length=200, description="what the error contains, in capitals or not")
     ] = ""
-    since: Annotated[Moment | None, Field(description="sent then or later")] = None
-    until: Annotated[Moment | None, Field(description="sent before then")] = None
+    since: Annotated[Moment | None, BeforeValidator(_no_number), Field(description="sent then or later")] = (
+        None
+    )
+    until: Annotated[Moment | None, BeforeValidator(_no_number), Field(description="sent before then")] = None
     checks: Annotated[
         bool, Field(description="whether the schedule's checks of the lab's health are among them")
     ] = True
@@ -268,8 +277,13 @@ class BulkRequest(TaskFilter):
     """What is to be done to all tasks that the filter fits."""
 
     act: Literal["cancel", "retry", "delete"]
+    checks: Annotated[
+        bool,
+        Field(strict=True, description="whether the schedule's checks of the lab's health are among them"),
+    ] = True
     through: Annotated[
-        int | None, Field(ge=1, le=MAX_WHOLE, description="leaves tasks with greater numbers alone")
+        int | None,
+        Field(strict=True, ge=1, le=MAX_WHOLE, description="leaves tasks with greater numbers alone"),
     ] = None
 
     @model_validator(mode="after")

@@ -457,6 +457,8 @@ def test_one_press_sends_images_by_both_methods_and_says_how_they_compare(visito
     page.get_by_role("button", name="Send by both").click()
     page.wait_for_url("**/images?both=*")
     compared = page.locator("#both .race-sentence")
-    expect(compared).to_have_text(re.compile(r"^Both done: \w+ after .*, \w+ after .* more\)\.$"), timeout=90_000)
+    expect(compared).to_have_text(
+        re.compile(r"^Both done: \w+ after .*, \w+ after .* more\)\.$"), timeout=90_000
+    )
     for label in ("Celery", "RabbitMQ"):
         expect(compared).to_contain_text(label)

@@ -299,7 +299,8 @@ def test_one_press_runs_a_workflow_by_both_methods_and_says_how_they_compare(vis
     page.wait_for_url("**/workflows?both=*")
     compared = page.locator("#both .race-sentence")
     expect(compared).to_have_text(
-        re.compile(r"^Both done: \w+ after [\d.]+\ss, \w+ after [\d.]+\ss \([\d.]+\ss more\)\.$"), timeout=ENDED_MS
+        re.compile(r"^Both done: \w+ after [\d.]+\ss, \w+ after [\d.]+\ss \([\d.]+\ss more\)\.$"),
+        timeout=ENDED_MS,
     )
     for label in ("Celery", "RabbitMQ"):
         expect(compared).to_contain_text(label)
