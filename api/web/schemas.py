@@ -209,7 +209,8 @@ for _kind, _model in MODELS.items():
 
 def _no_number(value: object) -> object:
     """`value`, unless it is a number, which pydantic would take for seconds since 1970."""
-    if isinstance(value, str) and value.strip().lstrip("+-").replace(".", "", 1).isdecimal():
+    digits = str(value).strip().lstrip("+-").replace(".", "", 1)
+    if isinstance(value, int | float) or digits.isdecimal():
         raise ValueError("takes a time such as 2026-11-29T12:00:00Z")
     return value
 
