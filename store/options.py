@@ -18,8 +18,10 @@ FOLLOWER: Final = frozenset({"id", "num", "kind", "params"})
 _US: Final = 1_000_000
 
 
-def _is_text(value: object) -> object:
-    if isinstance(value, int | float):
+def _no_number(value: object) -> object:
+    """`value`, unless it is a number or the text of one, which pydantic would take for seconds since 1970."""
+    digits = str(value).strip().lstrip("+-").replace(".", "", 1)
+    if isinstance(value, int | float) or digits.isdecimal():
         raise ValueError("a time is ISO 8601 with a zone, such as 2026-01-31T12:00:00Z")
     return value
 
@@ -28,7 +30,8 @@ def _seconds_or_time(value: object) -> object:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
-Time = Annotated[Moment, Field(strict=False), BeforeValidator(_is_text)]
+Time = Annotated[Moment, Field(strict=False), BeforeValidator(_no_number)]
+"""A time as requests name it."""
 Countdown = Annotated[float, Field(ge=0, le=MAX_COUNTDOWN, allow_inf_nan=False)]
 Lifetime = Annotated[float, Field(gt=0, le=MAX_COUNTDOWN, allow_inf_nan=False)]
 

@@ -3,7 +3,7 @@
 import re
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lab.clock import to_us
 from lab.delivery import Delivery
@@ -12,8 +12,8 @@ from lab.jobs.context import MAX_TIME_LIMIT
 from lab.jobs.kinds import PLAIN
 from lab.jobs.signatures import model
 from lab.status import TaskStatus, UpdateAnswer
-from lab.values import MAX_WHOLE, Moment, Text
-from store.options import BROKERED, TaskOptions
+from lab.values import MAX_WHOLE, Text
+from store.options import BROKERED, TaskOptions, Time
 from store.task_order import SORTS, WINDOW
 from store.tasks import NewTask, Query, with_links
 from transports.methods import QUEUES, MethodName
@@ -207,14 +207,6 @@ for _kind, _model in MODELS.items():
         )
 
 
-def _no_number(value: object) -> object:
-    """`value`, unless it is a number, which pydantic would take for seconds since 1970."""
-    digits = str(value).strip().lstrip("+-").replace(".", "", 1)
-    if isinstance(value, int | float) or digits.isdecimal():
-        raise ValueError("takes a time such as 2026-11-29T12:00:00Z")
-    return value
-
-
 class TaskFilter(BaseModel):
     """Which tasks are meant."""
 
@@ -228,10 +220,8 @@ class TaskFilter(BaseModel):
     error: Annotated[
         Text, Field(max_length=200, description="what the error contains, in capitals or not")
     ] = ""
-    since: Annotated[Moment | None, BeforeValidator(_no_number), Field(description="sent then or later")] = (
-        None
-    )
-    until: Annotated[Moment | None, BeforeValidator(_no_number), Field(description="sent before then")] = None
+    since: Annotated[Time | None, Field(description="sent then or later")] = None
+    until: Annotated[Time | None, Field(description="sent before then")] = None
     checks: Annotated[
         bool, Field(description="whether the schedule's checks of the lab's health are among them")
     ] = True

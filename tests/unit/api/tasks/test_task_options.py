@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,7 @@ def status_of(parts: Services, task_id: str) -> tuple[str, str | None]:
         ({"eta": "tomorrow"}, "eta"),
         ({"eta": "2026-01-31T12:00:00"}, "eta"),
         ({"eta": 1_800_000_000}, "eta"),
+        ({"eta": f"{time.time() + 7200:.0f}"}, "eta"),
         ({"eta": later(MONTH + 7200)}, "eta"),
         ({"eta": later(7200), "countdown": 5}, "eta"),
         ({"expires": 0}, "expires"),
