@@ -31,7 +31,7 @@ def to_csv(experiment: Experiment, samples_of: Callable[[int, int], Sequence[Sam
     not end have no spans, as they have none in the figures, and `report_ms` is empty where nothing waited for it.
     `marks` are the kinds of what disturbed the repetition.
     """
-    yield _lines([HEAD])
+    yield csv_lines([HEAD])
     for run in sorted(experiment.runs, key=lambda run: (run.turn, run.arm)):
         if run.turn > 0:
             name = label(experiment.plan, run.arm)
@@ -40,7 +40,7 @@ def to_csv(experiment: Experiment, samples_of: Callable[[int, int], Sequence[Sam
                 _row(run, name, sample, experiment.plan.reports, marks)
                 for sample in samples_of(run.turn, run.arm)
             )
-            yield _lines(list(rows))
+            yield csv_lines(list(rows))
 
 
 def defused(text: str) -> str:
@@ -67,7 +67,8 @@ def _row(run: ArmTurn, name: str, sample: Sample, reports: Reports, marks: str) 
     ]
 
 
-def _lines(rows: Sequence[Sequence[Cell]]) -> str:
+def csv_lines(rows: Sequence[Sequence[Cell]]) -> str:
+    """`rows` as lines of a CSV file."""
     text = io.StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

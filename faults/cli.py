@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from faults.cards import CARDS
 from faults.document import ARMS, FaultDocument, FaultPlan, FaultStatus, label_of_arm
 from faults.matrix import SECONDS_A_CARD, Matrix, cell_text, matrix_of, missing, read_kept, to_markdown
-from faults.report import FORMS, rendered
+from faults.report import FORMS, rendered, said_of_agreement
 from lab.settings import Settings, SettingsError
 
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -308,10 +308,8 @@ def summary(document: FaultDocument) -> str:
         counts = "".join(f"{getattr(figures, name):>11}" for name in COUNTERS)
         times = (figures.first_success_s, figures.longest_gap_s)
         lines.append(f"{label_of_arm(arm):<26}{counts}" + "".join(f"{_seconds(value):>8}" for value in times))
-    if document.agrees:
-        lines.append("Ledger, store and broker agree.")
-    elif document.agrees is False:
-        lines += ["Ledger, store and broker do not agree:", *(f"  {said}" for said in document.disagreements)]
+    if agreement := said_of_agreement(document):
+        lines += [agreement, *(f"  {said}" for said in document.disagreements)]
     return "\n".join([*lines, document.error] if document.error else lines)
 
 

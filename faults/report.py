@@ -92,6 +92,7 @@ def to_html(document: FaultDocument, _: Translate = untranslated, language: str 
         began=document.begun_at or document.created_at,
         card=document.of_card,
         state=state_of(document, _),
+        agreement=said_of_agreement(document, _),
         counters=COUNTERS,
         fates=FATES,
         label=lambda arm: arm_label(arm, _),

@@ -83,7 +83,8 @@ def matrix() -> str:
 @faults.post("/faults/matrix")
 def run_missing() -> AnyResponse:
     """Starts a run for each card that has contenders which never ran it."""
-    plans = services().faults.missing()
+    lab = services().faults
+    plans = lab.missing(lab.matrix())
     form = FaultForm(next(iter(CARDS.values())))
     started = _started(plans, "fault-matrix", form) if plans else []
     if started is None:
@@ -252,7 +253,7 @@ def _matrix() -> str:
         titles={name: gettext(card.title) for name, card in CARDS.items()},
         contenders=[(arm, arm.partition(":")[0], wording.label(arm)) for arm in ARMS],
         estimate=wording.estimate(found.waiting, found.estimate_seconds),
-        missing_minutes=math.ceil(len(lab.missing()) * lab.seconds_a_run() / 60),
+        missing_minutes=math.ceil(len(lab.missing(found)) * lab.seconds_a_run() / 60),
         total=_cells(),
         can_run=lab.can_run(),
         key=secrets.token_urlsafe(16),

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api.faults.schemas import FaultCell, FaultMatrix, FaultRow
 from faults.cards import CARDS
 from faults.document import ARMS, FaultDocument, FaultPlan, new_document
-from faults.matrix import SECONDS_A_CARD, matrix_of, missing
+from faults.matrix import SECONDS_A_CARD, matrix_of
 from lab.clock import to_iso
 from store.faults import FaultRuns
 from store.task_queries import Row
@@ -109,12 +109,14 @@ class FaultLab:
         took = [(row["finished_us"] - row["started_us"]) / 1e6 for row in self.rows.done(RECENT)]
         return fmean(took) if took else SECONDS_A_CARD
 
-    def missing(self) -> list[FaultPlan]:
-        """A plan for each card that has contenders which never ran it and do not wait to, by those."""
+    def missing(self, matrix: FaultMatrix) -> list[FaultPlan]:
+        """A plan for each card of `matrix` that has contenders which never ran it and do not wait to, by those."""
         waiting = {(row["card"], arm) for row in self.rows.open() for arm in row["plan"]["arms"]}
         left = {
-            card: tuple(arm for arm in arms if (card, arm) not in waiting)
-            for card, arms in missing(matrix_of(self.done())).items()
+            row.card: tuple(
+                arm for arm, cell in row.cells.items() if cell is None and (row.card, arm) not in waiting
+            )
+            for row in matrix.cards
         }
         return [FaultPlan(card=card, arms=arms, seed=1) for card, arms in left.items() if arms]
 

@@ -1,7 +1,5 @@
 """All tasks that fit a filter, as a file: read page by page, written as they are read."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -9,7 +7,7 @@ from typing import Any, Final
 from flask import json
 
 from api.web.present import task_json
-from experiments.table_csv import defused
+from experiments.table_csv import csv_lines, defused
 from store.tasks import Query, Store
 
 AT_ONCE: Final = 1_000
@@ -22,9 +20,9 @@ HEAD: Final = (
 
 def to_csv(store: Store, query: Query) -> Iterator[str]:
     """The tasks, newest first, one in a line; what did not happen is empty."""
-    yield _lines([HEAD])
+    yield csv_lines([HEAD])
     for page in _pages(store, query):
-        yield _lines([[_cell(task[name]) for name in HEAD] for task in page])
+        yield csv_lines([[_cell(task[name]) for name in HEAD] for task in page])
 
 
 def to_json(store: Store, query: Query) -> Iterator[str]:
@@ -47,9 +45,3 @@ def _cell(value: Any) -> Any:
     if value is None:
         return ""
     return defused(value) if isinstance(value, str) else value
-
-
-def _lines(rows: list[Any]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue()

@@ -113,11 +113,11 @@ def test_a_cell_of_the_matrix_is_the_newest_run_s_and_null_where_none_was(
 def test_what_is_missing_is_one_run_for_each_card_by_those_that_never_ran_it(parts: Services) -> None:
     lab: FaultLab = parts.faults
     keep(parts, a_document("celery:naive", "celery:safe"))
-    plans = {plan.card: plan.arms for plan in lab.missing()}
+    plans = {plan.card: plan.arms for plan in lab.missing(lab.matrix())}
     assert set(plans["worker-killed"]) == {"rabbitmq:naive", "rabbitmq:safe"}
     assert plans["deploy"] == ARMS
-    lab.start(lab.missing())
-    assert lab.missing() == []
+    lab.start(lab.missing(lab.matrix()))
+    assert lab.missing(lab.matrix()) == []
 
 
 def test_a_run_that_cannot_be_read_is_left_out(client: FlaskClient, parts: Services) -> None:
