@@ -24,6 +24,7 @@ class BackgroundThread:
         self._name = name
         self._period = period
         self._ending = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -31,9 +32,14 @@ class BackgroundThread:
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
+    def wake(self) -> None:
+        """Has the next step come at once."""
+        self._wake.set()
+
     def stop(self) -> None:
         """Asks the thread to end, and waits for that, STOP_SECONDS at most."""
         self._ending.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
 
@@ -45,7 +51,8 @@ class BackgroundThread:
                 logger.warning("%s: %s", self._name, error)
             except Exception:
                 logger.exception(self._name)
-            self._ending.wait(self._period)
+            self._wake.wait(self._period)
+            self._wake.clear()
         self._give_back()
 
     def step(self) -> None:

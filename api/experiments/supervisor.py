@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -17,6 +16,8 @@ STOP_SECONDS: Final = 2.5
 class ExperimentSupervisor(BackgroundThread):
     """Starts a process for each experiment whose turn has come, and sees to it that each comes to an end.
 
+    When it stops, the experiment that this process runs is interrupted.
+
     Args:
         cancel: cancels tasks, by their ids, of an experiment that nobody runs any more.
         command: what runs the experiment whose id comes last.
@@ -28,30 +29,15 @@ class ExperimentSupervisor(BackgroundThread):
         cancel: Callable[[Sequence[str]], object],
         command: Sequence[str] = (sys.executable, "-m", "api.experiments.work"),
     ) -> None:
-        super().__init__("experiments", period=0.0)
+        super().__init__("experiments", period=LOOK_SECONDS)
         self._rows = rows
         self._cancel = cancel
         self._command = tuple(command)
         self._child: subprocess.Popen[bytes] | None = None
         self._running = ""
-        self._wake = threading.Event()
-
-    def stop(self) -> None:
-        """Ends it; an experiment that this process runs is interrupted."""
-        self._ending.set()
-        self._wake.set()
-        super().stop()
-
-    def wake(self) -> None:
-        """Says that an experiment was taken."""
-        self._wake.set()
 
     def step(self) -> None:
         """Ends what nobody runs any more, and begins what waits where nothing runs."""
-        self._wake.wait(LOOK_SECONDS)
-        self._wake.clear()
-        if self._ending.is_set():
-            return
         if self._child is not None and self._child.poll() is not None:
             self._child_ended(self._child)
         for experiment_id in self._rows.overdue():

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any, Final
 
 from api.background import BackgroundThread
@@ -78,35 +77,22 @@ class EngineRun:
 class FaultSupervisor(BackgroundThread):
     """Starts the engine for each run whose turn has come, keeps what it tells, and sees to it that each run ends.
 
+    When it stops, a run of this process is interrupted.
+
     Args:
         folder: where the engine's documents and complaints lie while it runs.
         command: what runs a card; the card and its options come after it.
     """
 
     def __init__(self, rows: FaultRuns, folder: Path, command: Sequence[str] = ENGINE) -> None:
-        super().__init__("faults", period=0.0)
+        super().__init__("faults", period=LOOK_SECONDS)
         self._rows = rows
         self._folder = folder
         self._command = tuple(command)
         self._running: EngineRun | None = None
-        self._wake = Event()
-
-    def stop(self) -> None:
-        """Ends it; a run of this process is interrupted."""
-        self._ending.set()
-        self._wake.set()
-        super().stop()
-
-    def wake(self) -> None:
-        """Says that a run was taken, or is to be cancelled."""
-        self._wake.set()
 
     def step(self) -> None:
         """Looks after the run of this process; begins what waits where nothing runs."""
-        self._wake.wait(LOOK_SECONDS)
-        self._wake.clear()
-        if self._ending.is_set():
-            return
         if self._running is not None:
             self._look_after(self._running)
             return

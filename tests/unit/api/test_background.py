@@ -1,3 +1,4 @@
+import queue
 import threading
 
 import pytest
@@ -65,3 +66,23 @@ def test_a_thread_that_does_not_end_is_not_waited_for_forever(monkeypatch: pytes
     assert not part.ended.is_set()
     part.let_go.set()
     assert part.ended.wait(10)
+
+
+def test_a_part_that_is_woken_goes_on_at_once() -> None:
+    class Stepping(BackgroundThread):
+        """Counts its steps, which are far apart."""
+
+        def __init__(self) -> None:
+            super().__init__("stepping", period=60)
+            self.steps: queue.SimpleQueue[int] = queue.SimpleQueue()
+
+        def step(self) -> None:
+            self.steps.put(1)
+
+    part = Stepping()
+    part.start()
+    assert part.steps.get(timeout=10)
+    part.wake()
+    assert part.steps.get(timeout=10)
+    part.stop()
+    assert part.steps.empty()
