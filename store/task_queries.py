@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
@@ -88,6 +88,15 @@ class Query:
     def by_num(self) -> bool:
         """Whether it is sorted by numbers."""
         return self.sort.lstrip("-") in ("", "num")
+
+    def at(self, place: int | None) -> Self:
+        """The same from `place` on, which `after` gave for the page before; from the first on without one."""
+        before, offset = (place, 0) if self.by_num else (None, place or 0)
+        return replace(self, before_num=before, offset=offset)
+
+    def after(self, page: Sequence[Row]) -> int:
+        """Where the page after `page` begins, whose tasks are all that were shown."""
+        return int(page[-1]["num"]) if self.by_num else self.offset + len(page)
 
 
 class Queries:

@@ -109,13 +109,11 @@ class Filter:
 
     def query(self, limit: int) -> Query:
         """The same for the store."""
-        by_num = self.sort.removeprefix("-") == "num"
         return Query(
             self.method or None,
             TaskStatus(self.status) if self.status else None,
             self.q,
-            self.before if by_num else None,
-            limit,
+            limit=limit,
             kind=self.kind or None,
             worker=self.worker or None,
             error=self.error,
@@ -123,8 +121,7 @@ class Filter:
             until_us=_us(self.until),
             checks=self.all_checks,
             sort=self.sort,
-            offset=0 if by_num else (self.before or 0),
-        )
+        ).at(self.before)
 
 
 def _text(typed: str) -> str:

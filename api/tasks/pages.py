@@ -287,7 +287,7 @@ def _page(typed: forms.Form) -> str:
     return render_template(
         "index.html",
         tasks=[task_json(row) for row in rows],
-        older=None if not older else rows[-1]["num"] if asked.by_num else asked.offset + PAGE_SIZE,
+        older=asked.after(rows) if older else None,
         by_num=asked.by_num,
         window=WINDOW,
         kinds=sorted({*KINDS, *filter(None, [chosen.kind])}),

@@ -42,15 +42,14 @@ def submit(body: TaskRequest) -> Response:
 def page(query: TaskQuery) -> Response:
     """List tasks, newest first"""
     store, place = services().store, int(query.cursor) if query.cursor else None
-    asked = replace(query.query(place, query.limit + 1), sort=query.sort, offset=place or 0)
-    rows = store.page(asked if asked.by_num else replace(asked, before_num=None))
+    asked = replace(query.query(), limit=query.limit + 1, sort=query.sort).at(place)
+    rows = store.page(asked)
     more = len(rows) > query.limit
     rows = rows[: query.limit]
-    last = rows[-1]["num"] if asked.by_num and rows else asked.offset + query.limit
     return json_answer(
         {
             "tasks": [task_json(row) for row in rows],
-            "next": str(last) if more else None,
+            "next": str(asked.after(rows)) if more else None,
             "counts": store.counts(query.method, query.experiment, checks=query.checks),
         }
     )

@@ -229,15 +229,13 @@ class TaskFilter(BaseModel):
         str | None, Field(max_length=36, pattern=r"^[0-9a-f-]+$", description="tasks of this experiment only")
     ] = None
 
-    def query(self, before: int | None = None, limit: int = 0) -> Query:
-        """The same for the store: at most `limit` tasks with numbers below `before`."""
+    def query(self) -> Query:
+        """The same for the store."""
         return Query(
             self.method,
             self.status,
             self.q.strip(),
-            before,
-            limit,
-            self.experiment,
+            experiment=self.experiment,
             kind=self.kind or None,
             worker=self.worker or None,
             error=self.error,
