@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from lab.status import TaskStatus
-from store.options import due_us
+from store.spans import spans_of
 from store.tables import tasks
 from store.task_queries import Queries, Query
 
@@ -59,25 +59,27 @@ def compare(store: Queries, query: Query, method: str) -> Comparison:
             counts["done"] += row["status"] == TaskStatus.DONE
             counts["failed"] += row["status"] == TaskStatus.FAILED
             counts["retried"] += row["attempt"] > 1
-            for name, us in spans_of(row).items():
+            for name, us in known_spans(row).items():
                 spans[name].append(us)
     figures = {name: {"p50": rank(values, 50), "p99": rank(values, 99)} for name, values in spans.items()}
     return {**counts, **figures, "more": read > NEWEST and oldest >= since_us}
 
 
-def spans_of(row: Mapping[str, Any]) -> dict[str, int]:
-    """The spans of a task that are known, in microseconds, as in experiments: waited is from when it was due to its
-    begin, ran from there to its end, overhead is what it ran beyond the seconds asked for, total is from due to end."""
-    due, begun, ended = due_us(row), row["started_us"], row["finished_us"]
-    found = {} if begun is None else {"waited": begun - due}
-    if ended is not None and row["status"] in _CAME_TO_AN_END:
-        found["total"] = ended - due
-        if begun is not None:
-            found["ran"] = ended - begun
-            if row["kind"] == TIMED and row["timeout"] is not None and row["status"] == TaskStatus.DONE:
-                found["overhead"] = ended - begun - round(row["timeout"] * 1e6)
-    # Two machines' clocks may differ a little.
-    return {name: max(0, us) for name, us in found.items()}
+def known_spans(row: Mapping[str, Any]) -> dict[str, int]:
+    """The spans of a task that will not grow any more, in microseconds, as in experiments; overhead is what it ran
+    beyond the seconds asked for."""
+    waited, ran, total = spans_of(row, 0)
+    found = {} if row["started_us"] is None else {"waited": waited}
+    if row["finished_us"] is not None and row["status"] in _CAME_TO_AN_END:
+        found |= {"ran": ran, "total": total}
+        if (
+            ran is not None
+            and row["kind"] == TIMED
+            and row["timeout"] is not None
+            and row["status"] == TaskStatus.DONE
+        ):
+            found["overhead"] = max(0, ran - round(row["timeout"] * 1e6))
+    return {name: us for name, us in found.items() if us is not None}
 
 
 def rank(values: list[int], percent: int) -> float | None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from lab.clock import now_us
 from lab.status import TaskStatus
 from store.engine import writing
-from store.options import due_us
+from store.spans import spans_of
 from store.tables import reports, task_events, tasks
 from store.task_queries import Row
 
@@ -31,16 +31,13 @@ class _Tally:
         default_factory=lambda: {measure: array("d") for measure in MEASURES}
     )
 
-    def note(self, status: str, due: int, started_us: int | None, finished_us: int) -> None:
-        self.statuses[status] += 1
-        if started_us is None:
+    def note(self, row: Row) -> None:
+        """Enters a task that has ended."""
+        self.statuses[row["status"]] += 1
+        if row["started_us"] is None:
             return  # cancelled, or given up, before it began: it has no times to compare
-        for measure, begin, end in (
-            ("waited", due, started_us),
-            ("ran", started_us, finished_us),
-            ("total", due, finished_us),
-        ):
-            self.seconds[measure].append(max(0, end - begin) / 1e6)
+        for measure, us in spans_of(row, row["finished_us"])._asdict().items():
+            self.seconds[measure].append(us / 1e6)
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -70,7 +67,7 @@ def figures(engine: sa.Engine, since_us: int, until_us: int) -> dict[str, Any]:
         for values in connection.execution_options(yield_per=_AT_ONCE).execute(query):
             row = dict(zip(names, values, strict=True))
             tally = tallies.setdefault((row["method"], row["kind"]), _Tally())
-            tally.note(row["status"], due_us(row), row["started_us"], row["finished_us"])
+            tally.note(row)
         retries = (
             sa.select(tasks.c.method, tasks.c.kind, sa.func.count())
             .join(task_events, task_events.c.num == tasks.c.num)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
-from store.options import due_us
+from store.spans import spans_of
 from store.tables import tasks
 
 WINDOW: Final = 10_000
@@ -34,28 +34,13 @@ def in_order(rows: Sequence[dict[str, Any]], sort: str, now: int) -> list[int]:
     return [num for _, num in up] + last
 
 
-def _span(begin: int | None, end: int | None, now: int) -> int | None:
-    return None if begin is None else (now if end is None else end) - begin
-
-
-def _due(row: dict[str, Any], now: int) -> int | None:
-    """When the task was due; None where it is not yet."""
-    due = due_us(row)
-    return None if now < due and not row["started_us"] else due
-
-
-def _waits_from(row: dict[str, Any], now: int) -> int | None:
-    """The same, and None where the task ended without a begin."""
-    return None if row["finished_us"] and not row["started_us"] else _due(row, now)
-
-
 SORTS: Final[dict[str, Callable[[dict[str, Any], int], Any]]] = {
     "num": lambda row, _: row["num"],
     "method": lambda row, _: row["method"],
     "kind": lambda row, _: row["kind"],
     "status": lambda row, _: row["status"],
     "worker": lambda row, _: row["worker"],
-    "waited": lambda row, now: _span(_waits_from(row, now), row["started_us"], now),
-    "ran": lambda row, now: _span(row["started_us"], row["finished_us"], now),
-    "total": lambda row, now: _span(_due(row, now), row["finished_us"], now),
+    "waited": lambda row, now: spans_of(row, now).waited,
+    "ran": lambda row, now: spans_of(row, now).ran,
+    "total": lambda row, now: spans_of(row, now).total,
 }

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from lab.clock import now_us, to_iso
 from lab.status import TaskStatus
-from store.options import due_us, options_json
+from store.options import options_json
+from store.spans import spans_of
 from store.tasks import Row
 
 ABOUT_CHARS: Final = 60
@@ -117,18 +118,14 @@ def _task_json(row: Row) -> dict[str, Any]:
     `waited`, `ran` and `total` are seconds, counted from when the task was due, None where that is not known, as of a
     task whose begin was never told, or not yet; while a task is under way they are what has passed until now.
     """
-    due, started, finished = due_us(row), row["started_us"], row["finished_us"]
-    now = finished or now_us()
-    waits = started or (None if finished or now < due else now)
+    spans = spans_of(row, now_us())
     return {
         **row_json(TaskOut, row),
         **result_json(row),
         "about": about(row["params"]),
         "options": options_json(row["options"]),
         "cancel_requested_at": iso(row["cancel_us"]),
-        "waited": None if waits is None else _seconds(due, waits),
-        "ran": None if started is None else _seconds(started, now),
-        "total": None if started is None and now < due else _seconds(due, now),
+        **{name: us if us is None else us / 1e6 for name, us in spans._asdict().items()},
     }
 
 
@@ -178,8 +175,3 @@ def event_json(row: Row) -> dict[str, Any]:
 def iso(us: int | None) -> str | None:
     """A time in microseconds since the epoch as ISO 8601; None for none."""
     return None if us is None else to_iso(us)
-
-
-def _seconds(begin_us: int, end_us: int) -> float:
-    """Seconds between two times, never below zero: two machines' clocks may differ a little."""
-    return max(0, end_us - begin_us) / 1e6

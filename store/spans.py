@@ -1,0 +1,35 @@
+"""How long a task waited, ran and took in all: one meaning for lists, orders, comparisons and reports."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from store.options import due_us
+
+
+class TaskSpans(NamedTuple):
+    """Microseconds, never below zero: two machines' clocks may differ a little. None is what is not known.
+
+    Attributes:
+        waited: from when the task was due to its begin.
+        ran: from there to its end.
+        total: from when it was due to its end.
+    """
+
+    waited: int | None
+    ran: int | None
+    total: int | None
+
+
+def spans_of(row: Mapping[str, Any], now: int) -> TaskSpans:
+    """The spans of a task; of one under way what has passed until `now` (microseconds since the epoch). A task whose
+    begin was never told has not waited for a known time, and one that is not due yet has none of them."""
+    due, begun, ended = due_us(row), row["started_us"], row["finished_us"]
+    until = now if ended is None else ended
+    if begun is None and until < due:
+        return TaskSpans(None, None, None)
+    first = begun if begun is not None else until if ended is None else None
+    return TaskSpans(
+        waited=None if first is None else max(0, first - due),
+        ran=None if begun is None else max(0, until - begun),
+        total=max(0, until - due),
+    )
