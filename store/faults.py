@@ -59,8 +59,10 @@ class FaultRuns:
 
     def claim(self) -> Row | None:
         """Begins the oldest run that waits, under a lease; None where there is none, or another one is running."""
-        if not any(row["status"] == "PENDING" for row in self.open()):
-            return None
+        waiting = sa.select(fault_runs.c.num).where(fault_runs.c.status == "PENDING").limit(1)
+        with self._engine.connect() as connection:  # a lab at rest asks for it all the time
+            if connection.execute(waiting).first() is None:
+                return None
         now = now_us()
         with writing(self._engine) as connection:
             take_turn(connection)

@@ -19,6 +19,8 @@ from store.faults import INTERRUPTED, FaultRuns
 from store.task_queries import Row
 
 LOOK_SECONDS: Final = 0.25
+IDLE_SECONDS: Final = 1.0
+"""While nothing runs: what is submitted to this process wakes it, what others leave can wait for so long."""
 RENEW_SECONDS: Final = 2.0
 END_SECONDS: Final = 2.0
 """From the signal that asks the engine to end until it is killed, with all it started."""
@@ -85,7 +87,7 @@ class FaultSupervisor(BackgroundThread):
     """
 
     def __init__(self, rows: FaultRuns, folder: Path, command: Sequence[str] = ENGINE) -> None:
-        super().__init__("faults", period=LOOK_SECONDS)
+        super().__init__("faults", period=IDLE_SECONDS)
         self._rows = rows
         self._folder = folder
         self._command = tuple(command)
@@ -95,10 +97,11 @@ class FaultSupervisor(BackgroundThread):
         """Looks after the run of this process; begins what waits where nothing runs."""
         if self._running is not None:
             self._look_after(self._running)
-            return
-        self._rows.interrupt_overdue()
-        if row := self._rows.claim():
-            self._running = self._start(row)
+        else:
+            self._rows.interrupt_overdue()
+            if row := self._rows.claim():
+                self._running = self._start(row)
+        self._period = IDLE_SECONDS if self._running is None else LOOK_SECONDS
 
     def _give_back(self) -> None:
         if (running := self._running) is None:
