@@ -156,9 +156,11 @@ def row_json(model: type[BaseModel], row: Row) -> dict[str, Any]:
 
 @lru_cache
 def _columns(model: type[BaseModel], columns: tuple[str, ...]) -> tuple[list[str], list[tuple[str, str]]]:
-    """The fields that are columns, and those that are times, each with its column."""
-    times = [(name, f"{name.removesuffix('_at')}_us") for name in model.model_fields if name not in columns]
-    plain = [name for name in model.model_fields if name in columns]
+    """The fields that are columns, and those that are times, each with its column; a model's own before those that
+    it takes from others, so that an answer begins with what names it."""
+    fields = sorted(model.model_fields, key=lambda name: name not in model.__annotations__)
+    times = [(name, f"{name.removesuffix('_at')}_us") for name in fields if name not in columns]
+    plain = [name for name in fields if name in columns]
     return plain, [(name, time) for name, time in times if time in columns]
 
 
