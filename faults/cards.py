@@ -70,29 +70,33 @@ _ALL: Final = (
         name="deploy",
         title=N_("Deploy during load"),
         question=N_(
-            "What happens to running jobs when a rolling restart gives them less time than they need?"
+            "What happens to running jobs when a rolling restart gives them less time than they need, and when one"
+            " worker of two is taken away?"
         ),
         issue="learningequality/studio#5000",
         meaning=N_(
             "A job that is stopped before its end runs again on another worker. Its begin happens twice, its end"
-            " once."
+            " once. At the end one worker of two is left, so that jobs are done at about half the rate."
         ),
         why=N_(
-            "Celery as it comes has acknowledged the job when it began: on SIGTERM it waits without a bound (warm"
+            "Celery as it comes has acknowledged a job when it began: on SIGTERM it waits without a bound (warm"
             " shutdown), and SIGKILL at the end of the grace period takes the job along. Safe Celery runs with"
-            " REMAP_SIGTERM=SIGQUIT: it shuts down softly, and gives its messages back after"
-            " worker_soft_shutdown_timeout (10 s); killed before, it loses none, since the message is acknowledged"
-            " after the job. The consumer gives its messages back when its own grace period is over; the"
-            " tutorial's process keeps its message until it dies."
+            " REMAP_SIGTERM=SIGQUIT: its first worker here shuts down softly, that is it waits for"
+            " worker_soft_shutdown_timeout, 0.8 of the grace period, and gives its messages back then; the second"
+            " one has no such time and gives them back at once (cold shutdown). Killed, neither loses any, since a"
+            " message is acknowledged after its job. The consumer waits as long as the soft shutdown and gives its"
+            " messages back; the tutorial's process waits for its job, and the broker takes the message of one that is"
+            " killed."
         ),
         change=N_(
             "Acknowledge late and reject on a lost worker; give the orchestrator a grace period that is longer"
-            " than worker_soft_shutdown_timeout, and REMAP_SIGTERM=SIGQUIT for Celery's soft shutdown."
+            " than worker_soft_shutdown_timeout, and set REMAP_SIGTERM=SIGQUIT for Celery's soft shutdown."
         ),
         decided_by=("late-acks", "prefetch"),
         strength=Strength(N_("Grace period before SIGKILL, in seconds"), 2.0, 0.0, 60.0),
-        jobs=36,
+        jobs=24,
         seconds=4.0,
+        patience=60.0,
     ),
     Card(
         name="worker-killed",

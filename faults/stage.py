@@ -30,6 +30,8 @@ WORKERS: Final = 2
 CONCURRENCY: Final = 2
 READY_SECONDS: Final = 90.0
 GRACE_SECONDS: Final = 25.0
+OWN_GRACE: Final = 0.8
+"""The share of the grace period before SIGKILL that a worker itself gives its jobs."""
 CELERY_READY: Final = b"ready."
 CONSUMER_READY: Final = b"waiting for tasks"
 CHANNEL_TICK_MS: Final = 1_000
@@ -128,17 +130,21 @@ class Stage:
 
     def _worker(self, stand: ArmStand, number: int) -> ManagedProcess:
         name = f"{stand.arm.replace(':', '-')}-{number}"
-        deploy = self.plan.card == "deploy"
-        grace = max(0.0, self.plan.strength * 0.8) if deploy else GRACE_SECONDS
-        command = celery_worker(CONCURRENCY, name) if stand.is_celery else consumer(CONCURRENCY, name, grace)
         env = self.lab.env | {
             "DELIVERY": stand.delivery.value,
             "LAB_LEDGER": str(self.ledger.folder / f"{name}.jsonl"),
         }
-        if deploy and stand.is_celery and stand.delivery is Delivery.SAFE:
-            env["REMAP_SIGTERM"] = (
-                "SIGQUIT"  # Celery's soft shutdown, as its documentation advises for orchestrators
-            )
+        deploy = self.plan.card == "deploy"
+        grace = self.plan.strength * OWN_GRACE if deploy else GRACE_SECONDS
+        if not stand.is_celery:
+            command = consumer(CONCURRENCY, name, grace)
+        elif deploy and stand.delivery is Delivery.SAFE:
+            # As Celery's documentation advises for orchestrators; with a time of 0 the shutdown is the cold one.
+            env["REMAP_SIGTERM"] = "SIGQUIT"
+            soft = grace if number == 1 else 0.0
+            command = celery_worker(CONCURRENCY, name, worker_soft_shutdown_timeout=soft)
+        else:
+            command = celery_worker(CONCURRENCY, name)
         return ManagedProcess(command, log=self._folder / "lab" / "log" / f"{name}.log", env=env, cwd=ROOT)
 
     def wait_ready(self, stand: ArmStand, worker: ManagedProcess) -> None:
@@ -148,29 +154,42 @@ class Stage:
         processes = CONCURRENCY if not stand.is_celery and stand.delivery is Delivery.NAIVE else 1
 
         def ready() -> bool:
-            self._start_if_ended(worker)
+            self._start_if_ended(stand, worker)
             return worker.new_log().count(wanted) >= processes
 
         if not self.wait_until(ready, READY_SECONDS):
             raise ProcessError(f"{worker.log.stem} does not consume:\n{tail(worker.log, 30)}")
 
-    def _start_if_ended(self, worker: ManagedProcess) -> None:
+    def _start_if_ended(self, stand: ArmStand, worker: ManagedProcess) -> None:
         with self._lock:
-            if not worker.running and not self._ending and not self.cancelled.is_set():
+            wanted = worker in stand.workers and not self._ending and not self.cancelled.is_set()
+            if wanted and not worker.running:
                 worker.start()
 
     def _supervise(self) -> None:
         """Starts a worker again that has ended, as a supervisor does: about a second later."""
         while not self.cancelled.wait(1.0) and not self._ending:
             for stand in self.arms:
-                for worker in stand.workers:
-                    self._start_if_ended(worker)
+                for worker in list(stand.workers):
+                    self._start_if_ended(stand, worker)
 
     @contextmanager
     def unsupervised(self) -> Iterator[None]:
         """In the body no worker is started by anybody else."""
         with self._lock:
             yield
+
+    def retire(self, stand: ArmStand, worker: ManagedProcess) -> None:
+        """Takes a worker that has ended off the stage: nobody starts it again."""
+        stand.workers.remove(worker)
+
+    def shutdown_of(self, stand: ArmStand, worker: ManagedProcess) -> str:
+        """What a worker does on SIGTERM, in its makers' words."""
+        if not stand.is_celery:
+            return "gives back what it holds" if stand.delivery is Delivery.SAFE else "waits for its job"
+        if stand.delivery is Delivery.NAIVE:
+            return "warm shutdown"
+        return "soft shutdown" if worker.log.stem.endswith("-1") else "cold shutdown"
 
     def end_workers(self) -> None:
         """SIGKILL to all workers, for good."""

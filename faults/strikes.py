@@ -33,38 +33,43 @@ def _victims(stage: Stage) -> list[list[ManagedProcess]]:
 
 
 def deploy(stage: Stage, _: Load) -> None:
-    """A rolling restart: SIGTERM, the grace period, SIGKILL, and the next."""
-    for turn in _victims(stage):
+    """A rolling restart, then one worker less."""
+    turns = _victims(stage)
+    for turn in turns:
         with stage.unsupervised():
-            for worker in turn:
-                stage.running_on(worker, HOLDS_SECONDS)
-            begin = time.monotonic()
-            for worker in turn:
-                proc.send([worker.pid], signal.SIGTERM)
-            ended: dict[str, float] = {}
-
-            def all_ended(turn: list[ManagedProcess] = turn, ended: dict[str, float] = ended) -> bool:
-                for worker in turn:
-                    if not worker.running:
-                        ended.setdefault(worker.log.stem, time.monotonic() - begin)  # noqa: B023
-                return len(ended) == len(turn)
-
-            stage.wait_until(all_ended, stage.plan.strength)
-            for worker in turn:
-                name = worker.log.stem
-                how = (
-                    f"ended {ended[name]:.1f} s after SIGTERM"
-                    if name in ended
-                    else "was killed when its grace ended"
-                )
-                stage.say(f"{name} {how}")
-                worker.kill_group()
+            _stop(stage, turn)
             for worker in turn:
                 worker.start()
-        for stand in stage.arms:
-            for worker in turn:
-                if worker in stand.workers:
-                    stage.wait_ready(stand, worker)
+        for stand, worker in zip(stage.arms, turn, strict=True):
+            stage.wait_ready(stand, worker)
+    with stage.unsupervised():
+        _stop(stage, turns[0])
+        for stand, worker in zip(stage.arms, turns[0], strict=True):
+            stage.retire(stand, worker)
+    stage.say("scaled down: one worker of each contender is left")
+
+
+def _stop(stage: Stage, workers: list[ManagedProcess]) -> None:
+    """SIGTERM, the grace period, SIGKILL, as an orchestrator does; to one worker of each contender."""
+    for worker in workers:
+        stage.running_on(worker, HOLDS_SECONDS)
+    begin = time.monotonic()
+    for worker in workers:
+        proc.send([worker.pid], signal.SIGTERM)
+    ended: dict[str, float] = {}
+
+    def all_ended() -> bool:
+        for worker in workers:
+            if not worker.running:
+                ended.setdefault(worker.log.stem, time.monotonic() - begin)
+        return len(ended) == len(workers)
+
+    stage.wait_until(all_ended, stage.plan.strength)
+    for stand, worker in zip(stage.arms, workers, strict=True):
+        name = worker.log.stem
+        how = f"ended {ended[name]:.1f} s after SIGTERM" if name in ended else "was killed when its grace ended"
+        stage.say(f"{name} ({stage.shutdown_of(stand, worker)}) {how}")
+        worker.kill_group()
 
 
 def worker_killed(stage: Stage, _: Load) -> None:

@@ -22,12 +22,13 @@ _FOREIGN = (
 )  # fmt: skip
 
 
-def celery_worker(concurrency: int, name: str) -> list[str]:
+def celery_worker(concurrency: int, name: str, **settings: float) -> list[str]:
     """The command of a Celery worker `name`@host, as people type it: `python -m celery` would find modules that it
-    does not."""
+    does not. `settings` of Celery replace those of the application."""
     command = str(Path(sys.executable).with_name("celery"))
     options = ["--loglevel=info", f"--concurrency={concurrency}", "-n", f"{name}@%h"]
-    return [command, "-A", "celery_app", "worker", *options]
+    replaced = [f"{setting}={value}" for setting, value in settings.items()]
+    return [command, "-A", "celery_app", "worker", *options, *(["--", *replaced] if replaced else [])]
 
 
 def consumer(concurrency: int, name: str, grace: float) -> list[str]:

@@ -23,7 +23,9 @@ PASSWORD = "qwerty"  # noqa: S105 - the login that README names, on loopback onl
 NODE_NAME = "lab@localhost"
 
 # The distribution's scripts themselves: those in /usr/sbin change to the user `rabbitmq`.
-SCRIPT_FOLDERS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/sbin"), Path("/usr/local/sbin"))
+SCRIPT_FOLDERS = tuple(
+    map(Path, ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/sbin", "/usr/local/sbin"))
+)
 
 # A job may last 3600 s and is acknowledged when it ends; the default of 30 minutes would close the
 # channel under it (https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout). Milliseconds.

@@ -25,8 +25,8 @@ faults = APIBlueprint(
 )
 
 NO_BROKER = (
-    "a fault run starts a RabbitMQ of its own, and there is no rabbitmq-server here: in a checkout of the project,"
-    " outside containers, `make up` has what it takes"
+    "a fault run starts a RabbitMQ of its own, and there is no rabbitmq-server here: `make up` outside containers has"
+    " one, and so has the service `faults` of docker-compose.yml"
 )
 
 
