@@ -287,7 +287,7 @@ def play(
         document.write(path)
         if tell is not None:
             tell(document.model_dump_json())
-        for step in [f"the {phase}" for phase in document.phases] + document.struck:
+        for step in [f"the {phase}" for phase in document.phases] + [said.text() for said in document.struck]:
             if step not in told:
                 told.append(step)
                 say(f"{time.strftime('%H:%M:%S')}  {step}")
@@ -309,7 +309,7 @@ def summary(document: FaultDocument) -> str:
         times = (figures.first_success_s, figures.longest_gap_s)
         lines.append(f"{label_of_arm(arm):<26}{counts}" + "".join(f"{_seconds(value):>8}" for value in times))
     if agreement := said_of_agreement(document):
-        lines += [agreement, *(f"  {said}" for said in document.disagreements)]
+        lines += [agreement, *(f"  {said.text()}" for said in document.disagreements)]
     return "\n".join([*lines, document.error] if document.error else lines)
 
 

@@ -1,6 +1,7 @@
 """What a fault run is asked for, and the document that it writes."""
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -142,6 +143,25 @@ class JobMark(BaseModel):
     where: str | None = None
 
 
+class Said(BaseModel):
+    """A sentence of the engine's: English with places `%(name)s`, and what stands in them, so that a page can say it in
+    its reader's language; `arm` is the contender that it is about, where it is about one."""
+
+    msgid: str
+    arm: str | None = None
+    values: dict[str, str | float] = Field(default_factory=dict)
+
+    def text(
+        self, translate: Callable[[str], str] = str, number: Callable[[float], str] = "{:g}".format
+    ) -> str:
+        """The sentence, by `translate` for it and for the words in its places, and `number` for the numbers there."""
+        found = {
+            name: translate(value) if isinstance(value, str) else number(value)
+            for name, value in self.values.items()
+        }
+        return translate(self.msgid) % found
+
+
 class FaultDocument(BaseModel):
     """A run. Times within it are seconds since `begun_at`, when its lab was up and the load began."""
 
@@ -162,8 +182,8 @@ class FaultDocument(BaseModel):
     marks: dict[str, list[JobMark]] = Field(default_factory=dict)
     depth: dict[str, list[tuple[float, int]]] = Field(default_factory=dict)
     agrees: bool | None = None
-    disagreements: list[str] = Field(default_factory=list)
-    struck: list[str] = Field(default_factory=list)
+    disagreements: list[Said] = Field(default_factory=list)
+    struck: list[Said] = Field(default_factory=list)
     versions: dict[str, str] = Field(default_factory=dict)
     error: str | None = None
 

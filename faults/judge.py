@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults.document import ArmFigures, Fate, HistoryEntry, JobMark, Run
+from faults.document import ArmFigures, Fate, HistoryEntry, JobMark, Run, Said, label_of_arm
 from lab.delivery import Delivery
 from lab.status import TaskStatus
+from transports.methods import N_
 
 BY_BROKER = "in the broker's queue"
 BY_LETTERS = "a dead letter"
@@ -156,9 +157,8 @@ def _times(marks: Sequence[JobMark]) -> tuple[list[float], list[float]]:
     return [run[0] for run in runs], sorted(run[1] for run in runs if run[1] is not None)
 
 
-def disagreements_of(arm: str, marks: Sequence[JobMark], found: Found) -> list[str]:
+def disagreements_of(arm: str, marks: Sequence[JobMark], found: Found) -> list[Said]:
     """Where store and broker say something else of `arm`'s jobs than the ledger, a sentence each."""
-    said = []
     unheard, untrue = [], []
     for mark in marks:
         task = found.tasks.get(mark.job)
@@ -166,29 +166,34 @@ def disagreements_of(arm: str, marks: Sequence[JobMark], found: Found) -> list[s
             continue
         done = mark.status in (Fate.DONE, Fate.DOUBLED)
         if done and task["status"] != TaskStatus.DONE:
-            unheard.append(f"{mark.job} ({task['status']})")
+            unheard.append(mark.job)
         if not done and task["status"] == TaskStatus.DONE:
-            untrue.append(str(mark.job))
-    if unheard:
-        said.append(
-            f"{arm}: {_listed(unheard)} ran to the end by the ledger, and the store does not say DONE"
-        )
-    if untrue:
-        said.append(f"{arm}: {_listed(untrue)} DONE in the store, without an end in the ledger")
+            untrue.append(mark.job)
     ran = {mark.job for mark in marks if mark.status in (Fate.DONE, Fate.DOUBLED)}
-    if left := sorted(found.in_broker & ran):
-        said.append(
-            f"{arm}: the messages of {_listed([*map(str, left)])} that ran to the end are still queued"
-        )
+    about = [
+        (N_("%(arm)s: ran to the end by the ledger, and the store does not say DONE: %(jobs)s"), unheard),
+        (N_("%(arm)s: DONE in the store, without an end in the ledger: %(jobs)s"), untrue),
+        (
+            N_("%(arm)s: ran to the end, and their messages are still queued: %(jobs)s"),
+            sorted(found.in_broker & ran),
+        ),
+    ]
+    label = label_of_arm(arm)
+    said = [
+        Said(msgid=msgid, arm=arm, values={"arm": label, "jobs": _listed(jobs)})
+        for msgid, jobs in about
+        if jobs
+    ]
     if found.strangers:
-        said.append(f"{arm}: {found.strangers} messages in its queues are none of this run")
+        strange = N_("%(arm)s: messages in its queues that are none of this run: %(count)s")
+        said.append(Said(msgid=strange, arm=arm, values={"arm": label, "count": found.strangers}))
     return said
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MANY])
-    rest = f" and {len(names) - _MANY} more" if len(names) > _MANY else ""
-    return f"{'job' if len(names) == 1 else f'{len(names)} jobs:'} {shown}{rest}"
+def _listed(jobs: Sequence[int]) -> str:
+    """The first jobs by their numbers, and how many there are where that is not all."""
+    shown = ", ".join(f"#{job}" for job in jobs[:_MANY])
+    return f"{shown}, … ({len(jobs)})" if len(jobs) > _MANY else shown
 
 
 def is_safe(arm: str) -> bool:

@@ -64,7 +64,7 @@ def cell_text(run: FaultDocument, arm: str, _: Translate = untranslated) -> str:
         said.append(_("all %(n)s once") % {"n": figures.done_once})
     elif not said:
         said.append(_("%(n)s of %(all)s once, none lost") % {"n": figures.done_once, "all": figures.accepted})
-    if any(sentence.startswith(f"{arm}:") for sentence in run.disagreements):
+    if any(said.arm == arm for said in run.disagreements):
         said.append(_("the store says otherwise"))
     return ", ".join(said)
 
@@ -104,6 +104,6 @@ def _section(card: Card, runs: Mapping[str, FaultDocument], _: Translate) -> lis
     for document in {run.id: run for run in runs.values()}.values():
         lines += [counters_table(document, _), "", said_of_agreement(document, _), ""]
         if document.disagreements:
-            lines += [*(f"- {said}" for said in document.disagreements), ""]
+            lines += [*(f"- {said.text(_)}" for said in document.disagreements), ""]
         lines += [f"`{command_of(document)}`  ", made_with(document), ""]
     return [*lines, *explained(card, _), ""]

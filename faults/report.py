@@ -112,7 +112,7 @@ def to_markdown(document: FaultDocument, _: Translate = untranslated) -> str:
         lines += [f"**{state}**", ""]
     lines += [counters_table(document, _), "", said_of_agreement(document, _), ""]
     for said in document.disagreements:
-        lines.append(f"- {said}")
+        lines.append(f"- {said.text(_)}")
     lines += ["", *explained(card, _), ""]
     if found := unusual(document):
         head = [_("contender"), _("job"), _("what became of it"), _("runs"), _("its message")]

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from faults.document import FaultPlan
+from faults.document import FaultPlan, Said
 from faults.judge import JobRun, Ledger
 from harness.faults import queue_depths
 from harness.lab import ROOT, Lab, celery_worker, consumer
@@ -24,7 +24,7 @@ from harness.proxy import TcpProxy
 from harness.servers import PostgresNode
 from lab.broker import amqp
 from lab.delivery import Delivery
-from transports.methods import CELERY, METHODS
+from transports.methods import CELERY, METHODS, N_
 
 WORKERS: Final = 2
 CONCURRENCY: Final = 2
@@ -72,7 +72,7 @@ class Stage:
         self.plan = plan
         self.cancelled = cancelled
         self.rng = random.Random(plan.seed)
-        self.struck: list[str] = []
+        self.struck: list[Said] = []
         self.arms = [ArmStand(arm) for arm in plan.arms]
         self.ledger = Ledger(folder / "ledger")
         self.node = RabbitNode(folder / "rmq")
@@ -186,10 +186,12 @@ class Stage:
     def shutdown_of(self, stand: ArmStand, worker: ManagedProcess) -> str:
         """What a worker does on SIGTERM, in its makers' words."""
         if not stand.is_celery:
-            return "gives back what it holds" if stand.delivery is Delivery.SAFE else "waits for its job"
+            return (
+                N_("gives back what it holds") if stand.delivery is Delivery.SAFE else N_("waits for its job")
+            )
         if stand.delivery is Delivery.NAIVE:
-            return "warm shutdown"
-        return "soft shutdown" if worker.log.stem.endswith("-1") else "cold shutdown"
+            return N_("warm shutdown")
+        return N_("soft shutdown") if worker.log.stem.endswith("-1") else N_("cold shutdown")
 
     def end_workers(self) -> None:
         """SIGKILL to all workers, for good."""
@@ -201,9 +203,9 @@ class Stage:
 
     # What strikes use
 
-    def say(self, text: str) -> None:
-        """Enters into the document what was struck."""
-        self.struck.append(text)
+    def say(self, msgid: str, **values: str | float) -> None:
+        """Enters into the document what was struck, `values` in the places of `msgid`."""
+        self.struck.append(Said(msgid=msgid, values=values))
 
     def pause(self, seconds: float) -> None:
         """Waits; raises FaultRunCancelled as soon as the run is to end."""

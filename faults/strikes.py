@@ -15,6 +15,7 @@ from harness import proc
 from harness.faults import FaultError
 from harness.processes import ManagedProcess
 from harness.rabbit_files import CONSUMER_TIMEOUT
+from transports.methods import N_
 
 LATE_LOAD: Final = ("broker-alarm",)
 """Cards whose strike decides itself when the load goes on."""
@@ -46,7 +47,7 @@ def deploy(stage: Stage, _: Load) -> None:
         _stop(stage, turns[0])
         for stand, worker in zip(stage.arms, turns[0], strict=True):
             stage.retire(stand, worker)
-    stage.say("scaled down: one worker of each contender is left")
+    stage.say(N_("Scaled down: one worker of each contender is left"))
 
 
 def _stop(stage: Stage, workers: list[ManagedProcess]) -> None:
@@ -66,9 +67,14 @@ def _stop(stage: Stage, workers: list[ManagedProcess]) -> None:
 
     stage.wait_until(all_ended, stage.plan.strength)
     for stand, worker in zip(stage.arms, workers, strict=True):
-        name = worker.log.stem
-        how = f"ended {ended[name]:.1f} s after SIGTERM" if name in ended else "was killed when its grace ended"
-        stage.say(f"{name} ({stage.shutdown_of(stand, worker)}) {how}")
+        name, how = worker.log.stem, stage.shutdown_of(stand, worker)
+        if name in ended:
+            took = round(ended[name], 1)
+            stage.say(
+                N_("%(worker)s (%(how)s): ended %(took)s s after SIGTERM"), worker=name, how=how, took=took
+            )
+        else:
+            stage.say(N_("%(worker)s (%(how)s): killed when its grace was over"), worker=name, how=how)
         worker.kill_group()
 
 
@@ -79,7 +85,7 @@ def worker_killed(stage: Stage, _: Load) -> None:
             stage.running_on(worker, HOLDS_SECONDS)
             with stage.unsupervised():
                 worker.kill_group()
-            stage.say(f"SIGKILL to {worker.log.stem}")
+            stage.say(N_("SIGKILL to %(name)s"), name=worker.log.stem)
         stage.pause(1.0)
 
 
@@ -90,8 +96,8 @@ def pool_process_killed(stage: Stage, _: Load) -> None:
             run = stage.running_on(worker, HOLDS_SECONDS)
             if run is not None:
                 proc.send([run.pid], signal.SIGKILL)
-                what = "all of it" if run.pid == worker.pid else "one process of it"
-                stage.say(f"SIGKILL to {worker.log.stem}, {what}")
+                what = N_("all of it") if run.pid == worker.pid else N_("one process of it")
+                stage.say(N_("SIGKILL to %(name)s, %(what)s"), name=worker.log.stem, what=what)
         stage.pause(1.0)
 
 
@@ -101,7 +107,7 @@ def worker_frozen(stage: Stage, _: Load) -> None:
     for worker in turn:
         stage.running_on(worker, HOLDS_SECONDS)
         worker.pause()
-        stage.say(f"SIGSTOP to {worker.log.stem}")
+        stage.say(N_("SIGSTOP to %(name)s"), name=worker.log.stem)
 
     def thaw() -> None:
         for worker in turn:
@@ -113,7 +119,7 @@ def worker_frozen(stage: Stage, _: Load) -> None:
 
 def broker_restarted(stage: Stage, _: Load) -> None:
     """SIGTERM to the node, on which it ends in order, and starts again."""
-    stage.say("SIGTERM to the broker's node")
+    stage.say(N_("SIGTERM to the broker's node"))
     with stage.undone_by(stage.node.start):
         stage.node.stop()
         stage.pause(stage.plan.strength)
@@ -121,7 +127,7 @@ def broker_restarted(stage: Stage, _: Load) -> None:
 
 def broker_killed(stage: Stage, _: Load) -> None:
     """SIGKILL to the node, which starts again on its data."""
-    stage.say("SIGKILL to the broker's node")
+    stage.say(N_("SIGKILL to the broker's node"))
     with stage.undone_by(stage.node.start):
         stage.node.kill()
         stage.pause(stage.plan.strength)
@@ -131,11 +137,11 @@ def broker_alarm(stage: Stage, load: Load) -> None:
     """The memory alarm, in which the broker does not read from publishers; then the kernel ends it, as it does in
     earnest, and it starts again."""
     stage.node.ctl("set_vm_memory_high_watermark", "0")
-    stage.say("memory alarm (set_vm_memory_high_watermark 0)")
+    stage.say(N_("Memory alarm (set_vm_memory_high_watermark 0)"))
     with stage.undone_by(stage.node.start):
         load.go_on()
         stage.pause(stage.plan.strength)
-        stage.say("SIGKILL to the broker's node, in alarm")
+        stage.say(N_("SIGKILL to the broker's node, in alarm"))
         stage.node.kill()
 
 
@@ -146,16 +152,16 @@ def connection_cut(stage: Stage, _: Load) -> None:
         raise FaultError("the connections do not go through a proxy")
     with stage.undone_by(proxy.heal):
         proxy.reset()
-        stage.say("all connections to the broker reset")
+        stage.say(N_("All connections to the broker reset"))
         stage.pause(stage.plan.strength)
         proxy.blackhole()
-        stage.say("all connections half open: nothing passes")
+        stage.say(N_("All connections half open: nothing passes"))
         stage.pause(stage.plan.strength)
         proxy.reset()
         proxy.heal()
         proxy.latency(LATENCY)
         proxy.slow(SLOW_BYTES)
-        stage.say(f"{LATENCY * 1000:g} ms and {SLOW_BYTES:g} bytes a second")
+        stage.say(N_("Slow: %(ms)s ms and %(bytes)s bytes a second"), ms=LATENCY * 1000, bytes=SLOW_BYTES)
         stage.pause(stage.plan.strength)
 
 
@@ -165,7 +171,7 @@ def queue_deleted(stage: Stage, _: Load) -> None:
         with stage.channel() as channel:
             for stand in stage.arms:
                 channel.queue_delete(stand.queue)
-                stage.say(f"queue {stand.queue} deleted")
+                stage.say(N_("Queue %(queue)s deleted"), queue=stand.queue)
         stage.pause(1.0)
 
 
@@ -176,7 +182,7 @@ def api_away(stage: Stage, _: Load) -> None:
         stage.lab.api.start()
         stage.lab.wait_for_api()
 
-    stage.say("SIGKILL to the API")
+    stage.say(N_("SIGKILL to the API"))
     with stage.undone_by(start):
         stage.lab.api.kill_group()
         stage.pause(stage.plan.strength)
@@ -187,7 +193,7 @@ def database_away(stage: Stage, _: Load) -> None:
     postgres = stage.postgres
     if postgres is None:
         raise FaultError("the store is no PostgreSQL")
-    stage.say("SIGKILL to PostgreSQL")
+    stage.say(N_("SIGKILL to PostgreSQL"))
     with stage.undone_by(postgres.start):
         postgres.kill_group()
         stage.pause(stage.plan.strength)
@@ -197,7 +203,7 @@ def killer_job(stage: Stage, load: Load) -> None:
     """Jobs that kill the process that runs them."""
     for stand in stage.arms:
         load.submit_killers(stand.arm, round(stage.plan.strength))
-    stage.say(f"{stage.plan.strength:g} jobs that kill their process, to each contender")
+    stage.say(N_("Jobs that kill their process, to each contender: %(jobs)s"), jobs=stage.plan.strength)
     stage.pause(POISON_SECONDS)
 
 
@@ -213,17 +219,21 @@ def unreadable_message(stage: Stage, load: Load) -> None:
                     delivery_mode=2,
                 )
                 channel.basic_publish("", stand.queue, b"\xff" + name.encode(), properties)
-    stage.say(f"{stage.plan.strength:g} messages that cannot be decoded, to each contender")
+    stage.say(N_("Messages that cannot be decoded, to each contender: %(count)s"), count=stage.plan.strength)
     stage.pause(POISON_SECONDS)
 
 
 def long_job(stage: Stage, _: Load) -> None:
     """A consumer_timeout, in force since the node began, that is shorter than the job; the cure is a longer one."""
-    stage.say(f"consumer_timeout is {stage.plan.strength:g} s, a job takes {stage.plan.seconds:g} s")
+    stage.say(
+        N_("consumer_timeout is %(timeout)s s, a job takes %(job)s s"),
+        timeout=stage.plan.strength,
+        job=stage.plan.seconds,
+    )
 
     def cure() -> None:
         stage.node.ctl("eval", f"application:set_env(rabbit, consumer_timeout, {CONSUMER_TIMEOUT}).")
-        stage.say(f"consumer_timeout set to {CONSUMER_TIMEOUT // 1000} s")
+        stage.say(N_("consumer_timeout set to %(timeout)s s"), timeout=CONSUMER_TIMEOUT // 1000)
 
     with stage.undone_by(cure):
         stage.pause(stage.plan.strength * TIMEOUTS)
@@ -239,7 +249,7 @@ def power_loss(stage: Stage, _: Load) -> None:
         for part in (*workers, stage.lab.api):
             part.kill_group()
         stage.node.kill()
-        stage.say("SIGKILL to broker, API and all workers")
+        stage.say(N_("SIGKILL to broker, API and all workers"))
 
         def start() -> None:
             stage.node.start()

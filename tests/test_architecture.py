@@ -1,6 +1,7 @@
 """Who may import whom: the walls between the rooms."""
 
 import ast
+import os
 import re
 from pathlib import Path
 
@@ -152,6 +153,26 @@ def test_the_image_holds_every_room_that_runs_in_it() -> None:
     rooms = {f"{room}.py" if (ROOT / f"{room}.py").exists() else room for room in MAY_IMPORT}
     assert rooms - {"harness", "benchmarks"} <= let_in
     assert {"static", "templates", "translations", "requirements.txt"} <= let_in
+
+
+@pytest.mark.parametrize(
+    ("kind", "ending", "taken"),
+    [
+        ("templates", "html", r'(?:extends|from|include) "([^"]+/[^"]+)"'),
+        ("static", "js", r'from "(\.[^"]+)"'),
+    ],
+)
+def test_a_page_takes_templates_and_scripts_of_its_own_and_shared_ones(
+    kind: str, ending: str, taken: str
+) -> None:
+    base = ROOT / kind
+    for path in base.rglob(f"*.{ending}"):
+        room = path.relative_to(base).parts[0]
+        assert (ROOT / "api" / room).is_dir(), path
+        for name in re.findall(taken, path.read_text()):
+            other = os.path.relpath(path.parent / name if name.startswith(".") else base / name, base)
+            assert Path(other).parts[0] in (room, "web"), (path, name)
+            assert (base / other).is_file(), (path, name)
 
 
 def test_no_class_name_stands_for_two_things() -> None:

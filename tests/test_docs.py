@@ -57,11 +57,11 @@ def test_the_documented_default_is_the_real_one(name: str) -> None:
     assert f"| `{name}` | `{shown}` |" in _text("docs/settings.md")
 
 
-def test_one_service_builds_the_image_and_every_one_is_bounded() -> None:
+def test_one_service_builds_each_image_and_every_one_is_bounded() -> None:
     services = _text("docker-compose.yml").partition("\nservices:\n")[2].partition("\nvolumes:")[0]
     found = re.split(r"^  (?=\w+:)", services, flags=re.MULTILINE)[1:]
     anchor = _text("docker-compose.yml").partition("\nservices:\n")[0].partition("x-lab:")[2]
-    assert [one.partition(":")[0] for one in found if "    build:" in one] == ["api"]
+    assert [one.partition(":")[0] for one in found if "    build:" in one] == ["api", "faults"]
     assert "build:" not in anchor
     assert "cpus:" in anchor
     for text in [anchor, *(one for one in found if "<<: *lab" not in one)]:

@@ -39,7 +39,7 @@ def index() -> AnyResponse:
         return jsonify({"at": shown.pop("at"), "age": age, **shown})
     kinds = {kind for worker in picture["workers"] for kind in worker["kinds"] or ()}
     page = render_template(
-        "control.html",
+        "control/index.html",
         picture=picture,
         age=age,
         workers=picture["workers"],
@@ -72,7 +72,7 @@ def ask_purge(name: str) -> AnyResponse:
         count = ready(services().settings, name)
     except amqp.ERRORS:
         return tell(wording.away(), 503)
-    return make_response(render_template("control_purge.html", queue=name, count=count))
+    return make_response(render_template("control/purge.html", queue=name, count=count))
 
 
 @control.post("/control/queues/<name>/purge")

@@ -27,7 +27,7 @@ def page() -> str:
     advice = advise(given, experiments, gettext)
     by_question = {question.id: gettext(question.text) for question in QUESTIONS}
     return render_template(
-        "guide.html",
+        "experiments/guide.html",
         questions=[
             {
                 "id": question.id,

@@ -94,7 +94,7 @@ def compare() -> AnyResponse:
     found = between(one, other, gettext)
     return make_response(
         render_template(
-            "experiment_compare.html",
+            "experiments/compare.html",
             one=_listed(one),
             other=_listed(other),
             config=page_config(services().store.last_change(), {}),
@@ -115,7 +115,7 @@ def one(experiment_id: str) -> str:
     last_change = services().store.last_change()
     found = _found(experiment_id)
     return render_template(
-        "experiment.html",
+        "experiments/one.html",
         experiment=found,
         ended=found.ended,
         title=plan_words.title(found.plan),
@@ -152,7 +152,7 @@ def next_step(experiment_id: str, step: str) -> AnyResponse:
 def now(experiment_id: str) -> str:
     """How far it is, as a part of its page."""
     found = _found(experiment_id, runs=False)
-    return render_template("_experiment_now.html", experiment=found, **_progress(found))
+    return render_template("experiments/_now.html", experiment=found, **_progress(found))
 
 
 @experiments.post("/experiments/<experiment_id>/cancel")
@@ -228,7 +228,7 @@ def _page(
     rows = differences_of(plan) if plan else []
     listed, older = services().experiments.rows.page(RECENT, before)
     page = render_template(
-        "experiments.html",
+        "experiments/index.html",
         form=form,
         key=secrets.token_urlsafe(16),
         preset=preset,

@@ -40,7 +40,7 @@ def index() -> str:
     runs, older = lab.page(RECENT, int(before) if before.isdecimal() and len(before) < 19 else None)
     matrix = lab.matrix()
     return render_template(
-        "faults.html",
+        "faults/index.html",
         cards=CARDS.values(),
         measured={row.card: sum(cell is not None for cell in row.cells.values()) for row in matrix.cards},
         contenders=len(ARMS),
@@ -99,7 +99,7 @@ def matrix_now() -> str:
     """How far the matrix is, as a part of its page."""
     found = services().faults.matrix()
     said = wording.estimate(found.waiting, found.estimate_seconds)
-    return render_template("_fault_matrix_now.html", matrix=found, estimate=said, total=_cells())
+    return render_template("faults/_matrix_now.html", matrix=found, estimate=said, total=_cells())
 
 
 @faults.get("/faults/<run_id>")
@@ -108,7 +108,7 @@ def one(run_id: str) -> str:
     run = _found(run_id)
     of = CARDS[run.card]
     return render_template(
-        "fault.html",
+        "faults/one.html",
         run=run,
         card=of,
         ended=run.ended,
@@ -122,6 +122,7 @@ def one(run_id: str) -> str:
         job=_job(run),
         seconds_table=seconds_table(run, gettext),
         fates={fate.value: gettext(words) for fate, words in FATES.items()},
+        disagreements=[wording.sentence(said) for said in run.disagreements],
         runs_said=lambda mark: runs_said(mark, gettext),
         seconds_said=lambda value: seconds(value, gettext),
         **_progress(run),
@@ -133,7 +134,7 @@ def one(run_id: str) -> str:
 def now(run_id: str) -> str:
     """How far it is, as a part of its page."""
     run = _found(run_id)
-    return render_template("_fault_now.html", run=run, **_progress(run))
+    return render_template("faults/_now.html", run=run, **_progress(run))
 
 
 @faults.post("/faults/<run_id>/cancel")
@@ -156,7 +157,7 @@ def _config(**more: Any) -> dict[str, Any]:
 
 
 def _progress(run: FaultDocument) -> dict[str, Any]:
-    """What moves while it runs: the step, the share of ended jobs, the picture in two widths, the counters."""
+    """What moves while it runs: step, share of ended jobs, picture in two widths, what was done, counters."""
     looks = {"wide": replace(WIDE, prefix="fault"), "slim": replace(SLIM, prefix="fault-slim")}
     return {
         "step": "" if run.ended else wording.step(run),
@@ -166,6 +167,7 @@ def _progress(run: FaultDocument) -> dict[str, Any]:
             for name, look in looks.items()
         },
         "legend": [(name, Markup(mark), words) for name, mark, words in legend(gettext)],  # noqa: S704
+        "done": [wording.sentence(said) for said in run.struck],
         "figures": wording.figures_table(run),
     }
 
@@ -222,7 +224,7 @@ def _form(form: FaultForm, status: int = 200) -> AnyResponse:
     lab, bounds = services().faults, form.card.strength
     runs, _older = lab.page(RUNS_OF_A_CARD, card=form.card.name)
     page = render_template(
-        "fault_card.html",
+        "faults/card.html",
         form=form,
         card=form.card,
         key=secrets.token_urlsafe(16),
@@ -248,7 +250,7 @@ def _matrix() -> str:
     lab = services().faults
     found = lab.matrix()
     return render_template(
-        "fault_matrix.html",
+        "faults/matrix.html",
         matrix=found,
         titles={name: gettext(card.title) for name, card in CARDS.items()},
         contenders=[(arm, arm.partition(":")[0], wording.label(arm)) for arm in ARMS],

@@ -7,7 +7,7 @@ from api.web.i18n import duration, moment, number, seconds
 from api.web.wording import gettext, ngettext
 from experiments.tables import NOTHING, Cell, Column, Row, Table
 from faults.cards import CARDS
-from faults.document import ArmFigures, FaultDocument, FaultStatus
+from faults.document import ArmFigures, FaultDocument, FaultStatus, Said
 from faults.judge import BY_BROKER, BY_LETTERS, IN_OUTBOX, NOWHERE
 from faults.timeline import arm_label
 
@@ -174,6 +174,11 @@ def where(place: str | None) -> str:
         NOWHERE: gettext("in no queue, with no worker, no dead letter"),
     }
     return known.get(place or "", place or "")
+
+
+def sentence(said: Said) -> str:
+    """A sentence of the engine's in the reader's language."""
+    return said.text(gettext, number)
 
 
 def most_of(values: Mapping[str, float]) -> dict[str, str]:

@@ -115,7 +115,7 @@ def group(group_id: str) -> str:
     made = [task for task in found["tasks"] if isinstance(task["result"], dict)]
     gone = [task for task in made if task["result_url"] is None]
     return render_template(
-        "images_group.html",
+        "images/group.html",
         group=found,
         title=wording.operation(found["operation"]),
         counted=wording.counted(found["counts"]),
@@ -180,7 +180,7 @@ def _page(form: Form, refused: Sequence[tuple[str, str]] = ()) -> str:
     counts = rows.counts([row["id"] for row in recent])
     groups = [group_json(row, counts[row["id"]]) for row in recent]
     return render_template(
-        "images.html",
+        "images/index.html",
         form=form,
         both=both.shown(request.args.get(both.FIELD, ""), rows, lambda one: url_for(".group", group_id=one)),
         key=secrets.token_urlsafe(16),

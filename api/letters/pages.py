@@ -38,7 +38,7 @@ def index() -> str:
     older = len(rows) > PAGE_SIZE
     rows = rows[:PAGE_SIZE]
     return render_template(
-        "letters.html",
+        "letters/index.html",
         letters=[_head(row) for row in rows],
         older=rows[-1]["id"] if older else None,
         before=before,
@@ -49,7 +49,7 @@ def index() -> str:
 def letter(letter_id: int) -> str:
     """One dead letter: what is in it, without consuming it."""
     row = _get(letter_id)
-    return render_template("letter.html", letter={**_head(row), **_content(row)})
+    return render_template("letters/one.html", letter={**_head(row), **_content(row)})
 
 
 @letters.post("/dead-letters/<int:letter_id>/requeue")

@@ -27,7 +27,7 @@ def index() -> str:
     moment = now()
     whole = schedule_json(moment)
     return render_template(
-        "schedule.html",
+        "schedule/index.html",
         key=secrets.token_urlsafe(16),
         schedule=whole,
         heard=_when(whole["heard_at"], moment),
@@ -59,7 +59,7 @@ def report(report_id: int) -> str:
     if row is None:
         abort(404)
     return render_template(
-        "report.html",
+        "schedule/report.html",
         report=_report(row, now()),
         figures=row["figures"],
         measures=names(),

@@ -36,7 +36,7 @@ def index() -> str:
     rows = [feature for feature in ROWS if _fits(feature, q)]
     counts = {feature.id: {method: idiom(feature, method)["lines"] for method in METHODS} for feature in ROWS}
     return render_template(
-        "side.html",
+        "side/index.html",
         features=[{"id": feature.id, "title": gettext(feature.title)} for feature in rows],
         counts=counts,
         most=max(max(both.values()) for both in counts.values()),
@@ -49,7 +49,7 @@ def index() -> str:
 def one(feature: str) -> str:
     """One feature by itself; scripts take its last run from here."""
     found = FEATURES.get(feature) or abort(404)
-    return render_template("side_feature.html", feature=_shown(found), config=_words())
+    return render_template("side/feature.html", feature=_shown(found), config=_words())
 
 
 @side.post("/side-by-side/<feature>/run")

@@ -32,7 +32,7 @@ def ask() -> AnyResponse:
     except Invalid:
         count, too_many = 0, True
     page = render_template(
-        "bulk.html",
+        "tasks/bulk.html",
         act=act,
         chosen=chosen,
         outcome=None,
@@ -102,7 +102,7 @@ def _act(name: str) -> bulk.Act:
 def _told(act: bulk.Act, chosen: Filter, outcome: bulk.BulkOutcome) -> AnyResponse:
     undo = bulk.UNDO.get(act)
     page = render_template(
-        "bulk.html",
+        "tasks/bulk.html",
         act=act,
         chosen=chosen,
         outcome=outcome,

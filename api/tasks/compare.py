@@ -79,7 +79,7 @@ def page() -> str:
     if since is not None:
         chosen = replace(chosen, since_us=max(to_us(since), chosen.since_us or 0))
     found = _compared(chosen)
-    template = "_compare.html" if "part" in request.args else "compare.html"
+    template = "tasks/_compare.html" if "part" in request.args else "tasks/compare.html"
     return render_template(template, **strip_of(found), since=since)
 
 

@@ -187,7 +187,7 @@ def task(task_id: str) -> AnyResponse:
     this = {"taskId": row["id"], "status": row["status"], "attempt": row["attempt"]}
     return make_response(
         render_template(
-            "task.html",
+            "tasks/task.html",
             task=found,
             history=history,
             cancellation=wording.cancellation(found),
@@ -234,7 +234,7 @@ def _acted(text: str, row: Row, status: int) -> AnyResponse:
 def _unknown(task_id: str) -> AnyResponse:
     if wants_json():
         return say(gettext("There is no such task"), "", "", 404, task=None)
-    return make_response(render_template("error.html", code=404, name="", task_id=task_id), 404)
+    return make_response(render_template("web/error.html", code=404, name="", task_id=task_id), 404)
 
 
 @pages.get("/lang/<code>")
@@ -285,7 +285,7 @@ def _page(typed: forms.Form) -> str:
     rows = rows[:PAGE_SIZE]
     counts = store.counts(chosen.method or None, checks=chosen.all_checks)
     return render_template(
-        "index.html",
+        "tasks/index.html",
         tasks=[task_json(row) for row in rows],
         older=asked.after(rows) if older else None,
         by_num=asked.by_num,

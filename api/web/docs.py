@@ -65,7 +65,7 @@ def page() -> str:
     app: OpenAPI = current_app  # type: ignore[assignment]
     document = app.api_doc
     return render_template(
-        "docs.html",
+        "web/docs.html",
         routes=routes(document),
         tags={tag["name"]: tag.get("description", "") for tag in document["tags"]},
         schemas=schemas(document),

@@ -95,7 +95,7 @@ def leave() -> AnyResponse:
 
 
 def _page(target: str, user: str = "", error: str = "", status: int = 200) -> AnyResponse:
-    return make_response(render_template("login.html", next=target, user=user, error=error), status)
+    return make_response(render_template("web/login.html", next=target, user=user, error=error), status)
 
 
 def _try(user: str, password: str) -> bool:

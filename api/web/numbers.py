@@ -1,6 +1,6 @@
 """Numbers as people type them: read, or left as they are for the form to refuse, and never changed in silence.
 
-static/js/number.js reads by the same rules; a test holds the two against each other.
+static/web/number.js reads by the same rules; a test holds the two against each other.
 """
 
 import re
@@ -67,7 +67,7 @@ def said_two_ways(text: str, one: str, other: str) -> str:
 
 
 def for_scripts() -> dict[str, Any]:
-    """What static/js/number.js needs."""
+    """What static/web/number.js needs."""
     return {
         "decimalComma": language() in COMMA_LANGUAGES,
         "twoWays": said_two_ways("{typed}", "{one}", "{other}"),

@@ -52,7 +52,7 @@ def refuse(error: HTTPException) -> Response:
         response = problem(code, name, error.description or name)
     else:
         text = error.description if isinstance(error, Refusal) else ""
-        page = render_template("error.html", code=code, name=name, text=text)
+        page = render_template("web/error.html", code=code, name=name, text=text)
         response = current_app.make_response((page, code))
     for header, value in error.get_headers():
         if header.lower() in ("allow", "retry-after"):

@@ -76,7 +76,7 @@ def one(workflow_id: str) -> str:
     wide = draw(nodes, edges, WIDE)
     never = [n["name"] for n in found["nodes"] if n["status"] == TaskStatus.CANCELLED and not n["started_at"]]
     return render_template(
-        "workflow.html",
+        "workflows/one.html",
         workflow=found,
         title=wording.patterns()[found["pattern"]]["title"],
         counted=wording.counted(found["counts"]),
@@ -131,7 +131,7 @@ def _page(form: Form) -> str:
     counts = rows.counts([row["id"] for row in recent])
     patterns = wording.patterns()
     return render_template(
-        "workflows.html",
+        "workflows/index.html",
         form=form,
         both=both.shown(request.args.get(both.FIELD, ""), rows, lambda one: url_for(".one", workflow_id=one)),
         key=secrets.token_urlsafe(16),

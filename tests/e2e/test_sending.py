@@ -159,7 +159,7 @@ def test_bad_input_is_named_at_its_field_and_nothing_is_sent(
 def test_numbers_are_read_as_they_are_typed_in_script_and_form_alike(visitor: Visitor, locale: str) -> None:
     page = visitor.open(locale=locale)
     comma = locale == "ru-RU"
-    module = f"{visitor.url}/static/js/number.js"
+    module = f"{visitor.url}/static/web/number.js"
     read = (
         "async ([url, name, texts]) => { const m = await import(url); return texts.map((t) => m[name](t)); }"
     )

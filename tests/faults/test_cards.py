@@ -54,7 +54,7 @@ def test_a_card_shows_what_it_is_about(document: FaultDocument) -> None:
     for arm, found in figures(document, safe=True).items():
         assert found.lost == 0, arm
         assert found.doubled == 0 or card.doubles, arm
-        assert not [said for said in document.disagreements if said.startswith(arm)]
+        assert not [said for said in document.disagreements if said.arm == arm]
     for arm in LOSES.get(card.name, ()):
         assert document.arms[arm].lost > 0, arm
     for arm in DOUBLES.get(card.name, ()):
@@ -64,4 +64,4 @@ def test_a_card_shows_what_it_is_about(document: FaultDocument) -> None:
             assert found.lost + found.doubled > 0, arm
     if card.name in NEVER_HEARD_OF:
         for arm in figures(document, safe=False):
-            assert any(said.startswith(arm) for said in document.disagreements), arm
+            assert any(said.arm == arm for said in document.disagreements), arm

@@ -31,7 +31,7 @@ def write(row: Row, settings: Settings) -> dict[str, str]:
         )
         subject = gettext("Transport Lab, report for %(since)s: %(counted)s", since=since, counted=counted)
         html = render_template(
-            "report_mail.html",
+            "schedule/report_mail.html",
             subject=subject,
             period=period,
             counted=counted,

@@ -80,15 +80,19 @@ def test_store_and_broker_that_say_the_same_agree(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (Found({1: task("IN_PROGRESS")}), "job 1 (IN_PROGRESS) ran to the end by the ledger"),
-        (Found({4: task("DONE")}), "job 4 DONE in the store, without an end in the ledger"),
-        (Found({}, frozenset({1, 2})), "the messages of 2 jobs: 1, 2 that ran to the end are still queued"),
-        (Found({}, strangers=3), "3 messages in its queues are none of this run"),
+        (
+            Found({1: task("IN_PROGRESS")}),
+            "Celery, safe: ran to the end by the ledger, and the store does not say DONE: #1",
+        ),
+        (Found({4: task("DONE")}), "DONE in the store, without an end in the ledger: #4"),
+        (Found({}, frozenset({1, 2})), "their messages are still queued: #1, #2"),
+        (Found({}, strangers=3), "messages in its queues that are none of this run: 3"),
     ],
 )
 def test_what_does_not_agree_is_said(ledger: Ledger, found: Found, said: str) -> None:
     (sentence,) = disagreements_of("celery:safe", marks(ledger), found)
-    assert said in sentence
+    assert said in sentence.text()
+    assert sentence.arm == "celery:safe"
 
 
 def test_a_job_writes_its_own_begin_and_end_and_only_where_a_ledger_is_set(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from faults.document import (
     FaultPlan,
     FaultStatus,
     JobMark,
+    Said,
     new_document,
 )
 from faults.matrix import matrix_of, missing, read_kept, to_markdown
@@ -42,7 +43,7 @@ def document(card: str = "worker-killed", created: str = "2026-01-01", **figures
             ),
         ]
     }
-    made.struck = ["SIGKILL to <celery-naive-2>"]
+    made.struck = [Said(msgid="SIGKILL to %(name)s", values={"name": "<celery-naive-2>"})]
     return made
 
 

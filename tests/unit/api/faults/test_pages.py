@@ -67,7 +67,7 @@ def test_without_a_broker_to_start_the_pages_say_what_to_do(
 ) -> None:
     monkeypatch.setattr(parts.faults, "can_run", lambda: False)
     for address in ("/faults", CARD, "/faults/matrix"):
-        assert "<code>make up</code>" in page(client, address)
+        assert "docker compose --profile faults run" in page(client, address)
     assert client.post(CARD, data=FORM).status_code == 409
 
 

@@ -21,7 +21,7 @@ def database_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/lab.sqlite3"
 
 
-@pytest.mark.parametrize("path", ["/guide", "/openapi.json", "/static/app.css", "/static/js/table.js"])
+@pytest.mark.parametrize("path", ["/guide", "/openapi.json", "/static/app.css", "/static/tasks/table.js"])
 def test_text_is_compressed_for_clients_that_take_it(client: FlaskClient, path: str) -> None:
     with client.get(path) as plain, client.get(path, headers=GZIP) as packed:
         assert "Content-Encoding" not in plain.headers

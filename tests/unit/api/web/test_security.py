@@ -278,7 +278,7 @@ def test_the_host_of_the_callback_is_the_labs_own_name(make_app: Callable[..., L
 
 
 @pytest.mark.parametrize(
-    "path", [*PAGES, "/api/tasks", "/healthz", "/static/app.js", "/openapi.json", "/api/nothing"]
+    "path", [*PAGES, "/api/tasks", "/healthz", "/static/tasks/index.js", "/openapi.json", "/api/nothing"]
 )
 def test_every_answer_carries_the_headers_that_bind_browsers(client: FlaskClient, path: str) -> None:
     with client.get(path) as answer:
