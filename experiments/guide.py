@@ -149,7 +149,8 @@ def advise(
         told = ", ".join(_(OTHERS[other]) for other in dict.fromkeys(others))
         return Advice("other", _(_OTHER) % {"other": told}, (), reasons, (), scores, gaps)
     choice, summary, methods = _choice(reasons, scores, gaps)
-    names = ", ".join(_(METHODS[method].in_guide) for method in methods)
+    between = _("and") if choice == "both" else _("or")
+    names = f" {between} ".join(_(METHODS[method].in_guide) for method in methods)
     return Advice(choice, _(summary) % {"methods": names}, methods, reasons, (), scores, gaps)
 
 

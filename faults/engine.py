@@ -166,8 +166,9 @@ class FaultRun:
 
         stage.wait_until(well_under_way, BASELINE_SECONDS)
         stage.pause(min(4.0, max(1.0, 3 * self._plan.seconds)) + stage.rng.random() * 0.5)
-        for worker in (worker for stand in stage.arms for worker in stand.workers[:1]):
-            stage.running_on(worker)  # what is struck is at work
+        for stand in stage.arms:
+            if not self._has_ended(stand.arm, 0.0):
+                stage.running_on(stand.workers[0])  # what is struck is at work
 
     def _recover(self, stage: Stage, load: Load) -> None:
         """Waits until nothing more is to come: all ended, or all quiet with empty queues."""

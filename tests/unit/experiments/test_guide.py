@@ -98,7 +98,7 @@ def test_answers_that_pull_both_ways_are_told_so() -> None:
     advice = advise({"languages": "send", "later": "yes"})
     assert advice.choice == "both"
     assert advice.methods == ("celery", "rabbitmq")
-    assert advice.summary.startswith("Use both: Celery, a consumer of your own.")
+    assert advice.summary.startswith("Use both: Celery and a consumer of your own.")
 
 
 def test_any_two_answers_give_advice_with_a_sentence() -> None:

@@ -203,7 +203,7 @@ def test_losses_duplicates_and_unequal_conditions_are_warned_of() -> None:
         (
             "foreign_load",
             {"value": 0.231},
-            "Other programs took a share of the machine: “Celery, safe”: 23.0 %.",
+            "Other programs took a share of the machine: “Celery, safe”: 23 %.",
         ),
         (
             "growing_queue",
