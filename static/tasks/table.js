@@ -15,6 +15,14 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 const rows = new Map();
 const coming = new Map();
+// A browser draws what has changed beyond its window as well: times run on only in the rows that can be seen.
+const inView = new Set();
+const watching = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    inView[isIntersecting ? "add" : "delete"](target);
+    if (isIntersecting) showTimes(target);
+  }
+});
 let refreshing = null;
 let meanwhile = null;
 
@@ -100,7 +108,14 @@ function swap(page) {
 
 function adopt() {
   rows.clear();
-  for (const row of body.children) rows.set(row.dataset.taskId, row);
+  inView.clear();
+  watching.disconnect();
+  for (const row of body.children) keep(row);
+}
+
+function keep(row) {
+  rows.set(row.dataset.taskId, row);
+  watching.observe(row);
 }
 
 function lowest() {
@@ -147,11 +162,13 @@ function insert(task) {
   const row = makeRow(template, task);
   const below = [...body.children].find((other) => Number(other.dataset.num) < task.num);
   body.insertBefore(row, below ?? null);
-  rows.set(task.id, row);
+  keep(row);
 }
 
 function drop(row) {
   rows.delete(row.dataset.taskId);
+  inView.delete(row);
+  watching.unobserve(row);
   row.remove();
 }
 
@@ -160,7 +177,7 @@ let ticks = 0;
 function tick() {
   if (document.hidden) return;
   const all = calm.matches || ticks++ % 10 === 0;
-  for (const row of body.children) {
+  for (const row of inView) {
     const { status } = row.dataset;
     if (status === "IN_PROGRESS" || (all && !ended(status))) showTimes(row);
   }

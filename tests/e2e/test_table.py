@@ -142,6 +142,7 @@ def test_the_seconds_of_a_running_task_go_on_by_themselves(visitor: Visitor, lab
     (task,) = lab.submit("celery", 3)
     cell = page.locator(f'[data-task-id="{task["id"]}"][data-status="IN_PROGRESS"] .c-ran')
     expect(cell).to_have_text(re.compile(r"^[0-9]\.[0-9]\ss$"))
+    cell.scroll_into_view_if_needed()  # what nobody sees stands still
     seen = set()
     for _ in range(10):
         seen.add(cell.inner_text())
