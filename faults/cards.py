@@ -82,21 +82,22 @@ _ALL: Final = (
             "Celery as it comes has acknowledged a job when it began: on SIGTERM it waits without a bound (warm"
             " shutdown), and SIGKILL at the end of the grace period takes the job along. Safe Celery runs with"
             " REMAP_SIGTERM=SIGQUIT: its first worker here shuts down softly, that is it waits for"
-            " worker_soft_shutdown_timeout, 0.8 of the grace period, and gives its messages back then; the second"
-            " one has no such time and gives them back at once (cold shutdown). Killed, neither loses any, since a"
-            " message is acknowledged after its job. The consumer waits as long as the soft shutdown and gives its"
-            " messages back; the tutorial's process waits for its job, and the broker takes the message of one that is"
-            " killed."
+            " worker_soft_shutdown_timeout, 0.4 of the grace period, and ends its jobs then; the second one has no"
+            " such time and ends them at once (cold shutdown). Both then take two seconds or more to end themselves: a"
+            " process of the pool that is told to end sleeps a second. The broker takes the messages back when the"
+            " worker's connection ends, also where the worker is killed: they are acknowledged after their jobs. The"
+            " consumer waits 0.4 of the grace period too and gives its messages back; the tutorial's process waits for"
+            " its job, and the broker takes the message of one that is killed."
         ),
         change=N_(
-            "Acknowledge late and reject on a lost worker; give the orchestrator a grace period that is longer"
-            " than worker_soft_shutdown_timeout, and set REMAP_SIGTERM=SIGQUIT for Celery's soft shutdown."
+            "Acknowledge late and reject on a lost worker; set REMAP_SIGTERM=SIGQUIT for Celery's soft shutdown, and"
+            " give the orchestrator a grace period that is several seconds longer than worker_soft_shutdown_timeout."
         ),
         decided_by=("late-acks", "prefetch"),
-        strength=Strength(N_("Grace period before SIGKILL, in seconds"), 2.0, 0.0, 60.0),
+        strength=Strength(N_("Grace period before SIGKILL, in seconds"), 6.0, 0.0, 60.0),
         jobs=24,
-        seconds=4.0,
-        patience=60.0,
+        seconds=8.0,
+        patience=100.0,
     ),
     Card(
         name="worker-killed",
@@ -345,11 +346,14 @@ _ALL: Final = (
         issue="celery/celery#6760",
         meaning=_STALE,
         why=N_(
-            "RabbitMQ closes the channel of a consumer that does not acknowledge in time (30 minutes by default)"
-            " and delivers the message again. The tutorial's process runs the job to its end, cannot acknowledge"
-            " it, dies and gets it again, without end. Celery's worker ends with an unrecoverable error and has to"
-            " be started again. The safe contenders skip the second delivery of a job that the store knows to be"
-            " done. Early acknowledgement never meets the limit."
+            "RabbitMQ takes back a message that is not acknowledged in time (30 minutes by default) and delivers it"
+            " again. On 3.10 it closes the consumer's channel. The tutorial's process runs the job to its end, cannot"
+            " acknowledge it, dies and gets it again, without end. Celery's worker ends with an unrecoverable error and"
+            " has to be started again. The safe contenders skip the second delivery of a job that the store knows to be"
+            " done. On 4.3 it cancels the consumer (basic.cancel), and only on quorum queues: the tutorial's classic"
+            " queue has no such limit. Safe Celery connects again and ends the jobs that run, which begin again and"
+            " again until the limit is raised; the consumer connects again and lets them end, so that a job may run on"
+            " another worker too. Early acknowledgement never meets the limit."
         ),
         change=N_("Set consumer_timeout above the longest job, or split the job."),
         decided_by=("late-acks", "time-limits"),

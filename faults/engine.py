@@ -21,7 +21,7 @@ from faults import guard
 from faults.document import FaultDocument, FaultPlan, FaultStatus, HistoryEntry, new_document
 from faults.judge import Found, disagreements_of, figures_of, final_marks, is_safe, marks_of
 from faults.load import Load
-from faults.stage import FaultRunCancelled, Stage
+from faults.stage import CONCURRENCY, FaultRunCancelled, Stage
 from faults.strikes import LATE_LOAD, STRIKES
 from harness.faults import FaultError
 from harness.node import NodeError
@@ -173,7 +173,7 @@ class FaultRun:
     def _recover(self, stage: Stage, load: Load) -> None:
         """Waits until nothing more is to come: all ended, or all quiet with empty queues."""
         begin = time.monotonic()
-        deadline = begin + self._plan.of_card.patience
+        deadline = begin + self._patience()
         seen: Mapping[str, tuple[int, float]] = {}
         counted = 0.0
         while time.monotonic() < deadline:
@@ -190,6 +190,11 @@ class FaultRun:
             if not any(stage.messages().get(stand.queue) for stand in stage.arms):
                 return
 
+    def _patience(self) -> float:
+        """The card's, or as long as all jobs take on one worker alone where more or longer ones were asked for."""
+        plan = self._plan
+        return max(plan.of_card.patience, plan.jobs * plan.seconds / CONCURRENCY)
+
     def _changes(self, arm: str, before: tuple[int, float] | None, now: float) -> tuple[int, float]:
         """How many lines the ledger has of `arm`, and since when."""
         marks = self.document.marks.get(arm, ())
@@ -200,7 +205,9 @@ class FaultRun:
         marks = self.document.marks.get(arm, ())
         if all(any(run[1] is not None for run in mark.runs) for mark in marks if mark.job > 0):
             return True
-        return quiet > QUIET_SECONDS and (not is_safe(arm) or self._plan.of_card.name == "killer-job")
+        return quiet > self._plan.seconds + QUIET_SECONDS and (
+            not is_safe(arm) or self._plan.of_card.name == "killer-job"
+        )
 
     # What goes on beside
 

@@ -30,8 +30,9 @@ WORKERS: Final = 2
 CONCURRENCY: Final = 2
 READY_SECONDS: Final = 90.0
 GRACE_SECONDS: Final = 25.0
-OWN_GRACE: Final = 0.8
-"""The share of the grace period before SIGKILL that a worker itself gives its jobs."""
+OWN_GRACE: Final = 0.4
+"""The share of the grace period before SIGKILL that a worker itself gives its jobs. Celery needs the rest: when a
+process of its pool is told to end it sleeps a second, the pool is waited for, and Python takes its time to end."""
 CELERY_READY: Final = b"ready."
 CONSUMER_READY: Final = b"waiting for tasks"
 CHANNEL_TICK_MS: Final = 1_000
@@ -137,7 +138,8 @@ class Stage:
         deploy = self.plan.card == "deploy"
         grace = self.plan.strength * OWN_GRACE if deploy else GRACE_SECONDS
         if not stand.is_celery:
-            command = consumer(CONCURRENCY, name, grace)
+            safe = stand.delivery is Delivery.SAFE
+            command = consumer(CONCURRENCY, name, grace if safe else GRACE_SECONDS)
         elif deploy and stand.delivery is Delivery.SAFE:
             # As Celery's documentation advises for orchestrators; with a time of 0 the shutdown is the cold one.
             env["REMAP_SIGTERM"] = "SIGQUIT"
@@ -230,14 +232,17 @@ class Stage:
 
     def running_on(self, worker: ManagedProcess, seconds: float = 5.0) -> JobRun | None:
         """A run that `worker` is in the middle of, waited for; None where none came."""
+        self.wait_until(lambda: bool(self._held(worker)), seconds)
+        return next(iter(sorted(self._held(worker), key=lambda run: -run.begin)), None)
 
-        def held() -> list[JobRun]:
-            self.ledger.look()
-            runs = (run for of_job in list(self.ledger.runs.values()) for run in of_job)
-            return [run for run in runs if run.worker == worker.log.stem and run.end is None]
+    def has_begun(self, worker: ManagedProcess, seconds: float) -> bool:
+        """Whether `worker` runs a job that it has begun within the last `seconds`."""
+        return any(time.monotonic() - run.begin < seconds for run in self._held(worker))
 
-        self.wait_until(lambda: bool(held()), seconds)
-        return next(iter(sorted(held(), key=lambda run: -run.begin)), None)
+    def _held(self, worker: ManagedProcess) -> list[JobRun]:
+        self.ledger.look()
+        runs = (run for of_job in list(self.ledger.runs.values()) for run in of_job)
+        return [run for run in runs if run.worker == worker.log.stem and run.end is None]
 
     @contextmanager
     def channel(self) -> Iterator[BlockingChannel]:

@@ -10,7 +10,7 @@ from typing import Final
 import pika
 
 from faults.load import Load
-from faults.stage import Stage
+from faults.stage import ArmStand, Stage
 from harness import proc
 from harness.faults import FaultError
 from harness.processes import ManagedProcess
@@ -21,6 +21,8 @@ LATE_LOAD: Final = ("broker-alarm",)
 """Cards whose strike decides itself when the load goes on."""
 Strike = Callable[[Stage, Load], None]
 HOLDS_SECONDS: Final = 5.0
+FRESH_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 0.05
 POISON_SECONDS: Final = 8.0
 TIMEOUTS: Final = 2.5
 SLOW_BYTES: Final = 20_000.0
@@ -38,9 +40,7 @@ def deploy(stage: Stage, _: Load) -> None:
     turns = _victims(stage)
     for turn in turns:
         with stage.unsupervised():
-            _stop(stage, turn)
-            for worker in turn:
-                worker.start()
+            _stop(stage, turn, ManagedProcess.start)
         for stand, worker in zip(stage.arms, turn, strict=True):
             stage.wait_ready(stand, worker)
     with stage.unsupervised():
@@ -50,32 +50,40 @@ def deploy(stage: Stage, _: Load) -> None:
     stage.say(N_("Scaled down: one worker of each contender is left"))
 
 
-def _stop(stage: Stage, workers: list[ManagedProcess]) -> None:
-    """SIGTERM, the grace period, SIGKILL, as an orchestrator does; to one worker of each contender."""
-    for worker in workers:
-        stage.running_on(worker, HOLDS_SECONDS)
-    begin = time.monotonic()
-    for worker in workers:
-        proc.send([worker.pid], signal.SIGTERM)
-    ended: dict[str, float] = {}
+def _stop(
+    stage: Stage, workers: list[ManagedProcess], then: Callable[[ManagedProcess], object] = lambda _: None
+) -> None:
+    """SIGTERM, the grace period, SIGKILL, as an orchestrator does; to one worker of each contender, as soon as it has
+    begun a job. `then` is called with each when it has ended."""
+    told: dict[ManagedProcess, float] = {}
+    stopped: list[ManagedProcess] = []
+    patience = time.monotonic() + stage.plan.seconds + HOLDS_SECONDS
 
-    def all_ended() -> bool:
-        for worker in workers:
-            if not worker.running:
-                ended.setdefault(worker.log.stem, time.monotonic() - begin)
-        return len(ended) == len(workers)
-
-    stage.wait_until(all_ended, stage.plan.strength)
-    for stand, worker in zip(stage.arms, workers, strict=True):
+    def ended(stand: ArmStand, worker: ManagedProcess) -> bool:
+        now = time.monotonic()
+        if worker not in told:
+            if stage.has_begun(worker, FRESH_SECONDS) or now > patience:
+                proc.send([worker.pid], signal.SIGTERM)
+                told[worker] = now
+            return False
+        took, gone = now - told[worker], not worker.running
+        if not gone and took < stage.plan.strength:
+            return False
+        worker.kill_group()
         name, how = worker.log.stem, stage.shutdown_of(stand, worker)
-        if name in ended:
-            took = round(ended[name], 1)
-            stage.say(
-                N_("%(worker)s (%(how)s): ended %(took)s s after SIGTERM"), worker=name, how=how, took=took
-            )
+        if gone:
+            said = N_("%(worker)s (%(how)s): ended %(took)s s after SIGTERM")
+            stage.say(said, worker=name, how=how, took=round(took, 1))
         else:
             stage.say(N_("%(worker)s (%(how)s): killed when its grace was over"), worker=name, how=how)
-        worker.kill_group()
+        then(worker)
+        return True
+
+    while len(stopped) < len(workers):
+        for stand, worker in zip(stage.arms, workers, strict=True):
+            if worker not in stopped and ended(stand, worker):
+                stopped.append(worker)
+        stage.pause(LOOK_SECONDS)
 
 
 def worker_killed(stage: Stage, _: Load) -> None:

@@ -47,6 +47,10 @@ def figures(document: FaultDocument, safe: bool) -> dict[str, ArmFigures]:
     return {arm: found for arm, found in document.arms.items() if is_safe(arm) is safe}
 
 
+def version_of(document: FaultDocument) -> tuple[int, ...]:
+    return tuple(int(part) for part in document.versions["rabbitmq"].split(".")[:2])
+
+
 def test_a_card_shows_what_it_is_about(document: FaultDocument) -> None:
     card = CARDS[document.card]
     assert document.status is FaultStatus.DONE, document.error
@@ -58,7 +62,9 @@ def test_a_card_shows_what_it_is_about(document: FaultDocument) -> None:
     for arm in LOSES.get(card.name, ()):
         assert document.arms[arm].lost > 0, arm
     for arm in DOUBLES.get(card.name, ()):
-        assert document.arms[arm].doubled > 0, arm
+        # From 4.3 on classic queues, as the tutorial's, have no consumer_timeout.
+        if card.name != "long-job" or version_of(document) < (4, 3):
+            assert document.arms[arm].doubled > 0, arm
     if card.name in DISTURBS:
         for arm, found in figures(document, safe=False).items():
             assert found.lost + found.doubled > 0, arm
