@@ -31,6 +31,7 @@ from lab.settings import Settings
 from store.engine import create_engine
 from store.migrate import migrate
 from store.tables import metadata
+from tests import vhosts
 from tests.described import check_answers
 
 # Machines are shared: how long an example takes says nothing.
@@ -85,6 +86,22 @@ def missing(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _virtual_hosts_end_with_their_module() -> Iterator[None]:
+    """Removes what the module's fixtures have made by `make_vhost`."""
+    before = vhosts.made()
+    yield
+    vhosts.remove(before)
+
+
+@pytest.fixture(autouse=True)
+def _virtual_hosts_end_with_their_test() -> Iterator[None]:
+    """Removes what the test and its own fixtures have made by `make_vhost`."""
+    before = vhosts.made()
+    yield
+    vhosts.remove(before)
 
 
 @pytest.fixture(scope="session")

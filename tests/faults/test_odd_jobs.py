@@ -10,6 +10,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from tests.own_project import own_project
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -107,14 +108,11 @@ REFUSED = (
 
 
 @pytest.fixture(scope="module")
-def odd_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def odd_lab(tmp_path_factory: pytest.TempPathFactory, fault_node: RabbitNode) -> Iterator[Lab]:
     """One worker of each kind, with room for one job, so that one that is gone is missed at once."""
     project = own_project(tmp_path_factory.mktemp("odd"), CODE)
     base: Path = tmp_path_factory.mktemp("odd-lab")
-    with (
-        RabbitNode(tmp_path_factory.mktemp("odd-node"), management=False) as broker,
-        Lab(base, broker.url, root=project) as lab,
-    ):
+    with Lab(base, make_vhost(fault_node), root=project) as lab:
         lab.start_celery(concurrency=1)
         lab.start_consumer(concurrency=1)
         yield lab

@@ -11,15 +11,13 @@ import pytest
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from tests.celery_command import celery
+from tests.vhosts import make_vhost
 
 
 @pytest.fixture(scope="module")
 def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
-    """A lab on a broker of its own, so that purging hurts nobody."""
-    with (
-        RabbitNode(tmp_path_factory.mktemp("celery-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("celery-lab"), broker.url) as running,
-    ):
+    """A lab on queues of its own, so that purging hurts nobody."""
+    with Lab(tmp_path_factory.mktemp("celery-lab"), make_vhost(node)) as running:
         yield running
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -19,10 +20,7 @@ both = pytest.mark.parametrize("method", ["celery", "rabbitmq"])
 @pytest.fixture(scope="module")
 def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab with one busy pair of hands on each side."""
-    with (
-        RabbitNode(tmp_path_factory.mktemp("features-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("features-lab"), broker.url) as running,
-    ):
+    with Lab(tmp_path_factory.mktemp("features-lab"), make_vhost(node)) as running:
         running.start_celery(concurrency=2)
         running.start_consumer(concurrency=2)
         yield running
