@@ -52,6 +52,9 @@ _ABOVE_THE_STORE = {"test_pages", "test_action_pages", "test_bad_requests", "tes
     f"test_{part}" for part in ("answers", "docs", "forms", "i18n", "problems", "proxy")
 }
 
+# A file stays with one process; begun last, one of these would leave the other with nothing to do.
+_LONGEST = ("test_known_truths", "test_benchmarks", "test_make_up", "test_images", "test_side_by_side")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,7 +73,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgresql" in item.name and "store" not in item.path.parts:
             item.add_marker(pytest.mark.slow)
     # Files of whole labs take minutes, those of units seconds: the short ones last, so that processes end together.
-    items.sort(key=lambda item: "unit" in item.path.parts)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, int]:
+    stem = item.path.stem
+    return "unit" in item.path.parts, _LONGEST.index(stem) if stem in _LONGEST else len(_LONGEST)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -111,7 +119,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
         missing("RabbitMQ")
     base = tmp_path_factory.mktemp("rabbitmq")
     # Quorum queues tell their depth every five seconds; some tests wait for it (milliseconds).
-    (base / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 1000}]}].\n")
+    (base / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 200}]}].\n")
     with RabbitNode(base) as running:
         yield running
 
