@@ -44,7 +44,7 @@ def depths(node: RabbitNode, vhost: str) -> dict[str, int]:
         timeout=30,
     )
     told.raise_for_status()
-    return {queue["name"]: queue["messages"] for queue in told.json()}
+    return {queue["name"]: queue.get("messages", 0) for queue in told.json()}
 
 
 def made() -> int:
