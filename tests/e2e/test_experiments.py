@@ -188,7 +188,7 @@ def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) ->
 
 @pytest.mark.slow
 def test_nothing_jumps_while_it_runs(visitor: Visitor, lab: Lab) -> None:
-    found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.05}, jobs=100)
+    found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.05}, jobs=60)
     page = visitor.open(f"/experiments/{found}")
     expect(page.locator('[data-live="step"]')).to_contain_text("of 3", timeout=60_000)
     before = page.locator(".ex-asked").bounding_box()
