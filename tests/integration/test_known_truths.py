@@ -118,7 +118,7 @@ def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab:
             arms=[CONSUMER, CONSUMER],
             jobs=150,
             duration={"law": "fixed", "seconds": 0.005},
-            repetitions=5,
+            repetitions=3,
             warm_up=seed == 0,  # the workers stay
             reports=("beside", "in_path")[seed % 2],
             seed=seed,
