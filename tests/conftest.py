@@ -52,8 +52,17 @@ _ABOVE_THE_STORE = {"test_pages", "test_action_pages", "test_bad_requests", "tes
     f"test_{part}" for part in ("answers", "docs", "forms", "i18n", "problems", "proxy")
 }
 
-# A file stays with one process; begun last, one of these would leave the other with nothing to do.
-_LONGEST = ("test_known_truths", "test_benchmarks", "test_make_up", "test_images", "test_side_by_side")
+# A file stays with one process; begun last, one of these would leave the other with nothing to do. Those that share the
+# session's lab and browser come after those with a lab of their own, beside which the other would idle.
+_LONGEST = (
+    "test_known_truths",
+    "test_benchmarks",
+    "test_make_up",
+    "test_seeds",
+    "test_redis",
+    "test_description",
+)
+_SHARE_THE_LAB = ("contract", "e2e")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -76,9 +85,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_place)
 
 
-def _place(item: pytest.Item) -> tuple[bool, int]:
-    stem = item.path.stem
-    return "unit" in item.path.parts, _LONGEST.index(stem) if stem in _LONGEST else len(_LONGEST)
+def _place(item: pytest.Item) -> tuple[bool, bool, int]:
+    room, stem = item.path.relative_to(TESTS).parts[0], item.path.stem
+    return room == "unit", room in _SHARE_THE_LAB, _LONGEST.index(stem) if stem in _LONGEST else len(_LONGEST)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

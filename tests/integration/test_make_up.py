@@ -78,7 +78,7 @@ class RunningLab:
         await_(is_up, 90, self.said)
         return self
 
-    def send(self, sig: signal.Signals, timeout: float = 30.0) -> int:
+    def send(self, sig: signal.Signals, timeout: float = 60.0) -> int:
         assert self.process is not None
         self.process.send_signal(sig)
         return self.process.wait(timeout)
