@@ -39,7 +39,7 @@ def _take_all(channel: BlockingChannel, queue: str) -> Iterator[tuple[BasicPrope
 
 
 def test_the_same_message_ten_times_is_one_job(stage: Stage) -> None:
-    tasks = stage.submit(seconds=(0.05,))
+    tasks = stage.submit(30, (0.05,))
     stage.wait_until_published()
     with stage.channel() as channel:
         channel.confirm_delivery()
