@@ -75,9 +75,9 @@ def busy_lab(lab: Lab) -> Iterator[Lab]:
     """The lab with tasks of all three methods, waiting, running and done: each worker runs three. What has not ended
     is cancelled, so that the next test need not wait for it."""
     lab.wait_for([task["id"] for method in ("celery", "rabbitmq") for task in lab.submit(method, 0.4, 2)])
-    long = lab.submit("rabbitmq", 10) + lab.submit("celery", 9, 2)
+    long = lab.submit("rabbitmq", 20) + lab.submit("celery", 18, 2)
     lab.submit("sync", 0.9)
-    rest = lab.submit("rabbitmq", 9, 2) + lab.submit("celery", 8)
+    rest = lab.submit("rabbitmq", 18, 2) + lab.submit("celery", 16)
     lab.wait_for([task["id"] for task in long + rest], "IN_PROGRESS", "DONE")
     held = [*long, *rest, *lab.submit("celery", 3), *lab.submit("rabbitmq", 2)]
     yield lab
