@@ -31,6 +31,7 @@ from lab.settings import Settings
 from store.engine import create_engine
 from store.migrate import migrate
 from store.tables import metadata
+from tests import vhosts
 from tests.described import check_answers
 
 # Machines are shared: how long an example takes says nothing.
@@ -51,6 +52,14 @@ _ABOVE_THE_STORE = {"test_pages", "test_action_pages", "test_bad_requests", "tes
     f"test_{part}" for part in ("answers", "docs", "forms", "i18n", "problems", "proxy")
 }
 
+# A file stays with one process; begun last, one of these would leave the other with nothing to do. Those that share the
+# session's lab and browser come after those with a lab of their own, beside which the other would idle.
+_LONGEST = (
+    "test_known_truths", "test_benchmarks", "test_make_up", "test_experiments", "test_seeds", "test_messages",
+    "test_redis", "test_fault_lab", "test_description", "test_images", "test_side_by_side",
+)  # fmt: skip
+_SHARE_THE_LAB = ("contract", "e2e")
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,7 +78,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "postgresql" in item.name and "store" not in item.path.parts:
             item.add_marker(pytest.mark.slow)
     # Files of whole labs take minutes, those of units seconds: the short ones last, so that processes end together.
-    items.sort(key=lambda item: "unit" in item.path.parts)
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool, int]:
+    room, stem = item.path.relative_to(TESTS).parts[0], item.path.stem
+    return room == "unit", room in _SHARE_THE_LAB, _LONGEST.index(stem) if stem in _LONGEST else len(_LONGEST)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -87,6 +101,22 @@ def missing(what: str) -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _virtual_hosts_end_with_their_module() -> Iterator[None]:
+    """Removes what the module's fixtures have made by `make_vhost`."""
+    before = vhosts.made()
+    yield
+    vhosts.remove(before)
+
+
+@pytest.fixture(autouse=True)
+def _virtual_hosts_end_with_their_test() -> Iterator[None]:
+    """Removes what the test and its own fixtures have made by `make_vhost`."""
+    before = vhosts.made()
+    yield
+    vhosts.remove(before)
+
+
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
     """A private RabbitMQ node."""
@@ -94,7 +124,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
         missing("RabbitMQ")
     base = tmp_path_factory.mktemp("rabbitmq")
     # Quorum queues tell their depth every five seconds; some tests wait for it (milliseconds).
-    (base / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 1000}]}].\n")
+    (base / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 200}]}].\n")
     with RabbitNode(base) as running:
         yield running
 

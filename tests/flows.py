@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.lab import Lab
 from harness.node import RabbitNode
+from tests.vhosts import depths
 
 Workflow = dict[str, Any]
 
@@ -72,10 +73,8 @@ def assert_queues_empty(node: RabbitNode, timeout: float = 20.0, vhost: str = "/
     Celery sends later is for a moment in none."""
     deadline = time.monotonic() + timeout
     since = None
-    command = ("--quiet", "list_queues", "-p", vhost, "--no-table-headers", "name", "messages")
     while since is None or time.monotonic() < since + 2:
-        lines = (line.split("\t") for line in node.ctl(*command).splitlines() if "\t" in line)
-        full = {name: int(count) for name, count in lines if count != "0"}
+        full = {name: count for name, count in depths(node, vhost).items() if count}
         since = None if full else since or time.monotonic()
         assert time.monotonic() < deadline, full
         time.sleep(0.2)

@@ -247,7 +247,14 @@ def test_every_row_has_a_run_and_every_run_a_row() -> None:
     assert EXPECTED.keys() == FEATURES.keys()
 
 
-@pytest.mark.parametrize("feature", EXPECTED)
+# For `make test` a few rows are enough; most others wait for times and limits.
+QUICK = ("submit", "idempotent", "confirms", "progress", "inspect", "group")
+
+
+@pytest.mark.parametrize(
+    "feature",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in EXPECTED],
+)
 def test_a_row_does_on_each_side_what_it_says(
     lab: Lab, presser: Callable[[str], requests.Response], feature: str
 ) -> None:

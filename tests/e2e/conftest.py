@@ -52,9 +52,24 @@ def visitor(browser: Browser, lab: Lab) -> Iterator[Visitor]:
     somebody.close()
 
 
+@pytest.fixture(scope="session")
+def bare_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab that has no broker, no workers and no tasks, for tests that only look at it."""
+    with Lab(tmp_path_factory.mktemp("bare"), NOWHERE, management_url="http://127.0.0.1:1/") as running:
+        yield running
+
+
+@pytest.fixture
+def bare_visitor(browser: Browser, bare_lab: Lab) -> Iterator[Visitor]:
+    """Somebody with a browser who only looks at the bare lab."""
+    somebody = Visitor(browser, bare_lab.url)
+    yield somebody
+    somebody.close()
+
+
 @pytest.fixture
 def lonely_lab(tmp_path: Path) -> Iterator[Lab]:
-    """A lab that has no broker, no workers and no tasks."""
+    """Such a lab of the test's own."""
     with Lab(tmp_path, NOWHERE, management_url="http://127.0.0.1:1/") as running:
         yield running
 

@@ -168,10 +168,10 @@ def test_without_scripts_the_page_says_how_old_it_is_and_takes_orders(visitor: V
 
 
 def test_a_lab_without_a_broker_says_so_and_what_to_start(
-    lonely_visitor: Visitor, shoot: Callable[..., None]
+    bare_visitor: Visitor, shoot: Callable[..., None]
 ) -> None:
-    lonely_visitor.expect.append("503")
-    page = lonely_visitor.open("/control")
+    bare_visitor.expect.append("503")
+    page = bare_visitor.open("/control")
     expect(page.locator(".trouble")).to_contain_text("The broker has not answered since", timeout=20_000)
     expect(page.get_by_text("python -m consumer --concurrency 3")).to_be_visible()
     page.get_by_role("button", name="Ping all").click()

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from harness.lab import Lab
 from tests.e2e.accessible import violations
-from tests.e2e.test_look import CONTRASTS, FAULTS, PHONE, overflow, settled
+from tests.e2e.test_look import CONTRASTS, FAULTS, PHONE, assert_fits, settled
 from tests.e2e.visitor import Visitor
 
 ENDED_MS = 150_000
@@ -49,14 +49,14 @@ def finished(browser: Browser, lab: Lab) -> str:
 
 
 @pytest.mark.timeout(480)
-def test_two_thousand_jobs_over_three_methods_from_the_page_to_the_report(
+def test_five_hundred_jobs_over_three_methods_from_the_page_to_the_report(
     visitor: Visitor, shoot: Callable[..., None], tmp_path: Path
 ) -> None:
     page = settled(visitor.open("/experiments"))
     page.locator("#work-noop").check(force=True)
-    page.locator("#jobs").fill("2000")
+    page.locator("#jobs").fill("500")
     page.locator("#repetitions").fill("1")
-    expect(page.locator("#estimate")).to_contain_text("6,000 jobs in all")
+    expect(page.locator("#estimate")).to_contain_text("1,500 jobs in all")
     shoot(page, "experiments-form", whole=True)
     page.get_by_role("button", name="Start the experiment").click()
     page.wait_for_url(re.compile("/experiments/[0-9a-f-]{36}$"))
@@ -188,7 +188,7 @@ def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) ->
 
 @pytest.mark.slow
 def test_nothing_jumps_while_it_runs(visitor: Visitor, lab: Lab) -> None:
-    found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.05}, jobs=100)
+    found = started(lab, work="wait", duration={"law": "fixed", "seconds": 0.05}, jobs=60)
     page = visitor.open(f"/experiments/{found}")
     expect(page.locator('[data-live="step"]')).to_contain_text("of 3", timeout=60_000)
     before = page.locator(".ex-asked").bounding_box()
@@ -268,9 +268,8 @@ def test_the_pages_are_readable_in_light_and_dark(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("locale", ["en-US", "ru-RU"])
-@pytest.mark.parametrize("width", [360, 768, 1030, 1280])
 def test_nothing_scrolls_sideways(
-    visitor: Visitor, shoot: Callable[..., None], finished: str, locale: str, width: int
+    visitor: Visitor, shoot: Callable[..., None], finished: str, locale: str
 ) -> None:
     compared = f"/experiments/compare?one={finished}&other={finished}"
     for path, name in (
@@ -279,8 +278,6 @@ def test_nothing_scrolls_sideways(
         (compared, "two"),
         ("/guide", "guide"),
     ):
-        page = visitor.open(path, locale=locale, viewport={**PHONE, "width": width})
-        wide, room = overflow(page)
-        assert wide <= room
-        if width == 360:
-            shoot(page, f"experiments-{name}-phone-{locale[:2]}", whole=True)
+        page = visitor.open(path, locale=locale, viewport=PHONE)
+        shoot(page, f"experiments-{name}-phone-{locale[:2]}", whole=True)
+        assert_fits(page, 360, 768, 1030, 1280)

@@ -376,9 +376,7 @@ def test_at_no_width_do_the_pages_of_letters_scroll_sideways(visitor: Visitor, l
         assert_fits(page, 480, 768, 1100, 1600)
 
 
-def test_a_lab_without_letters_says_how_to_get_one(
-    lonely_visitor: Visitor, shoot: Callable[..., None]
-) -> None:
-    page = lonely_visitor.open("/dead-letters")
+def test_a_lab_without_letters_says_how_to_get_one(bare_visitor: Visitor, shoot: Callable[..., None]) -> None:
+    page = bare_visitor.open("/dead-letters")
     expect(page.get_by_text("No dead letters.")).to_be_visible()
     shoot(page, "dead-letters-empty")

@@ -1,6 +1,6 @@
 """What the pages look like, and that everybody can use them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -71,16 +71,19 @@ FAULTS = """() => {
 
 
 @pytest.fixture
-def busy_lab(lab: Lab) -> Lab:
-    """The lab with tasks of all three methods, waiting, running and done: each worker runs three."""
+def busy_lab(lab: Lab) -> Iterator[Lab]:
+    """The lab with tasks of all three methods, waiting, running and done: each worker runs three. What has not ended
+    is cancelled, so that the next test need not wait for it."""
     lab.wait_for([task["id"] for method in ("celery", "rabbitmq") for task in lab.submit(method, 0.4, 2)])
-    long = lab.submit("rabbitmq", 10) + lab.submit("celery", 9, 2)
+    long = lab.submit("rabbitmq", 20) + lab.submit("celery", 18, 2)
     lab.submit("sync", 0.9)
-    rest = lab.submit("rabbitmq", 9, 2) + lab.submit("celery", 8)
+    rest = lab.submit("rabbitmq", 18, 2) + lab.submit("celery", 16)
     lab.wait_for([task["id"] for task in long + rest], "IN_PROGRESS", "DONE")
-    lab.submit("celery", 3)
-    lab.submit("rabbitmq", 2)
-    return lab
+    held = [*long, *rest, *lab.submit("celery", 3), *lab.submit("rabbitmq", 2)]
+    yield lab
+    for task in held:
+        lab.session.post(f"{lab.url}/api/tasks/{task['id']}/cancel", timeout=30)
+    lab.wait_for([task["id"] for task in held], "CANCELLED", "DONE")
 
 
 @pytest.fixture
@@ -91,12 +94,27 @@ def used_lab(lab: Lab) -> Lab:
     return lab
 
 
+# What moves without end, as the sign of a task that runs, is not waited for, and what moves again and again not for
+# long.
+STILL = """() => new Promise((still) => {
+  const begun = performance.now();
+  const look = () => {
+    const moving = document.getAnimations().some((one) => one.playState === "running"
+      && one.effect.getComputedTiming().endTime !== Infinity);
+    if (moving && performance.now() - begun < 700) requestAnimationFrame(look);
+    else requestAnimationFrame(() => requestAnimationFrame(still));
+  };
+  look();
+})"""
+
+
 def settled(page: Page) -> Page:
+    """`page`, once it hears of what happens, knows how the lab is, and nothing in it moves to its place any more."""
     if page.locator("#stream").count():
         expect(page.locator("#stream")).to_have_attribute("data-state", "up")
     expect(page.locator('[data-chip="broker"]')).to_have_attribute("data-state", "up")
     expect(page.locator('[data-chip="celery"]')).to_have_attribute("data-state", "up")
-    page.wait_for_timeout(700)
+    page.evaluate(STILL)
     return page
 
 
@@ -117,7 +135,9 @@ def assert_fits(page: Page, *widths: int) -> None:
 def test_the_page_in_light(visitor: Visitor, busy_lab: Lab, shoot: Callable[..., None]) -> None:
     page = settled(visitor.open(viewport={"width": 1280, "height": 960}))
     assert page.evaluate("document.documentElement.dataset.bsTheme") == "light"
-    page.wait_for_timeout(1500)
+    for status in ("PENDING", "IN_PROGRESS", "DONE"):
+        expect(page.locator(f'#rows tr[data-status="{status}"]').first).to_be_visible()
+    page.evaluate(STILL)
     shoot(page, "page-light")
     statuses = page.locator("#rows tr").evaluate_all("rows => rows.map((row) => row.dataset.status)")
     assert {"PENDING", "IN_PROGRESS", "DONE"} <= set(statuses)

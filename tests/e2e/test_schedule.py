@@ -13,8 +13,8 @@ from tests.e2e.visitor import Visitor
 Shoot = Callable[..., None]
 
 
-def test_without_beat_the_page_says_so_and_how_to_start_one(lonely_visitor: Visitor, shoot: Shoot) -> None:
-    page = lonely_visitor.open()
+def test_without_beat_the_page_says_so_and_how_to_start_one(bare_visitor: Visitor, shoot: Shoot) -> None:
+    page = bare_visitor.open()
     page.get_by_role("link", name="Schedule", exact=True).click()
     silent = page.locator("[data-beat=silent]")
     expect(silent).to_contain_text("Beat has never been heard of.")
@@ -77,11 +77,11 @@ def test_a_failed_check_shows_its_reason(lonely_visitor: Visitor, lonely_lab: La
 
 
 def test_the_address_of_a_form_leads_back_and_a_report_that_is_none_is_said_so(
-    lonely_visitor: Visitor,
+    bare_visitor: Visitor,
 ) -> None:
-    lonely_visitor.expect.append("404")
-    page = lonely_visitor.open("/schedule/daily-report/run")
-    expect(page).to_have_url(f"{lonely_visitor.url}/schedule#daily-report")
-    answer = page.goto(f"{lonely_visitor.url}/reports/77")
+    bare_visitor.expect.append("404")
+    page = bare_visitor.open("/schedule/daily-report/run")
+    expect(page).to_have_url(f"{bare_visitor.url}/schedule#daily-report")
+    answer = page.goto(f"{bare_visitor.url}/reports/77")
     assert answer is not None
     assert answer.status == 404

@@ -2,7 +2,6 @@
 console, which a Visitor's closing complains of."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -14,11 +13,12 @@ from tests.e2e.visitor import Visitor
 USER, PASSWORD = "anna", "a good word"
 
 
-@pytest.fixture
-def closed_lab(tmp_path: Path) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def closed_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab with a login and nothing behind it."""
     login = {"LAB_USER": USER, "LAB_PASSWORD": PASSWORD}
-    with Lab(tmp_path, NOWHERE, management_url="http://127.0.0.1:1/", env=login) as running:
+    base = tmp_path_factory.mktemp("closed")
+    with Lab(base, NOWHERE, management_url="http://127.0.0.1:1/", env=login) as running:
         yield running
 
 

@@ -23,20 +23,17 @@ def method(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def fault_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
-    """A node for the tests that do the broker itself no harm."""
-    yield from _node(tmp_path_factory.mktemp("fault-node"))
+def fault_node(node: RabbitNode) -> RabbitNode:
+    """The node for the tests that do the broker itself no harm."""
+    return node
 
 
 @pytest.fixture(scope="module")
 def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
     """A node of this module's own, to stop, kill and fill."""
-    yield from _node(tmp_path_factory.mktemp("own-node"))
-
-
-def _node(base: Path) -> Iterator[RabbitNode]:
     if not harness.node.installed():
         missing("RabbitMQ")
+    base = tmp_path_factory.mktemp("own-node")
     node = RabbitNode(base)
     # Quorum queues tell their depth every five seconds; the tests wait for it (milliseconds).
     (base / "advanced.config").write_text("[{rabbit, [{quorum_tick_interval, 200}]}].\n")

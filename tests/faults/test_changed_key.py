@@ -27,7 +27,7 @@ def _restart_with(lab: Lab, keys: dict[str, str]) -> list[str]:
 def test_tasks_that_waited_end_done_where_the_new_key_names_the_former(
     fault_node: RabbitNode, tmp_path: Path
 ) -> None:
-    with Lab(tmp_path, make_vhost(fault_node, tmp_path.name[-40:]), env={"LAB_SECRET_KEY": "old"}) as lab:
+    with Lab(tmp_path, make_vhost(fault_node), env={"LAB_SECRET_KEY": "old"}) as lab:
         tasks = _restart_with(lab, {"LAB_SECRET_KEY": "new", "LAB_FORMER_SECRET_KEYS": "old"})
         lab.wait_for([*tasks, *(task["id"] for task in lab.submit("rabbitmq"))])
         assert until(lambda: lab.session.get(f"{lab.url}/readyz", timeout=30).ok, 30)
@@ -36,7 +36,7 @@ def test_tasks_that_waited_end_done_where_the_new_key_names_the_former(
 def test_a_lab_whose_new_key_names_no_former_says_that_reports_are_refused(
     fault_node: RabbitNode, tmp_path: Path
 ) -> None:
-    with Lab(tmp_path, make_vhost(fault_node, tmp_path.name[-40:]), env={"LAB_SECRET_KEY": "old"}) as lab:
+    with Lab(tmp_path, make_vhost(fault_node), env={"LAB_SECRET_KEY": "old"}) as lab:
         tasks = _restart_with(lab, {"LAB_SECRET_KEY": "new"})
         ready = lambda: lab.session.get(f"{lab.url}/readyz", timeout=30)  # noqa: E731
         assert until(lambda: "reports are refused" in ready().text, 60, 0.5)

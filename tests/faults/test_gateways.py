@@ -15,7 +15,7 @@ from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
-REFUSED_SECONDS = 3.0
+REFUSED_SECONDS = 2.0
 ANSWERS = (400, 413, 422, 502)
 CUT_BYTES = 500_000
 CODE = '''

@@ -10,6 +10,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from tests.own_project import own_project
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
@@ -107,14 +108,11 @@ REFUSED = (
 
 
 @pytest.fixture(scope="module")
-def odd_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def odd_lab(tmp_path_factory: pytest.TempPathFactory, fault_node: RabbitNode) -> Iterator[Lab]:
     """One worker of each kind, with room for one job, so that one that is gone is missed at once."""
     project = own_project(tmp_path_factory.mktemp("odd"), CODE)
     base: Path = tmp_path_factory.mktemp("odd-lab")
-    with (
-        RabbitNode(tmp_path_factory.mktemp("odd-node"), management=False) as broker,
-        Lab(base, broker.url, root=project) as lab,
-    ):
+    with Lab(base, make_vhost(fault_node), root=project) as lab:
         lab.start_celery(concurrency=1)
         lab.start_consumer(concurrency=1)
         yield lab
@@ -128,14 +126,16 @@ def send(lab: Lab, method: str, kind: str, **fields: Any) -> str:
     return str(answer.json()["tasks"][0]["id"])
 
 
-def ended(lab: Lab, method: str, kind: str, **fields: Any) -> dict[str, Any]:
-    """The task at its end; the next one runs behind it."""
-    task = send(lab, method, kind, **fields)
-    after = send(lab, method, "add", x=1, y=2)
-    lab.wait_for([task], "DONE", "FAILED", "CANCELLED")
-    lab.wait_for([after])
+def ended(lab: Lab, method: str, kind: str, *whats: str, **fields: Any) -> dict[str, dict[str, Any]]:
+    """The tasks at their end, by `what` they do; behind each of them an ordinary one runs."""
+    tasks, ordinary = {}, []
+    for what in whats:
+        tasks[what] = send(lab, method, kind, what=what, **fields)
+        ordinary.append(send(lab, method, "add", x=1, y=2))
+    lab.wait_for(list(tasks.values()), "DONE", "FAILED", "CANCELLED", timeout=120)
+    lab.wait_for(ordinary)
     assert all(worker.running for worker in lab.workers)
-    return lab.task(task)
+    return {what: lab.task(task) for what, task in tasks.items()}
 
 
 @pytest.fixture(params=["celery", "rabbitmq", "sync"])
@@ -144,29 +144,31 @@ def by(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize("what", RAISED)
-def test_whatever_a_job_raises_ends_it_and_the_next_job_runs(odd_lab: Lab, by: str, what: str) -> None:
-    task = ended(odd_lab, by, "raises", what=what, max_retries=0)
-    assert task["status"] == "FAILED"
-    assert task["error"].startswith(RAISED[what])
-    assert [event["attempt"] for event in task["events"] if event["status"] == "IN_PROGRESS"] == [1]
+def test_whatever_a_job_raises_ends_it_and_the_next_job_runs(odd_lab: Lab, by: str) -> None:
+    for what, task in ended(odd_lab, by, "raises", *RAISED, max_retries=0).items():
+        assert task["status"] == "FAILED", what
+        assert task["error"].startswith(RAISED[what]), what
+        attempts = [event["attempt"] for event in task["events"] if event["status"] == "IN_PROGRESS"]
+        assert attempts == [1], what
 
 
-@pytest.mark.parametrize("what", RETURNED)
-def test_what_can_be_stored_arrives_as_it_is(odd_lab: Lab, by: str, what: str) -> None:
-    task = ended(odd_lab, by, "returns", what=what)
-    assert (task["status"], task["result"]) == ("DONE", RETURNED[what])
+def test_what_can_be_stored_arrives_as_it_is(odd_lab: Lab, by: str) -> None:
+    for what, task in ended(odd_lab, by, "returns", *RETURNED).items():
+        assert (task["status"], task["result"]) == ("DONE", RETURNED[what]), what
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_stored_fails_and_says_the_bounds(odd_lab: Lab, by: str, what: str) -> None:
-    task = ended(odd_lab, by, "returns", what=what)
-    assert task["status"] == "FAILED"
-    assert task["error"].startswith("UnstorableResult: the result cannot be stored: ")
-    assert "1,048,576 bytes" in task["error"]
+def test_what_cannot_be_stored_fails_and_says_the_bounds(odd_lab: Lab, by: str) -> None:
+    for what, task in ended(odd_lab, by, "returns", *REFUSED).items():
+        assert task["status"] == "FAILED", what
+        assert task["error"].startswith("UnstorableResult: the result cannot be stored: "), what
+        assert "1,048,576 bytes" in task["error"], what
 
 
 def test_a_job_that_swallows_its_time_limit_fails_all_the_same(odd_lab: Lab, method: str) -> None:
-    task = ended(odd_lab, method, "swallows_all", seconds=120.0, time_limit=2.0)
-    assert task["status"] == "FAILED"
-    assert task["error"].startswith("TimeLimitExceeded: ")
+    swallows = send(odd_lab, method, "swallows_all", seconds=120.0, time_limit=2.0)
+    after = send(odd_lab, method, "add", x=1, y=2)
+    told = odd_lab.wait_for([swallows], "DONE", "FAILED", "CANCELLED")[swallows]
+    odd_lab.wait_for([after])
+    assert all(worker.running for worker in odd_lab.workers)
+    assert told["status"] == "FAILED"
+    assert told["error"].startswith("TimeLimitExceeded: ")

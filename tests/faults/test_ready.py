@@ -1,24 +1,27 @@
 """What `/readyz` says while parts of the lab hang, are gone, or are short of something."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from harness import faults
+from harness.lab import Lab
 from harness.node import RabbitNode
-from tests.faults.stage import MakeStage, Stage
+from tests.faults.stage import Stage
+from tests.vhosts import make_vhost
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture
-def ready_stage(make_stage: MakeStage, own_node: RabbitNode) -> Stage:
+@pytest.fixture(scope="module")
+def ready_stage(own_node: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """A stage with a worker of each method."""
-    stage = make_stage(own_node, "rabbitmq")
-    stage.lab.start_consumer(1)
-    stage.lab.start_celery(1)
-    return stage
+    url, base = make_vhost(own_node), tmp_path_factory.mktemp("ready")
+    with Lab(base, url, management_url=own_node.management_url) as lab:
+        lab.start_consumer(1)
+        lab.start_celery(1)
+        yield Stage(lab, own_node, "rabbitmq", url.rpartition("/")[2], url)
 
 
 def _wait_until(stage: Stage, true: Callable[[int, dict[str, object]], bool], seconds: float = 60.0) -> None:
@@ -52,13 +55,6 @@ def test_a_broker_that_hangs_is_named_in_time(ready_stage: Stage) -> None:
     _wait_until(ready_stage, _is_ready)
 
 
-def test_a_queue_that_nobody_consumes_is_named(ready_stage: Stage) -> None:
-    _wait_until(ready_stage, _is_ready)
-    consumer = next(worker for worker in ready_stage.lab.workers if worker.log.stem == "consumer")
-    faults.kill_worker(consumer)
-    _wait_until(ready_stage, lambda _, body: body.get("detail") == "no worker consumes tasks")
-
-
 @pytest.mark.parametrize("alarm", ["memory", "disk"])
 def test_an_alarm_is_named_there_and_on_the_page(ready_stage: Stage, alarm: str) -> None:
     _wait_until(ready_stage, _is_ready)
@@ -71,3 +67,11 @@ def test_an_alarm_is_named_there_and_on_the_page(ready_stage: Stage, alarm: str)
             f"{alarm} alarm: publishing is blocked" in ready_stage.lab.session.get(ready_stage.lab.url).text
         )
     _wait_until(ready_stage, lambda status, body: status == 200 and not body["details"])
+
+
+def test_a_queue_that_nobody_consumes_is_named(ready_stage: Stage) -> None:
+    _wait_until(ready_stage, _is_ready)
+    consumer = next(worker for worker in ready_stage.lab.workers if worker.log.stem == "consumer")
+    faults.kill_worker(consumer)
+    _wait_until(ready_stage, lambda _, body: body.get("detail") == "no worker consumes tasks")
+    consumer.start()

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_a_worker_never_acknowledges_a_message_of_another_lab(
     fault_node: RabbitNode, method: str, tmp_path: Path
 ) -> None:
-    url, other = (make_vhost(fault_node, f"{tmp_path.name}-{name}"[-40:]) for name in ("one", "other"))
+    url, other = make_vhost(fault_node), make_vhost(fault_node)
     with Lab(tmp_path / "one", url) as lab, Lab(tmp_path / "other", other) as foreign:
         foreign.env["RMQ_URL"] = url  # a worker that is pointed at the wrong broker
         task = lab.submit(method)[0]["id"]
@@ -31,7 +31,7 @@ def test_a_worker_never_acknowledges_a_message_of_another_lab(
 def test_an_api_of_another_lab_does_not_start_and_one_of_the_same_lab_does(
     fault_node: RabbitNode, tmp_path: Path
 ) -> None:
-    url = make_vhost(fault_node, f"{tmp_path.name}-host"[-40:])
+    url = make_vhost(fault_node)
     same = {"LAB_SECRET_KEY": "the same"}
     with Lab(tmp_path / "one", url, env=same):
         assert until(

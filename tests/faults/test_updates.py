@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from api import create_app
+from api import LabAPI, create_app, set_up
 from lab.settings import Settings
 from lab.token import sign
 from store.engine import create_engine
@@ -18,6 +18,7 @@ from store.migrate import migrate
 
 FINAL = {"DONE", "FAILED", "CANCELLED"}
 Fact = dict[str, Any]
+_SPARE: list[LabAPI] = []
 
 
 class Updates(RuleBasedStateMachine):
@@ -32,7 +33,12 @@ class Updates(RuleBasedStateMachine):
         engine = create_engine(lab.database_url)
         migrate(engine)
         engine.dispose()
-        self.app = create_app(lab)
+        # What does not depend on the settings takes longer to make than an example to run.
+        if _SPARE:
+            self.app = _SPARE.pop()
+            set_up(self.app, lab)
+        else:
+            self.app = create_app(lab)
         self.secret = lab.secret()
         self.client: FlaskClient = self.app.test_client()
         self.ids: list[str] = []
@@ -43,6 +49,7 @@ class Updates(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.app.extensions["lab"].stop()
+        _SPARE.append(self.app)
         self.folder.cleanup()
 
     @initialize(count=st.integers(1, 4))

@@ -13,6 +13,7 @@ import pytest
 
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
+from tests.vhosts import make_vhost
 
 GUIDE = (ROOT / "docs" / "celery-guide.md").read_text()
 SENDS = """
@@ -25,10 +26,7 @@ print(app.send_task(sys.argv[2], args=eval(sys.argv[3]), queue="celery.open").id
 
 @pytest.fixture(scope="module")
 def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
-    with (
-        RabbitNode(tmp_path_factory.mktemp("open-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("open-lab"), broker.url) as running,
-    ):
+    with Lab(tmp_path_factory.mktemp("open-lab"), make_vhost(node)) as running:
         running.start_celery(concurrency=1)
         yield running
 

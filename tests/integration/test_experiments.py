@@ -191,7 +191,7 @@ def test_a_worker_that_stands_still_for_five_seconds_is_in_the_p99_of_an_open_lo
     experiment_id = start(
         running,
         arms=SAFE_ARMS[1:2],
-        seconds=12,
+        seconds=8,
         arrival={"law": "open", "rate": 20, "spacing": "even"},
         duration={"law": "fixed", "seconds": 0.001},
         repetitions=1,
@@ -219,7 +219,7 @@ def test_a_worker_that_is_resized_while_it_runs_is_in_the_table_of_differences(r
     experiment_id = start(
         running,
         arms=SAFE_ARMS[1:2],
-        jobs=150,
+        jobs=90,
         repetitions=3,
         warm_up=False,
         duration={"law": "fixed", "seconds": 0.05},

@@ -13,17 +13,15 @@ from harness.lab import Lab
 from harness.node import RabbitNode
 from lab.broker import amqp
 from lab.job import SUSPECT_COUNT
+from tests.vhosts import make_vhost
 
 both = pytest.mark.parametrize("method", ["celery", "rabbitmq"])
 
 
 @pytest.fixture(scope="module")
 def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
-    """A lab on a broker of its own, with workers that die and are restarted by the tests."""
-    with (
-        RabbitNode(tmp_path_factory.mktemp("failing-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("failing-lab"), broker.url) as running,
-    ):
+    """A lab on queues of its own, with workers that die and are restarted by the tests."""
+    with Lab(tmp_path_factory.mktemp("failing-lab"), make_vhost(node)) as running:
         running.start_celery(concurrency=2)
         running.start_consumer(concurrency=2)
         yield running

@@ -7,6 +7,7 @@ import pytest
 from harness.lab import Lab
 from harness.node import RabbitNode
 from lab.broker import amqp
+from tests.vhosts import make_vhost
 
 METHODS = {"rabbitmq": amqp.RABBITMQ_QUEUE, "celery": amqp.CELERY_QUEUE}
 AGAIN_SECONDS = 20.0  # ten are promised; the machine may be busy
@@ -16,13 +17,9 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab with a worker of each method, on a broker whose queues are this module's alone."""
-    base = tmp_path_factory.mktemp("lost-queues")
-    with (
-        RabbitNode(tmp_path_factory.mktemp("own"), management=False) as own,
-        Lab(base, own.url) as running,
-    ):
+def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
+    """A lab with a worker of each method, on queues that are this module's alone."""
+    with Lab(tmp_path_factory.mktemp("lost-queues"), make_vhost(node)) as running:
         running.start_consumer(2)
         running.start_celery(2)
         yield running

@@ -78,7 +78,7 @@ class RunningLab:
         await_(is_up, 90, self.said)
         return self
 
-    def send(self, sig: signal.Signals, timeout: float = 30.0) -> int:
+    def send(self, sig: signal.Signals, timeout: float = 60.0) -> int:
         assert self.process is not None
         self.process.send_signal(sig)
         return self.process.wait(timeout)
@@ -178,15 +178,38 @@ def test_a_second_lab_on_the_same_folder_is_refused(running: RunningLab) -> None
     assert second.stderr == ""
 
 
-def test_ctrl_c_ends_everything_and_the_next_start_has_all_history(fresh: RunningLab) -> None:
-    fresh.start().wait_up()
+# One lab, ended in every way: each start takes a quarter of a minute.
+@pytest.mark.timeout(400)
+def test_whatever_ends_a_lab_leaves_nothing_and_the_next_start_has_all_history(fresh: RunningLab) -> None:
+    fresh.start(RMQ_PASSWORD="first").wait_up()
     tasks = [fresh.submit(method) for method in ("celery", "rabbitmq", "sync")]
     for task in tasks:
         fresh.wait_done(task)
+    # Ctrl-C
     assert fresh.send(signal.SIGINT) == 0
     assert fresh.left() == []
-    fresh.start().wait_up()
+    fresh.start(RMQ_PASSWORD="first").wait_up()
     assert [fresh.status(task) for task in tasks] == ["DONE"] * 3
+    # killed
+    assert fresh.send(signal.SIGKILL) == -signal.SIGKILL
+    assert proc.wait_gone(fresh.left(), 40) == []
+    fresh.start(RMQ_PASSWORD="first").wait_up()
+    assert [fresh.status(task) for task in tasks] == ["DONE"] * 3
+    # Ctrl-C twice
+    assert fresh.process is not None
+    fresh.process.send_signal(signal.SIGINT)
+    await_(lambda: "Ending the lab" in fresh.said(), 5)
+    assert fresh.send(signal.SIGINT) == 0
+    assert fresh.left() == []
+    # Another password than the broker's data have ends the next start, with what to do.
+    fresh.start(RMQ_PASSWORD="second")
+    assert fresh.process is not None
+    assert fresh.process.wait(60) == 1
+    assert (
+        f"The data of RabbitMQ in {fresh.var / 'rmq'} were made with another user or password" in fresh.said()
+    )
+    assert "second" not in fresh.said()
+    assert fresh.left() == []
 
 
 def test_ctrl_c_while_starting_ends_everything(fresh: RunningLab) -> None:
@@ -194,24 +217,6 @@ def test_ctrl_c_while_starting_ends_everything(fresh: RunningLab) -> None:
     await_(lambda: "RabbitMQ is starting" in fresh.said() and fresh.left(), 30)
     assert fresh.send(signal.SIGINT) == 0
     assert fresh.left() == []
-
-
-@pytest.mark.slow
-def test_ctrl_c_twice_ends_everything(fresh: RunningLab) -> None:
-    fresh.start().wait_up()
-    assert fresh.process is not None
-    fresh.process.send_signal(signal.SIGINT)
-    await_(lambda: "Ending the lab" in fresh.said(), 5)
-    assert fresh.send(signal.SIGINT) == 0
-    assert fresh.left() == []
-
-
-@pytest.mark.slow
-def test_nothing_survives_a_killed_lab_and_the_next_one_starts(fresh: RunningLab) -> None:
-    fresh.start().wait_up()
-    assert fresh.send(signal.SIGKILL) == -signal.SIGKILL
-    assert proc.wait_gone(fresh.left(), 40) == []
-    fresh.start().wait_up()
 
 
 @pytest.mark.slow
@@ -258,22 +263,6 @@ def test_a_second_lab_on_the_same_virtual_host_is_refused_and_the_first_goes_on(
     assert fresh.left() == []
     for method in ("celery", "rabbitmq"):
         running.wait_done(running.submit(method))
-
-
-@pytest.mark.slow
-def test_another_password_than_the_brokers_data_have_ends_the_start_with_what_to_do(
-    fresh: RunningLab,
-) -> None:
-    fresh.start(RMQ_PASSWORD="first").wait_up()
-    assert fresh.send(signal.SIGINT) == 0
-    fresh.start(RMQ_PASSWORD="second")
-    assert fresh.process is not None
-    assert fresh.process.wait(60) == 1
-    assert (
-        f"The data of RabbitMQ in {fresh.var / 'rmq'} were made with another user or password" in fresh.said()
-    )
-    assert "second" not in fresh.said()
-    assert fresh.left() == []
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from experiments.usage import UsageMeter
 from harness.lab import Lab
 from harness.node import RabbitNode
 from lab.settings import Settings
+from tests.vhosts import make_vhost
 from transports.control import CONTROLS, Control, create_control
 
 pytestmark = pytest.mark.slow
@@ -20,12 +21,10 @@ PLAN = Plan(arms=[Arm(method="celery"), Arm(method="rabbitmq"), Arm(method="sync
 
 
 @pytest.fixture(scope="module")
-def own_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
     """A lab with a Celery worker of three processes, and consumers of two threads and of three."""
-    with (
-        RabbitNode(tmp_path_factory.mktemp("usage-node")) as node,
-        Lab(tmp_path_factory.mktemp("usage-lab"), node.url, management_url=node.management_url) as running,
-    ):
+    base = tmp_path_factory.mktemp("usage-lab")
+    with Lab(base, make_vhost(node), management_url=node.management_url) as running:
         running.start_celery(concurrency=3)
         running.start_consumer(concurrency=2)
         running.start_consumer(concurrency=3, name="other")

@@ -75,9 +75,17 @@ def test_a_node_listens_on_loopback_only(node: RabbitNode) -> None:
     assert found <= loopback
 
 
-def test_a_durable_queue_outlives_a_stop_and_start(own: RabbitNode) -> None:
+def test_a_stopped_node_leaves_no_process_and_no_epmd_and_its_durable_queues_outlive_it(
+    own: RabbitNode,
+) -> None:
     keep(own, "stopped")
+    family = proc.family(own.server.pid) + proc.family(own.epmd.pid)
+    own.ctl("version")
     own.stop()
+    assert proc.wait_gone(family, 5) == []
+    assert proc.with_environment("RABBITMQ_MNESIA_BASE", str(own.base / "data")) == []
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", own.ports.epmd), 1).close()
     own.start()
     assert take(own, "stopped") == b"kept"
 
@@ -99,17 +107,6 @@ def test_a_later_node_on_other_ports_finds_the_data_of_an_earlier_one(own: Rabbi
         assert later.url != own.url
         assert take(later, "moved") == b"kept"
     RabbitNode.__init__(own, own.base, amqp_port=own.ports.amqp, management=False)
-    own.start()
-
-
-def test_a_stopped_node_leaves_no_process_and_no_epmd(own: RabbitNode) -> None:
-    family = proc.family(own.server.pid) + proc.family(own.epmd.pid)
-    own.ctl("version")
-    own.stop()
-    assert proc.wait_gone(family, 5) == []
-    assert proc.with_environment("RABBITMQ_MNESIA_BASE", str(own.base / "data")) == []
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", own.ports.epmd), 1).close()
     own.start()
 
 

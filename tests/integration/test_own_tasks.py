@@ -13,6 +13,7 @@ import pytest
 from harness.lab import ROOT, Lab
 from harness.node import RabbitNode
 from tests.own_project import own_project
+from tests.vhosts import make_vhost
 
 PAGE = (ROOT / "docs" / "own-tasks.md").read_text()
 CODE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -28,10 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def own_lab(project: Path, tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
-    with (
-        RabbitNode(tmp_path_factory.mktemp("own-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("own-lab"), broker.url, root=project) as running,
-    ):
+    with Lab(tmp_path_factory.mktemp("own-lab"), make_vhost(node), root=project) as running:
         running.start_celery(concurrency=1)
         running.start_consumer(concurrency=1)
         yield running

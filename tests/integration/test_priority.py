@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,22 +11,25 @@ from harness.node import RabbitNode
 from harness.processes import ManagedProcess
 from lab.broker import amqp
 from tests.integration.test_features import at, both, starts, submit
+from tests.vhosts import make_vhost
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def own_node(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[RabbitNode]:
-    """A broker of this module's own."""
-    with RabbitNode(tmp_path_factory.mktemp("priority-node"), management=False) as broker:
-        yield broker
+def module_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
+    """A lab without workers, on queues of its own."""
+    with Lab(tmp_path_factory.mktemp("priority"), make_vhost(node)) as running:
+        yield running
 
 
 @pytest.fixture
-def own_lab(tmp_path: Path, own_node: RabbitNode) -> Iterator[Lab]:
-    """A lab without workers."""
-    with Lab(tmp_path, own_node.url) as running:
-        yield running
+def own_lab(module_lab: Lab) -> Iterator[Lab]:
+    """That lab, whose workers end with the test."""
+    yield module_lab
+    for worker in module_lab.workers:
+        worker.kill_group()
+    module_lab.workers.clear()
 
 
 def start(lab: Lab, method: str, name: str = "one", concurrency: int = 1) -> ManagedProcess:
@@ -55,7 +57,7 @@ def in_order(lab: Lab, task_ids: list[str]) -> list[str]:
 def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: int | None) -> None:
     start(own_lab, "rabbitmq")
     fields = {} if busy_with is None else {"priority": busy_with}
-    busy = submit(own_lab, "rabbitmq", timeout=8.0, **fields)  # until all others have come
+    busy = submit(own_lab, "rabbitmq", timeout=5.0, **fields)  # until all others have come
     own_lab.wait_for([busy["id"]], "IN_PROGRESS")
     ordinary = many(own_lab, "rabbitmq", 10)
     low = many(own_lab, "rabbitmq", 40, priority=1)
@@ -71,7 +73,7 @@ def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: in
 
 def test_celery_runs_what_it_holds_before_what_is_urgent(own_lab: Lab) -> None:
     start(own_lab, "celery")
-    busy = submit(own_lab, "celery", timeout=8.0)
+    busy = submit(own_lab, "celery", timeout=5.0)
     own_lab.wait_for([busy["id"]], "IN_PROGRESS")
     ordinary = many(own_lab, "celery", 10)
     low = many(own_lab, "celery", 10, priority=1)

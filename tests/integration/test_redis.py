@@ -45,11 +45,20 @@ def own_lab(rmq_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def worker(own_lab: Lab) -> Iterator[ManagedProcess]:
-    """A worker with one job at once."""
-    running = own_lab.start_celery(concurrency=1)
-    yield running
-    running.terminate(timeout=30)
+def worker(own_lab: Lab) -> ManagedProcess:
+    """A worker with one job at once; it goes on until a test asks for `nobody`."""
+    for running in own_lab.workers:
+        if running.running:
+            return running
+    return own_lab.start_celery(concurrency=1)
+
+
+@pytest.fixture
+def nobody(own_lab: Lab) -> None:
+    """Ends the worker that other tests have left."""
+    for running in own_lab.workers:
+        if running.running:
+            running.terminate(timeout=30)
 
 
 def submit(lab: Lab, kind: str, **fields: object) -> str:
@@ -129,7 +138,30 @@ def test_a_waiting_and_a_running_task_are_cancelled(own_lab: Lab, worker: Manage
     own_lab.wait_for([own_lab.submit("celery", 0)[0]["id"]])
 
 
-def test_a_worker_that_is_asked_to_stop_soon_gives_back_what_it_cannot_finish(own_lab: Lab) -> None:
+def test_a_group_goes_from_a_third_to_two_thirds_to_one(own_lab: Lab, worker: ManagedProcess) -> None:
+    seen = own_lab.wait_for_share(own_lab.process_images(["a.jpg", "b.jpg", "c.jpg"]))
+    assert [f"{value:.2f}" for value in seen if value] == ["0.33", "0.67", "1.00"]
+    assert own_lab.session.get(f"{own_lab.url}/status/nobody", timeout=10).status_code == 404
+
+
+def test_results_are_told_of_a_shells_tasks_and_of_the_pages(own_lab: Lab, worker: ManagedProcess) -> None:
+    task = submit(own_lab, "add", x=4, y=5)
+    own_lab.wait_for([task])
+    code = (
+        "from celery.result import AsyncResult\nfrom celery_tasks import add\n"
+        f"print(AsyncResult({task!r}).get(timeout=30))\n"
+        "print(sum(add.delay(n, 1).get(timeout=30) for n in range(20)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=own_lab.env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["9.0", "210"]
+
+
+def test_a_worker_that_is_asked_to_stop_soon_gives_back_what_it_cannot_finish(
+    own_lab: Lab, nobody: None
+) -> None:
     first = own_lab.start_celery(concurrency=1, name="first")
     task = own_lab.submit("celery", 15)[0]["id"]
     own_lab.wait_for([task], "IN_PROGRESS")
@@ -141,7 +173,7 @@ def test_a_worker_that_is_asked_to_stop_soon_gives_back_what_it_cannot_finish(ow
 
 
 def test_a_job_whose_worker_was_killed_comes_back_after_the_visibility_timeout_and_not_before(
-    own_lab: Lab, redis_url: str
+    own_lab: Lab, nobody: None, redis_url: str
 ) -> None:
     victim = own_lab.start_celery(concurrency=1, name="victim")
     task = own_lab.submit("celery", 2)[0]["id"]
@@ -163,13 +195,9 @@ def test_a_job_whose_worker_was_killed_comes_back_after_the_visibility_timeout_a
     assert (told["attempt"], told["worker"].split("@")[0]) == (2, "heir")
 
 
-def test_a_group_goes_from_a_third_to_two_thirds_to_one(own_lab: Lab, worker: ManagedProcess) -> None:
-    seen = own_lab.wait_for_share(own_lab.process_images(["a.jpg", "b.jpg", "c.jpg"]))
-    assert [f"{value:.2f}" for value in seen if value] == ["0.33", "0.67", "1.00"]
-    assert own_lab.session.get(f"{own_lab.url}/status/nobody", timeout=10).status_code == 404
-
-
-def test_what_is_cancelled_of_a_group_never_runs_though_its_workers_restart(own_lab: Lab) -> None:
+def test_what_is_cancelled_of_a_group_never_runs_though_its_workers_restart(
+    own_lab: Lab, nobody: None
+) -> None:
     workers = [own_lab.start_celery(concurrency=1, name=f"group{number}") for number in range(2)]
     group_id = own_lab.process_images([f"{number}.jpg" for number in range(20)])
     answer = own_lab.session.get(f"{own_lab.url}/api/groups/{group_id}", timeout=30)
@@ -236,18 +264,3 @@ def test_a_group_outlasts_the_absence_of_its_results_store(
             store.start()
             told = running.wait_for(tasks, timeout=60)
             assert [told[task]["attempt"] for task in tasks] == [1, 1, 1]
-
-
-def test_results_are_told_of_a_shells_tasks_and_of_the_pages(own_lab: Lab, worker: ManagedProcess) -> None:
-    task = submit(own_lab, "add", x=4, y=5)
-    own_lab.wait_for([task])
-    code = (
-        "from celery.result import AsyncResult\nfrom celery_tasks import add\n"
-        f"print(AsyncResult({task!r}).get(timeout=30))\n"
-        "print(sum(add.delay(n, 1).get(timeout=30) for n in range(20)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=own_lab.env, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["9.0", "210"]

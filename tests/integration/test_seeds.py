@@ -46,10 +46,7 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode, s3: str)
         "LAB_S3_BUCKETS": "foo-bucket",
         **S3_LOGIN,
     }
-    with (
-        RabbitNode(tmp_path_factory.mktemp("seeds-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("seeds-lab"), broker.url, env=env) as running,
-    ):
+    with Lab(tmp_path_factory.mktemp("seeds-lab"), make_vhost(node), env=env) as running:
         running.start_celery(concurrency=3, name="module")
         yield running
 

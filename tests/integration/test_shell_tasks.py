@@ -10,6 +10,7 @@ import pytest
 
 from harness.lab import Lab
 from harness.node import RabbitNode
+from tests.vhosts import make_vhost
 
 IMPORTS = """
 from datetime import datetime, timedelta, timezone
@@ -20,10 +21,9 @@ from celery_tasks import add, multiply, process_image, process_task, reliable_ta
 
 @pytest.fixture(scope="module")
 def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
-    with (
-        RabbitNode(tmp_path_factory.mktemp("shell-node"), management=False) as broker,
-        Lab(tmp_path_factory.mktemp("shell-lab"), broker.url, env={"LAB_IMAGE_SECONDS": "2.5"}) as running,
-    ):
+    with Lab(
+        tmp_path_factory.mktemp("shell-lab"), make_vhost(node), env={"LAB_IMAGE_SECONDS": "2.5"}
+    ) as running:
         running.start_celery(concurrency=2)
         yield running
 

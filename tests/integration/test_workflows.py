@@ -109,41 +109,45 @@ def test_of_one_path_the_result_is_still_a_list_of_one(flow_lab: Lab, method: st
     assert len(done["result"]) == 1 if isinstance(done["result"], list) else done["result"]["files"] == 1
 
 
+FAILING = [
+    ("chain", "count", {"merge"}),
+    ("group", "download-1", set()),
+    ("task_group", "list", {"download-1", "download-2", "download-3"}),
+    ("chord", "download-2", {"write"}),
+    ("chord", "write", set()),
+    ("chain_group_chord", "download-2", {"count-2", "merge"}),
+    ("map", "item-2", set()),
+    ("conditional_map", "item-1", {"write"}),
+]
+"""Patterns, the node that fails, and those that are never run then."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize(
-    ("pattern", "fail_at", "never_run"),
-    [
-        ("chain", "count", {"merge"}),
-        ("group", "download-1", set()),
-        ("task_group", "list", {"download-1", "download-2", "download-3"}),
-        ("chord", "download-2", {"write"}),
-        ("chord", "write", set()),
-        ("chain_group_chord", "download-2", {"count-2", "merge"}),
-        ("map", "item-2", set()),
-        ("conditional_map", "item-1", {"write"}),
-    ],
-)
 def test_a_node_that_fails_ends_the_workflow_and_leaves_no_message_behind(
-    flow_lab: Lab, node: RabbitNode, method: str, pattern: str, fail_at: str, never_run: set[str]
+    flow_lab: Lab, node: RabbitNode, method: str
 ) -> None:
-    sent = flows.send(flow_lab, pattern, method, count=3, fail_at=fail_at)
-    failed = flows.wait_for(flow_lab, sent["id"], "FAILED", timeout=10)
-    assert failed["error"] == f"{fail_at} failed: StepFailed: this step was asked to fail"
-    assert failed["result"] is None
-    for name in never_run:
-        left = flows.node_of(failed, name)
-        assert left is not None
-        assert (left["status"], left["error"]) == ("CANCELLED", f"never run: {fail_at} failed")
-        assert left["started_at"] is None
+    ids = []
+    for pattern, fail_at, never_run in FAILING:
+        sent = flows.send(flow_lab, pattern, method, count=3, fail_at=fail_at)
+        ids.append(sent["id"])
+        failed = flows.wait_for(flow_lab, sent["id"], "FAILED", timeout=10)
+        assert failed["error"] == f"{fail_at} failed: StepFailed: this step was asked to fail"
+        assert failed["result"] is None
+        for name in never_run:
+            left = flows.node_of(failed, name)
+            assert left is not None
+            assert (left["status"], left["error"]) == ("CANCELLED", f"never run: {fail_at} failed")
+            assert left["started_at"] is None
     flows.assert_queues_empty(node, vhost=HOST)
-    after = flows.look(flow_lab, sent["id"])
-    assert after["status"] == "FAILED"
-    assert {one["status"] for one in after["nodes"]} <= {"DONE", "FAILED", "CANCELLED"}
-    for name in never_run:
-        left = flows.node_of(after, name)
-        assert left is not None
-        assert flows.times_run(flow_lab.base, left["num"]) == 0
+    for workflow_id, (pattern, _, never_run) in zip(ids, FAILING, strict=True):
+        after = flows.look(flow_lab, workflow_id)
+        assert after["status"] == "FAILED", pattern
+        assert {one["status"] for one in after["nodes"]} <= {"DONE", "FAILED", "CANCELLED"}, pattern
+        for name in never_run:
+            left = flows.node_of(after, name)
+            assert left is not None
+            assert flows.times_run(flow_lab.base, left["num"]) == 0, pattern
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -16,7 +16,7 @@ from tests.vhosts import make_vhost
 @pytest.fixture(scope="session")
 def url(node: RabbitNode) -> str:
     """The virtual host's address."""
-    return make_vhost(node, f"publishing-{secrets.token_hex(4)}")
+    return make_vhost(node, f"publishing-{secrets.token_hex(4)}", keep=True)
 
 
 @pytest.fixture
