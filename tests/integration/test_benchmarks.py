@@ -60,7 +60,7 @@ def test_an_experiment_agrees_with_the_same_contender_outside(
 ) -> None:
     tries = []
     for _ in range(3):
-        ratio = outside.compare(method, delivery, stand, 1_000).value
+        ratio = outside.compare(method, delivery, stand, 3_000).value
         foreign = stand.busy.foreign or 0.0
         # Beside other programs the two halves of a turn do not get the same share of the processors.
         if abs(ratio - 1.0) <= (0.1 if foreign <= FOREIGN else 0.5):
