@@ -261,7 +261,10 @@ def mark_text(kind: str, mark: Mark, _: Translate = untranslated) -> str:
         value *= 100
     text = _(_MARK_VALUES[kind]) if kind in _MARK_VALUES else "%(value)s"
     whole = kind not in _MARK_VALUES or kind == "foreign_load"
-    return text % {"value": number(round(value) if whole else round(value, 3), _), "of": number(mark.of or 0.0, _)}
+    return text % {
+        "value": number(round(value) if whole else round(value, 3), _),
+        "of": number(mark.of or 0.0, _),
+    }
 
 
 def answer_text(
