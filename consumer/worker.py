@@ -16,7 +16,6 @@ from typing import Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.frame import Method
 from pika.spec import Basic, BasicProperties
 
 from consumer.jobs import Action, Jobs
@@ -76,29 +75,19 @@ class Acks:
 
 
 class Session:
-    """One connection: what comes over it, and how it is settled. Belongs to the connection's thread.
-
-    The broker cancels a consumer whose queue is deleted; from RabbitMQ 4.3 on also one that does not acknowledge in
-    time. https://www.rabbitmq.com/docs/consumer-cancel
-    """
+    """One connection: what comes over it, and how it is settled. Belongs to the connection's thread."""
 
     def __init__(self, connection: pika.BlockingConnection, jobs: Jobs) -> None:
         self.connection = connection
         self.channel, self._publisher = connection.channel(), connection.channel()
         self._publisher.confirm_delivery()
         self.channel.add_on_cancel_callback(self._on_cancel)
-        self._cancelled = False
         self._jobs = jobs
         self.acks = Acks()
         self._settled: deque[tuple[int, Action, Sequence[Job]]] = deque()
         self._woken = False
         self._tags: list[str] = []
         self.threads = 0
-
-    @property
-    def consumes(self) -> bool:
-        """Whether the channel is open and no consumer on it was cancelled by the broker."""
-        return bool(self.channel.is_open) and not self._cancelled
 
     def consume(self, prefetch: int) -> None:
         """Consumes both queues; again whenever the number of threads changed: basic.qos applies to later consumers
@@ -123,9 +112,10 @@ class Session:
         # A message that waited here while its connection was lost has been given to another worker.
         self._jobs.take(body, properties, method.redelivered, settle, lambda: channel.is_open)
 
-    def _on_cancel(self, frame: Method[Basic.Cancel]) -> None:
+    def _on_cancel(self, frame: pika.frame.Method[Basic.Cancel]) -> None:
+        # Its queue was deleted, or, from RabbitMQ 4.3 on, it acknowledged too late: the next connection consumes again.
         logger.warning("the broker has cancelled the consumer %s", frame.method.consumer_tag)
-        self._cancelled = True
+        self.channel.close()
 
     def _settle(self, tag: int, action: Action, following: Sequence[Job]) -> None:
         """Hands a settlement over to the connection's thread; may be called from any other."""
@@ -211,13 +201,13 @@ class Worker:
         session.consume(self.prefetch)
         logger.info("waiting for tasks in %s, %d at once", QUEUE, session.threads)
         # process_data_events can miss a closed channel: https://github.com/pika/pika/issues/1452
-        while session.consumes and not self._stopping.is_set():
+        while channel.is_open and not self._stopping.is_set():
             self.alive()
             session.connection.process_data_events(time_limit=TURN_SECONDS)
             witness.look()  # fails where a queue was deleted: the next connection declares it again
-            if session.consumes and session.threads != self.jobs.concurrency + self.jobs.hold.crowd():
+            if channel.is_open and session.threads != self.jobs.concurrency + self.jobs.hold.crowd():
                 session.consume(self.prefetch)
-        if channel.is_open and self._stopping.is_set():
+        if channel.is_open:
             self._finish(session)
             witness.end()
 

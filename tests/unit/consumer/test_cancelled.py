@@ -24,6 +24,7 @@ class Broker:
         connection.__enter__.return_value = connection
         channel = connection.channel.return_value
         channel.is_open = True
+        channel.close.side_effect = lambda: setattr(channel, "is_open", False)
         cancel = pika.frame.Method(1, Basic.Cancel("tag"))
         first = not self.connections
         connection.process_data_events.side_effect = lambda **_: (
