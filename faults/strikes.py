@@ -249,6 +249,8 @@ def long_job(stage: Stage, _: Load) -> None:
 
 def power_loss(stage: Stage, _: Load) -> None:
     """Broker, API and workers killed in one moment, and started again."""
+    for stand in stage.arms:
+        stage.running_on(stand.workers[0], HOLDS_SECONDS)
     with stage.unsupervised():
         workers = [worker for stand in stage.arms for worker in stand.workers]
         # Looked up first, so that all go in the same moment.

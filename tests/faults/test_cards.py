@@ -23,6 +23,7 @@ LOSES = {
     "queue-deleted": (CELERY, TUTORIAL),
     "killer-job": (CELERY,),
     "unreadable-message": (CELERY,),
+    "power-loss": (CELERY,),
 }
 DOUBLES = {
     "broker-restarted": (TUTORIAL,),
