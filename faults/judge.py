@@ -166,16 +166,16 @@ def disagreements_of(arm: str, marks: Sequence[JobMark], found: Found) -> list[S
             continue
         done = mark.status in (Fate.DONE, Fate.DOUBLED)
         if done and task["status"] != TaskStatus.DONE:
-            unheard.append(mark.job)
+            unheard.append(f"#{mark.job} ({task['status']})")
         if not done and task["status"] == TaskStatus.DONE:
-            untrue.append(mark.job)
+            untrue.append(f"#{mark.job}")
     ran = {mark.job for mark in marks if mark.status in (Fate.DONE, Fate.DOUBLED)}
     about = [
         (N_("%(arm)s: ran to the end by the ledger, and the store does not say DONE: %(jobs)s"), unheard),
         (N_("%(arm)s: DONE in the store, without an end in the ledger: %(jobs)s"), untrue),
         (
             N_("%(arm)s: ran to the end, and their messages are still queued: %(jobs)s"),
-            sorted(found.in_broker & ran),
+            [f"#{job}" for job in sorted(found.in_broker & ran)],
         ),
     ]
     label = label_of_arm(arm)
@@ -190,9 +190,9 @@ def disagreements_of(arm: str, marks: Sequence[JobMark], found: Found) -> list[S
     return said
 
 
-def _listed(jobs: Sequence[int]) -> str:
-    """The first jobs by their numbers, and how many there are where that is not all."""
-    shown = ", ".join(f"#{job}" for job in jobs[:_MANY])
+def _listed(jobs: Sequence[str]) -> str:
+    """The first jobs, and how many there are where that is not all."""
+    shown = ", ".join(jobs[:_MANY])
     return f"{shown}, … ({len(jobs)})" if len(jobs) > _MANY else shown
 
 

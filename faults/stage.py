@@ -67,6 +67,9 @@ class Stage:
     Args:
         cancelled: set when the run is to end; then `pause` raises FaultRunCancelled, and nothing is undone any more,
             since all of it goes.
+
+    Attributes:
+        shutdowns: what each worker does on SIGTERM, in its makers' words, by its name.
     """
 
     def __init__(self, plan: FaultPlan, folder: Path, cancelled: threading.Event) -> None:
@@ -74,6 +77,7 @@ class Stage:
         self.cancelled = cancelled
         self.rng = random.Random(plan.seed)
         self.struck: list[Said] = []
+        self.shutdowns: dict[str, str] = {}
         self.arms = [ArmStand(arm) for arm in plan.arms]
         self.ledger = Ledger(folder / "ledger")
         self.node = RabbitNode(folder / "rmq")
@@ -137,16 +141,20 @@ class Stage:
         }
         deploy = self.plan.card == "deploy"
         grace = self.plan.strength * OWN_GRACE if deploy else GRACE_SECONDS
+        safe = stand.delivery is Delivery.SAFE
         if not stand.is_celery:
-            safe = stand.delivery is Delivery.SAFE
+            shutdown = N_("gives back what it holds") if safe else N_("waits for its job")
             command = consumer(CONCURRENCY, name, grace if safe else GRACE_SECONDS)
-        elif deploy and stand.delivery is Delivery.SAFE:
+        elif deploy and safe:
             # As Celery's documentation advises for orchestrators; with a time of 0 the shutdown is the cold one.
             env["REMAP_SIGTERM"] = "SIGQUIT"
             soft = grace if number == 1 else 0.0
+            shutdown = N_("soft shutdown") if soft else N_("cold shutdown")
             command = celery_worker(CONCURRENCY, name, worker_soft_shutdown_timeout=soft)
         else:
+            shutdown = N_("warm shutdown")
             command = celery_worker(CONCURRENCY, name)
+        self.shutdowns[name] = shutdown
         return ManagedProcess(command, log=self._folder / "lab" / "log" / f"{name}.log", env=env, cwd=ROOT)
 
     def wait_ready(self, stand: ArmStand, worker: ManagedProcess) -> None:
@@ -184,16 +192,6 @@ class Stage:
     def retire(self, stand: ArmStand, worker: ManagedProcess) -> None:
         """Takes a worker that has ended off the stage: nobody starts it again."""
         stand.workers.remove(worker)
-
-    def shutdown_of(self, stand: ArmStand, worker: ManagedProcess) -> str:
-        """What a worker does on SIGTERM, in its makers' words."""
-        if not stand.is_celery:
-            return (
-                N_("gives back what it holds") if stand.delivery is Delivery.SAFE else N_("waits for its job")
-            )
-        if stand.delivery is Delivery.NAIVE:
-            return N_("warm shutdown")
-        return N_("soft shutdown") if worker.log.stem.endswith("-1") else N_("cold shutdown")
 
     def end_workers(self) -> None:
         """SIGKILL to all workers, for good."""

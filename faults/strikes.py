@@ -10,7 +10,7 @@ from typing import Final
 import pika
 
 from faults.load import Load
-from faults.stage import ArmStand, Stage
+from faults.stage import Stage
 from harness import proc
 from harness.faults import FaultError
 from harness.processes import ManagedProcess
@@ -59,7 +59,7 @@ def _stop(
     stopped: list[ManagedProcess] = []
     patience = time.monotonic() + stage.plan.seconds + HOLDS_SECONDS
 
-    def ended(stand: ArmStand, worker: ManagedProcess) -> bool:
+    def ended(worker: ManagedProcess) -> bool:
         now = time.monotonic()
         if worker not in told:
             if stage.has_begun(worker, FRESH_SECONDS) or now > patience:
@@ -70,7 +70,7 @@ def _stop(
         if not gone and took < stage.plan.strength:
             return False
         worker.kill_group()
-        name, how = worker.log.stem, stage.shutdown_of(stand, worker)
+        name, how = worker.log.stem, stage.shutdowns[worker.log.stem]
         if gone:
             said = N_("%(worker)s (%(how)s): ended %(took)s s after SIGTERM")
             stage.say(said, worker=name, how=how, took=round(took, 1))
@@ -80,8 +80,8 @@ def _stop(
         return True
 
     while len(stopped) < len(workers):
-        for stand, worker in zip(stage.arms, workers, strict=True):
-            if worker not in stopped and ended(stand, worker):
+        for worker in workers:
+            if worker not in stopped and ended(worker):
                 stopped.append(worker)
         stage.pause(LOOK_SECONDS)
 

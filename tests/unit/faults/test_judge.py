@@ -82,7 +82,7 @@ def test_store_and_broker_that_say_the_same_agree(ledger: Ledger) -> None:
     [
         (
             Found({1: task("IN_PROGRESS")}),
-            "Celery, safe: ran to the end by the ledger, and the store does not say DONE: #1",
+            "Celery, safe: ran to the end by the ledger, and the store does not say DONE: #1 (IN_PROGRESS)",
         ),
         (Found({4: task("DONE")}), "DONE in the store, without an end in the ledger: #4"),
         (Found({}, frozenset({1, 2})), "their messages are still queued: #1, #2"),
