@@ -34,7 +34,7 @@ def test_one_feature_at_a_time_is_open_below_its_row(
     assert page.evaluate("document.body.scrollHeight") < 2_500
     open_in_place(page, "prefetch")
     open_in_place(page, "late-acks")
-    expect(page.locator(".side-halves")).to_have_count(1)
+    expect(page.locator("[data-run]")).to_have_count(1)
     expect(page).to_have_url(re.compile("#late-acks$"))
     celery, by_hand = page.locator("#open section.side-half").all()
     expect(celery.locator(".side-lines")).to_have_text("2 lines")

@@ -1,7 +1,8 @@
 """Each card of the fault lab with every contender: the safe ones keep their promise, the others lose and double where
-theory says so. One run a card, as `make faults` has them; `python -m faults run CARD --seed N` is the same."""
+theory says so. Three runs a card, one a seed; `python -m faults run CARD --seed N` is the same."""
 
 import threading
+from itertools import product
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.conftest import missing
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
 
 CELERY, TUTORIAL = "celery:naive", "rabbitmq:naive"
+SEEDS = (0, 1, 2)
 LOSES = {
     "deploy": (CELERY,),
     "worker-killed": (CELERY,),
@@ -36,12 +38,13 @@ NEVER_HEARD_OF = ("api-away", "database-away")
 """Where a report that is sent once is lost: the job ran, and the store does not know it."""
 
 
-@pytest.fixture(scope="module", params=list(CARDS))
+@pytest.fixture(scope="module", params=product(CARDS, SEEDS), ids=lambda param: f"{param[0]}-{param[1]}")
 def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaultDocument:
     if not harness.node.installed():
         missing("RabbitMQ")
+    card, seed = request.param
     folder = tmp_path_factory.mktemp("fault") / "lab"
-    return run(FaultPlan(card=str(request.param)), folder, cancelled=threading.Event())
+    return run(FaultPlan(card=card, seed=seed), folder, cancelled=threading.Event())
 
 
 def figures(document: FaultDocument, safe: bool) -> dict[str, ArmFigures]:
