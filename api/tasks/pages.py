@@ -277,7 +277,9 @@ def offer() -> dict[str, Any]:
 def _page(typed: forms.Form) -> str:
     """The front page, with `typed` in the form of its method."""
     store, chosen = services().store, Filter.of(request.args)
-    # The position in the stream comes before the rows: what changes in between is sent again.
+    # The position in the stream comes before the rows: what changes in between is sent again. The count comes before
+    # the number, so that it has no task that the stream tells of as new.
+    all_counts = store.counts()
     last_change, last_num = store.last_change(), store.last_num()
     asked = chosen.query(PAGE_SIZE + 1)
     rows = store.page(asked)
@@ -293,7 +295,7 @@ def _page(typed: forms.Form) -> str:
         kinds=sorted({*KINDS, *filter(None, [chosen.kind])}),
         chosen=chosen,
         counts=counts,
-        any_tasks=bool(rows) or any((counts if not chosen.method else store.counts()).values()),
+        any_tasks=any(all_counts.values()),
         typed={
             name: typed if name == typed.value("method") else forms.Form()
             for name in (all_three.FORM, *TRANSPORTS)
@@ -311,6 +313,7 @@ def _page(typed: forms.Form) -> str:
                 "filter": _for_scripts(chosen),
                 "newest": chosen.newest,
                 "newestNum": last_num,
+                "total": sum(all_counts.values()),
                 "pageSize": PAGE_SIZE,
                 "errors": _sentences(),
                 "compareUrl": url_for("pages.compare_page.page"),

@@ -51,13 +51,17 @@ function followUnended(within) {
   if (place) follow(place);
 }
 
+let opening = null;
 function close() {
+  opening = null;
   document.getElementById("open")?.remove();
   document.querySelector("[data-feature] [aria-expanded=true]")?.setAttribute("aria-expanded", "false");
 }
 
 async function open(link) {
+  opening = link;
   const body = await part(link.href, "feature");
+  if (opening !== link) return; // Another was asked for meanwhile.
   if (!body) {
     location.assign(link.href);
     return;

@@ -24,7 +24,7 @@ follow({
     table.apply(tasks);
     race.apply(tasks);
     compare.refresh();
-    table.showCounts(counts, checks);
+    table.showCounts(tasks, counts, checks);
     done.note(tasks);
   },
   health: showHealth,

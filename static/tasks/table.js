@@ -23,6 +23,9 @@ const watching = new IntersectionObserver((entries) => {
     if (isIntersecting) showTimes(target);
   }
 });
+// The stream tells what has changed, not what was removed: fewer are left then than it has told of.
+let told = config.total;
+let newest = config.newestNum;
 let refreshing = null;
 let meanwhile = null;
 
@@ -62,7 +65,10 @@ export function apply(tasks) {
   settle();
 }
 
-export function showCounts(counts, checks) {
+export function showCounts(tasks, counts, checks) {
+  told += tasks.filter(({ num }) => num > newest).length;
+  newest = Math.max(newest, ...tasks.map(({ num }) => num));
+  if (total(counts) < told) refreshSoon();
   if (config.filter.method) {
     countsSoon();
   } else {
@@ -101,7 +107,8 @@ function swap(page) {
     document.querySelector(`[data-count="${place.dataset.count}"]`).textContent = place.textContent;
   }
   coming.clear();
-  config.newestNum = JSON.parse(page.getElementById("config").textContent).newestNum;
+  ({ newestNum: config.newestNum, total: told } = JSON.parse(page.getElementById("config").textContent));
+  newest = config.newestNum;
   zone.showMoments(body);
   adopt();
 }
@@ -193,9 +200,10 @@ function countsSoon() {
   }, 500);
 }
 
+const total = (counts) => Object.values(counts).reduce((sum, n) => sum + n, 0);
+
 function writeCounts(counts) {
-  const all = Object.values(counts).reduce((sum, n) => sum + n, 0);
-  for (const [name, n] of Object.entries({ ...counts, all })) {
+  for (const [name, n] of Object.entries({ ...counts, all: total(counts) })) {
     const place = document.querySelector(`[data-count="${name}"]`);
     if (place) place.textContent = number(n);
   }

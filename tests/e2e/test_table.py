@@ -101,6 +101,19 @@ def test_on_an_older_page_new_tasks_are_only_told_of(visitor: Visitor, lab: Lab)
     expect(page.locator(f'[data-num="{tasks[-1]["num"]}"]')).to_be_visible()
 
 
+def test_rows_that_were_deleted_elsewhere_go_with_the_next_news(visitor: Visitor, lab: Lab) -> None:
+    (task,) = lab.submit("celery", 0, 1)
+    lab.wait_for([task["id"]])
+    page = live(visitor.open())
+    row = page.locator(f'[data-task-id="{task["id"]}"]')
+    expect(row).to_be_visible()
+    other = visitor.open(f"/tasks/bulk?act=delete&q={task['num']}")
+    other.get_by_role("button", name="Delete: 1").click()
+    expect(other.locator("#bulk-said")).to_contain_text("1 task")
+    lab.submit("celery", 0, 1)
+    expect(row).to_have_count(0)
+
+
 def test_rows_hold_still_under_the_pointer_until_it_leaves(
     visitor: Visitor, lab: Lab, shoot: Callable[..., None]
 ) -> None:
