@@ -12,7 +12,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from celery.exceptions import TimeLimitExceeded
-from celery.signals import task_failure, task_received, task_revoked, worker_init, worker_process_shutdown
+from celery.signals import (
+    task_failure,
+    task_received,
+    task_retry,
+    task_revoked,
+    worker_init,
+    worker_process_shutdown,
+)
 
 from celery_app import settings
 from celery_worker.remote_reporter import RemoteReporter, clock_offset, start_forwarder
@@ -27,6 +34,7 @@ from lab.reporting.untracked import Untracked
 from lab.status import TaskStatus
 
 FLUSH_SECONDS = 2.0
+BROKEN_OFF = "broken off: its worker lost its queue or its connection to the broker"
 
 logger = logging.getLogger(__name__)
 
@@ -75,21 +83,20 @@ def report_of(job: Job, worker: str, attempt: int, *, redelivered: bool = False)
     return _reporter(pid).for_job(job, worker, attempt, redelivered=redelivered)
 
 
-# What has a time limit and is not at its end, by id: a signal of Celery's tells the limit without the message.
-_limited: WeakValueDictionary[str, Any] = WeakValueDictionary()
+# What is not at its end, by id: signals of Celery's main process tell of a task without its message.
+_received: WeakValueDictionary[str, Any] = WeakValueDictionary()
 
 
 @task_received.connect  # type: ignore[untyped-decorator]
-def _note_its_limit(request: Any, **_: Any) -> None:
-    if any(request.time_limits):
-        _limited[request.id] = request
+def _note(request: Any, **_: Any) -> None:
+    _received[request.id] = request
 
 
 @task_failure.connect  # type: ignore[untyped-decorator]
 def _report_killed(task_id: str, exception: BaseException, **_: Any) -> None:
     """A task whose process was killed by the hard time limit tells so from the worker's main process, before Celery
     acknowledges its message."""
-    request = _limited.get(task_id) if isinstance(exception, TimeLimitExceeded) else None
+    request = _received.get(task_id) if isinstance(exception, TimeLimitExceeded) else None
     if request is not None:
         error = f"TimeLimitExceeded: its time limit was over, and its process was killed after {exception.args[0]:g} s"
         _report_for(request)[1](TaskStatus.FAILED, error=error)
@@ -104,10 +111,26 @@ def _untracked(pid: int) -> Untracked:  # noqa: ARG001 - said once by each proce
 @task_revoked.connect  # type: ignore[untyped-decorator]
 def _report_cancelled(request: Any, expired: bool = False, **_: Any) -> None:
     """A revoked or expired task tells so from the worker's main process: its own process is gone, or never ran it."""
+    _report_beside(request, TaskStatus.CANCELLED, "expired" if expired else None)
+
+
+@task_retry.connect  # type: ignore[untyped-decorator]
+def _report_broken_off(request: Any, einfo: Any = None, **_: Any) -> None:
+    """A task whose process Celery ends since it has lost its connection tells so from the worker's main process. The
+    broker delivers its message again, unless the queue is gone; then the books send it again, and have to know that
+    it does not run."""
+    of_message = _received.get(request.id)
+    # A task that is to be tried again by its own wish has told so, and comes with a traceback.
+    if einfo is None and of_message is not None and settings.delivery is Delivery.SAFE:
+        _report_beside(of_message, TaskStatus.RETRYING, BROKEN_OFF)
+
+
+def _report_beside(request: Any, status: TaskStatus, error: str | None) -> None:
+    """Tells of the task of `request` while the worker's main process goes on."""
     by, report = _report_for(request)
 
     def tell() -> None:
-        report(TaskStatus.CANCELLED, error="expired" if expired else None)
+        report(status, error=error)
         if isinstance(by, RemoteReporter):
             by.leave()
 

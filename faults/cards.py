@@ -239,7 +239,8 @@ _ALL: Final = (
         issue="celery/kombu#1953",
         meaning=N_(
             "The lab's API sends again what lies in no queue and with no worker; a job that ran is not sent"
-            " again."
+            " again. Celery breaks off what it runs when its queue goes, and that is sent again, too; the consumer"
+            " lets it end."
         ),
         why=N_(
             "The broker drops the messages and cancels the consumers. Nothing in AMQP brings the messages back:"

@@ -21,7 +21,7 @@ from faults import guard
 from faults.document import FaultDocument, FaultPlan, FaultStatus, HistoryEntry, new_document
 from faults.judge import Found, disagreements_of, figures_of, final_marks, is_safe, marks_of
 from faults.load import Load
-from faults.stage import CONCURRENCY, FaultRunCancelled, Stage
+from faults.stage import CONCURRENCY, ArmStand, FaultRunCancelled, Stage
 from faults.strikes import LATE_LOAD, STRIKES
 from harness.faults import FaultError
 from harness.node import NodeError
@@ -228,19 +228,21 @@ class FaultRun:
             document.arms[arm] = figures_of(marks, 0, document.phases.get("fault"))
 
     def _sample(self, stage: Stage, _: Load) -> None:
-        connection: pika.BlockingConnection | None = None
         while not self._ended.wait(TELL_SECONDS):
-            for stand in stage.arms:
-                try:
-                    if connection is None or not connection.is_open:
-                        connection = amqp.connected(stage.node.url, "fault lab")
-                    channel = connection.channel()
-                    ready = int(channel.queue_declare(stand.queue, passive=True).method.message_count)
-                    channel.close()
-                except (*amqp.ERRORS, ValueError):
-                    continue
-                with self._lock:
-                    self.document.depth.setdefault(stand.arm, []).append((self._now(), ready))
+            with suppress(*amqp.ERRORS), amqp.connected(stage.node.url, "fault lab") as connection:
+                while connection.is_open and not self._ended.wait(TELL_SECONDS):
+                    for stand in stage.arms:
+                        self._sample_depth(connection, stand)
+
+    def _sample_depth(self, connection: pika.BlockingConnection, stand: ArmStand) -> None:
+        try:
+            channel = connection.channel()
+            ready = int(channel.queue_declare(stand.queue, passive=True).method.message_count)
+            channel.close()
+        except (*amqp.ERRORS, ValueError):
+            return  # the queue is gone, or the broker
+        with self._lock:
+            self.document.depth.setdefault(stand.arm, []).append((self._now(), ready))
 
     # The end
 

@@ -54,7 +54,8 @@ class Books:
         (microseconds since the epoch), by number; `at`.
 
         A task is found when it was missing in every picture for LAB_NOWHERE_SECONDS. In the safe mode it is sent
-        again where that is safe: no worker had begun it, or the one that had is gone. In the naive mode it is
+        again where that is safe: no worker had begun it, or its run is over: broken off, or its worker is gone. In
+        the naive mode it is
         FAILED, since nothing tells how far it came.
         """
         now, before = now_us(), picture.get("books") or {}
@@ -145,7 +146,8 @@ def _may_go_again(missing: Missing, picture: Picture) -> bool:
     if row["status"] == TaskStatus.PENDING:
         return True
     # A step that was begun is sent with all that follows it: somebody is to decide.
-    return missing.certain and row["workflow_id"] is None and not _lives(row, picture)
+    over = row["status"] == TaskStatus.RETRYING or not _lives(row, picture)
+    return missing.certain and row["workflow_id"] is None and over
 
 
 def _lives(row: Row, picture: Picture) -> bool:

@@ -42,6 +42,15 @@ def test_a_worker_whose_queue_was_deleted_consumes_again(own_lab: Lab, method: s
         _runs(own_lab, method, **fields)
 
 
+def test_celery_tells_of_what_it_breaks_off_when_its_queue_is_deleted(own_lab: Lab) -> None:
+    (task,) = own_lab.submit("celery", 60)
+    own_lab.wait_for([task["id"]], "IN_PROGRESS")
+    with amqp.connected(own_lab.env["RMQ_URL"], "test") as connection:
+        connection.channel().queue_delete(amqp.CELERY_QUEUE)
+    own_lab.wait_for([task["id"]], "RETRYING", timeout=AGAIN_SECONDS)
+    assert own_lab.task(task["id"])["error"].startswith("broken off: ")
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_worker_whose_queue_was_deleted_and_declared_consumes_again(own_lab: Lab, method: str) -> None:
     with amqp.connected(own_lab.env["RMQ_URL"], "test") as connection:

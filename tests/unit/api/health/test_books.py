@@ -184,6 +184,16 @@ def test_a_task_whose_worker_lives_waits_for_a_decision(
     assert parts.outbox.waiting() == 1
 
 
+def test_a_task_that_its_living_worker_has_broken_off_is_sent_again(parts: Services, books: Books) -> None:
+    (task_id,) = _published(parts, 1)
+    _begin(parts, task_id)
+    off = StatusUpdate(task_id=task_id, status=TaskStatus.RETRYING, worker="w@h", attempt=1)
+    assert parts.store.apply([off])[0].applied
+    said = _twice(books, picture(workers=[_worker(started_at=to_iso(0))]))
+    assert (said["nowhere"], said["open"]) == (1, [])
+    assert parts.outbox.waiting() == 1
+
+
 def test_a_worker_that_started_later_under_the_same_name_is_another_one(
     parts: Services, books: Books
 ) -> None:
