@@ -19,7 +19,8 @@ test: dev test-packages ## run the tests that take minutes together; ARGS="-k na
 	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: dev test-packages ## run all others but the fault tests that take minutes each: the whole browser, whole labs; forty minutes
-	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow and not faults" $(ARGS)
+	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not faults and not alone" $(ARGS)
+	@exec .venv/bin/python -m pytest -m "alone" $(ARGS)
 
 test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more
 	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "" $(ARGS)

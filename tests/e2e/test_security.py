@@ -90,6 +90,7 @@ def test_somebody_logs_in_works_and_logs_out(stranger: Visitor, scripts: bool) -
     expect(page.get_by_role("alert")).to_have_text("Wrong user or password.")
     log_in(page)
     expect(page).to_have_url(f"{stranger.url}/?method=sync")
+    page.wait_for_load_state()
     page.locator("#form-sync input[name=timeout]").fill("0.01")
     page.locator("#form-sync button.send").click()
     expect(page.locator("#form-sync [data-note]")).to_contain_text("Run in the request")
@@ -104,6 +105,7 @@ def test_a_page_that_was_logged_out_elsewhere_says_so(stranger: Visitor) -> None
     page = stranger.open("/login")
     log_in(page)
     expect(page.locator("#form-celery")).to_be_visible()
+    page.wait_for_load_state()  # before its scripts have run, a press would send the form
     page.context.clear_cookies()
     page.locator("#form-celery button.send").click()
     expect(page.locator("#form-celery [data-note]")).to_contain_text("Log in first")

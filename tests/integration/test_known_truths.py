@@ -28,7 +28,7 @@ from harness.proxy import TcpProxy
 from tests.slow_consumer import SECONDS
 from tests.vhosts import make_vhost
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CONSUMER = {"method": "rabbitmq"}
 CALM = {"law": "open", "rate": 40, "spacing": "even"}
