@@ -377,6 +377,8 @@ _ALL: Final = (
         change=N_("Acknowledge after the work, confirm what is sent, and write to disk before saying yes."),
         decided_by=("confirms", "late-acks", "submit"),
         strength=Strength(N_("How long the power is away, in seconds"), 2.0, 0.0, 30.0),
+        jobs=40,
+        seconds=2.0,
         patience=70.0,
         doubles=True,
     ),

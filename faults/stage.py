@@ -233,9 +233,9 @@ class Stage:
         self.wait_until(lambda: bool(self._held(worker)), seconds)
         return next(iter(sorted(self._held(worker), key=lambda run: -run.begin)), None)
 
-    def has_begun(self, worker: ManagedProcess, seconds: float) -> bool:
-        """Whether `worker` runs a job that it has begun within the last `seconds`."""
-        return any(time.monotonic() - run.begin < seconds for run in self._held(worker))
+    def has_begun(self, worker: ManagedProcess, most: float, least: float = 0.0) -> bool:
+        """Whether `worker` runs a job that it has begun `least` to `most` seconds ago."""
+        return any(least <= time.monotonic() - run.begin < most for run in self._held(worker))
 
     def _held(self, worker: ManagedProcess) -> list[JobRun]:
         self.ledger.look()
