@@ -52,7 +52,6 @@ def test_tracked_jobs_all_come_to_stand_in_the_store(stand: Stand, key: str) -> 
     assert measured.more["all_done"] == 1.0
 
 
-@pytest.mark.alone
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("delivery", list(Delivery))
 @pytest.mark.parametrize("method", ["celery", "rabbitmq"])

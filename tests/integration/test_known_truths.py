@@ -28,7 +28,7 @@ from harness.proxy import TcpProxy
 from tests.slow_consumer import SECONDS
 from tests.vhosts import make_vhost
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 CONSUMER = {"method": "rabbitmq"}
 CALM = {"law": "open", "rate": 40, "spacing": "even"}
@@ -74,6 +74,7 @@ def run(lab: Lab, **plan: Any) -> Experiment:
     return ended
 
 
+@pytest.mark.alone
 def test_a_worker_that_is_slowed_by_20_ms_a_job_shows_it_in_the_overhead_and_nowhere_else(lab: Lab) -> None:
     plan = {
         "arms": [CONSUMER],
@@ -128,6 +129,7 @@ def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab:
     assert shown.count(True) <= 1, shown
 
 
+@pytest.mark.alone
 def test_ten_percent_more_throughput_are_found_with_ten_repetitions(lab: Lab) -> None:
     lab.start_consumer(concurrency=10, name="ten")
     eleven = {"law": "fixed", "seconds": 0.11}
@@ -144,6 +146,7 @@ def test_ten_percent_more_throughput_are_found_with_ten_repetitions(lab: Lab) ->
     assert throughput.ratio.low <= 1.1 <= throughput.ratio.high
 
 
+@pytest.mark.alone
 def test_thirty_ms_in_the_reports_of_one_worker_are_found_at_their_stage(lab: Lab) -> None:
     plan = {"arms": [CONSUMER], "jobs": 40, "arrival": CALM, "repetitions": 5, "reports": "in_path"}
     worker = lab.start_consumer()
@@ -202,6 +205,7 @@ def test_a_processor_hog_is_named_in_the_first_line(lab: Lab) -> None:
     named_first(lab, found, "Other programs took a share of the machine: ", "foreign_load")
 
 
+@pytest.mark.alone
 def test_a_load_of_twice_the_capacity_is_named_in_the_first_line(lab: Lab) -> None:
     lab.start_consumer()
     found = run(
