@@ -22,7 +22,7 @@ test-slow: dev test-packages ## run all others but the fault tests that take min
 	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not faults and not alone" $(ARGS)
 	@exec .venv/bin/python -m pytest -m "alone" $(ARGS)
 
-test-faults: dev test-packages ## run all fault tests, those that take minutes too: half an hour and more
+test-faults: dev test-packages ## run all fault tests, those that take minutes too: an hour and more
 	@exec .venv/bin/python -m pytest tests/faults tests/integration/test_real_images.py -m "" $(ARGS)
 
 faults: venv rabbitmq fault-packages ## the matrix of faults by contenders into docs/faults.md, half an hour; ARGS="--missing" runs what never ran
