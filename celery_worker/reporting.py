@@ -97,7 +97,7 @@ def _report_killed(task_id: str, exception: BaseException, **_: Any) -> None:
     """A task whose process was killed by the hard time limit tells so from the worker's main process, before Celery
     acknowledges its message."""
     request = _received.get(task_id) if isinstance(exception, TimeLimitExceeded) else None
-    if request is not None:
+    if request is not None and any(request.time_limits):
         error = f"TimeLimitExceeded: its time limit was over, and its process was killed after {exception.args[0]:g} s"
         _report_for(request)[1](TaskStatus.FAILED, error=error)
 

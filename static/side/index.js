@@ -111,7 +111,9 @@ function prepare() {
 
 document.addEventListener("submit", run);
 document.addEventListener("click", toggle);
-document.getElementById("side-q")?.addEventListener("input", find);
+const search = document.getElementById("side-q");
+search?.addEventListener("input", find);
+if (search && search.value !== search.defaultValue) find({ target: search }); // typed before this script was there
 prepare();
 followUnended(document);
 addEventListener("hashchange", openAsked);

@@ -17,7 +17,7 @@ PROGRAM = """
 import json, os, sys, threading, traceback
 from types import SimpleNamespace
 from celery.exceptions import TimeLimitExceeded
-from celery.signals import task_failure, task_received, task_revoked, worker_init, worker_process_shutdown
+from celery.signals import task_failure, task_received, task_retry, task_revoked, worker_init, worker_process_shutdown
 from celery_worker import reporting
 from celery_worker.reporting import report_of
 from lab.job import Job
@@ -144,6 +144,32 @@ def test_a_revoked_task_is_told_by_the_workers_main_process(
     assert [(told["status"], told.get("error"), told["attempt"], told["token"]) for told in api.updates] == [
         ("CANCELLED", error, 3, "t")
     ]
+
+
+BROKEN_OFF = """
+class Request:
+    id, hostname, time_limits = "x", "me@here", (None, None)
+    request_dict = {{"lab_token": "t", "lab_attempt": 2, "x-delivery-count": 1}}
+
+request = Request()
+task_received.send(sender=None, request=request)
+task_retry.send(sender=None, request=SimpleNamespace(id="x"), einfo={einfo})
+for thread in threading.enumerate():
+    if "(tell)" in thread.name:
+        thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("delivery", "einfo", "told"),
+    [("safe", None, ["RETRYING"]), ("safe", "'of its own wish'", []), ("naive", None, [])],
+)
+def test_what_celery_breaks_off_is_told_by_the_workers_main_process(
+    program: Program, api: Api, delivery: str, einfo: str | None, told: list[str]
+) -> None:
+    program(api.url, delivery, BROKEN_OFF.format(einfo=einfo))
+    assert [one["status"] for one in api.updates] == told
+    assert all(one["attempt"] == 3 and one["error"].startswith("broken off: ") for one in api.updates)
 
 
 KILLED = """
