@@ -54,9 +54,8 @@ class Books:
         (microseconds since the epoch), by number; `at`.
 
         A task is found when it was missing in every picture for LAB_NOWHERE_SECONDS. In the safe mode it is sent
-        again where that is safe: no worker had begun it, or its run is over: broken off, or its worker is gone. In
-        the naive mode it is
-        FAILED, since nothing tells how far it came.
+        again where that is safe: no worker had begun it, or its run is over, since it is RETRYING or its worker is
+        gone. In the naive mode it is FAILED, since nothing tells how far it came.
         """
         now, before = now_us(), picture.get("books") or {}
         since = before.get("suspects", {}) if now - before.get("at", 0) < GAP_US else {}

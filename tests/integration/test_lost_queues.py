@@ -25,6 +25,11 @@ def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Itera
         yield running
 
 
+def _delete(lab: Lab, queue: str) -> None:
+    with amqp.connected(lab.env["RMQ_URL"], "test") as connection:
+        connection.channel().queue_delete(queue)
+
+
 def _runs(lab: Lab, method: str, **fields: object) -> None:
     tasks = lab.submit(method, 0, 3, **fields)
     lab.wait_for([task["id"] for task in tasks], timeout=AGAIN_SECONDS)
@@ -37,16 +42,14 @@ def test_a_worker_whose_queue_was_deleted_consumes_again(own_lab: Lab, method: s
     fields = {"priority": 5} if urgent else {}
     _runs(own_lab, method, **fields)
     for _ in range(2):
-        with amqp.connected(own_lab.env["RMQ_URL"], "test") as connection:
-            connection.channel().queue_delete(queue)
+        _delete(own_lab, queue)
         _runs(own_lab, method, **fields)
 
 
 def test_celery_tells_of_what_it_breaks_off_when_its_queue_is_deleted(own_lab: Lab) -> None:
     (task,) = own_lab.submit("celery", 60)
     own_lab.wait_for([task["id"]], "IN_PROGRESS")
-    with amqp.connected(own_lab.env["RMQ_URL"], "test") as connection:
-        connection.channel().queue_delete(amqp.CELERY_QUEUE)
+    _delete(own_lab, amqp.CELERY_QUEUE)
     own_lab.wait_for([task["id"]], "RETRYING", timeout=AGAIN_SECONDS)
     assert own_lab.task(task["id"])["error"].startswith("broken off: ")
 

@@ -129,6 +129,8 @@ def test_a_worker_has_a_forwarder_and_stamps_go_by_it(program: Program, api: Api
 REVOKED = """
 headers = {{"lab_token": "t", "lab_attempt": 2, "x-delivery-count": 1}}
 task_revoked.send(sender=None, request=SimpleNamespace(id="x", hostname="me@here", {fields}), expired={expired})
+"""
+TOLD = """
 for thread in threading.enumerate():
     if "(tell)" in thread.name:
         thread.join()
@@ -140,24 +142,22 @@ for thread in threading.enumerate():
 def test_a_revoked_task_is_told_by_the_workers_main_process(
     program: Program, api: Api, fields: str, expired: bool, error: str | None
 ) -> None:
-    program(api.url, "safe", REVOKED.format(fields=fields, expired=expired))
+    program(api.url, "safe", REVOKED.format(fields=fields, expired=expired), TOLD)
     assert [(told["status"], told.get("error"), told["attempt"], told["token"]) for told in api.updates] == [
         ("CANCELLED", error, 3, "t")
     ]
 
 
-BROKEN_OFF = """
+RECEIVED = """
 class Request:
-    id, hostname, time_limits = "x", "me@here", (None, None)
+    id, hostname, time_limits = "x", "me@here", {limits}
     request_dict = {{"lab_token": "t", "lab_attempt": 2, "x-delivery-count": 1}}
 
 request = Request()
 task_received.send(sender=None, request=request)
-task_retry.send(sender=None, request=SimpleNamespace(id="x"), einfo={einfo})
-for thread in threading.enumerate():
-    if "(tell)" in thread.name:
-        thread.join()
 """
+BROKEN_OFF = 'task_retry.send(sender=None, request=SimpleNamespace(id="x"), einfo={einfo})'
+KILLED = 'task_failure.send(sender=None, task_id="x", exception={error})'
 
 
 @pytest.mark.parametrize(
@@ -167,27 +167,16 @@ for thread in threading.enumerate():
 def test_what_celery_breaks_off_is_told_by_the_workers_main_process(
     program: Program, api: Api, delivery: str, einfo: str | None, told: list[str]
 ) -> None:
-    program(api.url, delivery, BROKEN_OFF.format(einfo=einfo))
+    program(api.url, delivery, RECEIVED.format(limits=(None, None)), BROKEN_OFF.format(einfo=einfo), TOLD)
     assert [one["status"] for one in api.updates] == told
     assert all(one["attempt"] == 3 and one["error"].startswith("broken off: ") for one in api.updates)
-
-
-KILLED = """
-class Request:
-    id, hostname, time_limits = "x", "me@here", {limits}
-    request_dict = {{"lab_token": "t", "lab_attempt": 2, "x-delivery-count": 1}}
-
-request = Request()
-task_received.send(sender=None, request=request)
-task_failure.send(sender=None, task_id="x", exception={error})
-"""
 
 
 @pytest.mark.parametrize("delivery", ["safe", "naive"])
 def test_a_job_killed_by_its_hard_limit_is_told_by_the_workers_main_process(
     program: Program, api: Api, delivery: str
 ) -> None:
-    program(api.url, delivery, KILLED.format(limits=(8, 3), error="TimeLimitExceeded(8)"))
+    program(api.url, delivery, RECEIVED.format(limits=(8, 3)), KILLED.format(error="TimeLimitExceeded(8)"))
     (told,) = api.updates
     assert (told["status"], told["attempt"], told["token"]) == ("FAILED", 3, "t")
     assert told["error"].startswith("TimeLimitExceeded: its time limit was over")
@@ -199,5 +188,5 @@ def test_a_job_killed_by_its_hard_limit_is_told_by_the_workers_main_process(
 def test_no_other_failure_is_told_by_the_main_process(
     program: Program, api: Api, limits: tuple[int | None, int | None], error: str
 ) -> None:
-    program(api.url, "safe", KILLED.format(limits=limits, error=error))
+    program(api.url, "safe", RECEIVED.format(limits=limits), KILLED.format(error=error))
     assert api.posts == 0
