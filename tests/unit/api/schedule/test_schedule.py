@@ -119,6 +119,14 @@ def test_the_api_tells_rules_next_times_and_runs(client: FlaskClient, parts: Ser
     assert client.get("/api/schedule").json["beat"] is True
 
 
+def test_of_beat_the_page_says_when_it_was_heard_and_not_that_it_runs(client: FlaskClient) -> None:
+    client.post("/api/schedule/check-health-every-minute/due")
+    text = client.get("/schedule").text
+    assert 'data-beat="heard"' in text
+    assert "Beat was last heard " in text
+    assert "Beat is running" not in text
+
+
 def test_running_now_is_no_word_of_beat(client: FlaskClient) -> None:
     answer = client.post("/api/schedule/weekly-cleanup/run")
     assert answer.status_code == 202
