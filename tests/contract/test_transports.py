@@ -58,6 +58,7 @@ def test_submission_answers_before_the_job_has_run(lab: Lab, method: str) -> Non
     lab.wait_for([task["id"]])
 
 
+@pytest.mark.slow
 @every_brokered_method
 def test_each_task_knows_when_its_own_message_was_sent(lab: Lab, method: str) -> None:
     tasks = [task["id"] for task in lab.submit(method, 0, count=200)]
@@ -88,6 +89,7 @@ def test_progress_is_told_while_a_job_runs(lab: Lab, method: str) -> None:
     assert len(told["events"]) == 3
 
 
+@pytest.mark.slow
 def test_three_hundred_jobs_at_once_to_each_are_done_once_each(lab: Lab) -> None:
     tasks = [task["id"] for method in BROKERED for task in lab.submit(method, 0.01, count=300)]
     assert len(set(tasks)) == 300 * len(BROKERED)

@@ -101,6 +101,7 @@ def test_tasks_are_found_sorted_and_told_by_the_time_of_the_one_who_looks(
 
     page.get_by_role("columnheader", name="No.").get_by_role("link").click()
     expect(page.get_by_role("columnheader", name="No.")).to_have_attribute("aria-sort", "ascending")
+    expect(page.locator("#rows tr").nth(1)).to_have_attribute("data-num", "2")
     assert numbers(page)[:2] == [1, 2]
     page.get_by_role("link", name="Further").click()
     expect(page.locator("#rows tr")).to_have_count(6)

@@ -157,6 +157,7 @@ Updates.TestCase.settings = settings(
 )
 
 
+@pytest.mark.slow
 class TestLateAndShuffledUpdates(Updates.TestCase):  # type: ignore[misc,name-defined]
     """No order of reports undoes an end, loses one, or counts one twice."""
 

@@ -31,14 +31,6 @@ def worker(own_lab: Lab) -> ManagedProcess:
     return own_lab.start_celery(concurrency=2)
 
 
-@pytest.fixture
-def nobody(own_lab: Lab) -> None:
-    """Ends the worker that other tests have left."""
-    for running in own_lab.workers:
-        if running.running:
-            running.terminate(timeout=30)
-
-
 def _python(lab: Lab, text: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", text], cwd=ROOT, env=lab.env, capture_output=True, text=True, timeout=60
@@ -118,7 +110,6 @@ def test_a_worker_logs_arrival_start_and_end_as_the_guide_shows(own_lab: Lab, wo
     assert worker.wait_for_log(f"Celery Worker celery: Задача {number} завершена успешно")
 
 
-@pytest.mark.smoke
 def test_workers_of_both_modes_run_celerys_own_pool(own_lab: Lab, nobody: None, tmp_path: Path) -> None:
     naive = Lab(tmp_path, own_lab.env["RMQ_URL"], env={"DELIVERY": "naive"})
     workers = own_lab.start_celery(1, "safe"), naive.start_celery(1, "naive")

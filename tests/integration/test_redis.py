@@ -53,14 +53,6 @@ def worker(own_lab: Lab) -> ManagedProcess:
     return own_lab.start_celery(concurrency=1)
 
 
-@pytest.fixture
-def nobody(own_lab: Lab) -> None:
-    """Ends the worker that other tests have left."""
-    for running in own_lab.workers:
-        if running.running:
-            running.terminate(timeout=30)
-
-
 def submit(lab: Lab, kind: str, **fields: object) -> str:
     body = {"method": "celery", "kind": kind, **fields}
     answer = lab.session.post(f"{lab.url}/api/tasks", json=body, timeout=30)
