@@ -108,7 +108,7 @@ def test_rows_that_were_deleted_elsewhere_go_with_the_next_news(visitor: Visitor
     page = live(visitor.open())
     row = page.locator(f'[data-task-id="{task["id"]}"]')
     expect(row).to_be_visible()
-    other = visitor.open(f"/tasks/bulk?act=delete&q={task['num']}")
+    other = visitor.open(f"/tasks/bulk?act=delete&q={task['id']}")
     other.get_by_role("button", name="Delete: 1").click()
     expect(other.locator("#bulk-said")).to_contain_text("1 task")
     lab.submit("celery", 0, 1)
