@@ -171,13 +171,20 @@ def storable(result: Any) -> Any:
         if len(encoded) > MAX_RESULT_BYTES:
             raise ValueError(f"it takes {len(encoded):,} bytes")
         # Every reader takes 201 levels; half of them are for what carries the result.
-        from_json(b"[" * 101 + encoded + b"]" * 101, allow_inf_nan=False)
-        return from_json(encoded, allow_inf_nan=False)
+        from_json(b"[" * 101 + encoded + b"]" * 101)
+        return _finite(encoded)
     except (ValueError, RecursionError) as error:
         bounds = f"{MAX_RESULT_BYTES:,} bytes, 100 levels, finite numbers of 4,300 digits"
         raise UnstorableResult(
             f"the result cannot be stored: {error_words(error)} (it takes JSON of at most {bounds})"
         ) from error
+
+
+def _finite(encoded: bytes) -> Any:
+    try:
+        return from_json(encoded, allow_inf_nan=False)
+    except ValueError as error:  # which names a place in the JSON, where one looks for a word
+        raise ValueError("NaN and infinity are no numbers of JSON") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,17 +193,22 @@ class Updates(Queries):
         """
         if not updates:
             return []
-        now = now_us()
         with writing(self.engine) as connection:
-            said, moved = self._take(connection, updates, now)
-            self._end_links(connection, [row for row in moved if is_followed(row["options"])], now)
-            of_workflows = [row for row in moved if row["workflow_id"]]
-            errands = (
-                self.follower.follow(connection, of_workflows, now) if of_workflows and self.follower else []
-            )
+            said, errands = self._apply(connection, updates, now_us())
         for errand in errands:
             errand()
         return said
+
+    def _apply(
+        self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int
+    ) -> tuple[list[Answer], list[Callable[[], object]]]:
+        """The answers, and what is to be done after the commit."""
+        said, moved = self._take(connection, updates, now)
+        self._end_links(connection, [row for row in moved if is_followed(row["options"])], now)
+        of_workflows = [row for row in moved if row["workflow_id"]]
+        if not of_workflows or not self.follower:
+            return said, []
+        return said, self.follower.follow(connection, of_workflows, now)
 
     def take(self, connection: sa.Connection, updates: Sequence[StatusUpdate], now: int) -> None:
         """What `answers` does with the tasks themselves, and nothing with those that follow them."""
@@ -282,13 +287,15 @@ class Updates(Queries):
             before = {task_id: TaskStatus(row["status"]) for task_id, row in known.items()}
             under_way = [row for row in known.values() if not before[row["id"]].final]
             self.mark_cancelled(connection, under_way, now)
-        self.apply(
-            [
+            cancelled = [
                 StatusUpdate(task_id=row["id"], status=TaskStatus.CANCELLED, attempt=max(1, row["attempt"]))
                 for row in under_way
                 if before[row["id"]] in (TaskStatus.PENDING, TaskStatus.RETRYING)
             ]
-        )
+            # In the same transaction: no end that comes in between makes "it is cancelled" untrue.
+            _, errands = self._apply(connection, cancelled, now)
+        for errand in errands:
+            errand()
         return {row["id"]: Cancellation(row, before[row["id"]]) for row in self.get_all(list(known))}
 
     def mark_cancelled(self, connection: sa.Connection, rows: Sequence[Row], now: int) -> None:

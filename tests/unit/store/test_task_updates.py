@@ -273,3 +273,13 @@ def test_any_result_comes_back_as_it_was(store: Store, result: Any) -> None:
     row = store.get(task)
     assert row is not None
     assert row["result"] == result
+
+
+def test_what_was_cancelled_while_it_waited_did_not_end_otherwise_in_between(store: Store) -> None:
+    tasks = [row["id"] for row in store.add(TIMED, 150).rows]
+    with ThreadPoolExecutor() as threads:
+        for task in tasks:
+            ended = threads.submit(store.apply, [update(task, "DONE", 1)])
+            asked = store.request_cancel([task])[task]
+            ended.result()
+            assert (asked.before, asked.row["status"]) in [("PENDING", "CANCELLED"), ("DONE", "DONE")]
