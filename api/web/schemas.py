@@ -199,14 +199,6 @@ class TaskRequest(JobRequest, TaskOptions):
         return NewTask(task.method, job.kind, job.job_params(), job.timeout, task.delivery)
 
 
-_RESERVED = TaskRequest.model_fields.keys() - set(FIELDS)
-for _kind, _model in MODELS.items():
-    if _taken := _RESERVED & _model.model_fields.keys():
-        raise TypeError(
-            f"{_kind}: a parameter cannot be named {_taken.pop()}, requests have a field of that name"
-        )
-
-
 class TaskFilter(BaseModel):
     """Which tasks are meant."""
 

@@ -19,6 +19,14 @@ MAX_ITEMS: Final = 10_000
 
 # What a Celery task takes beside its kind's parameters.
 OF_ALL: Final = frozenset({"task_num", "worker_id"})
+# What a request for any task names beside them.
+OF_REQUESTS: Final = frozenset(
+    {
+        "method", "kind", "params", "count", "delivery", "max_retries", "time_limit", "callback", "errback",
+        "countdown", "eta", "expires", "priority", "retry", "keep_result",
+    }
+)  # fmt: skip
+_IN_USE: Final = OF_ALL | OF_REQUESTS | {"self", "context", "_context"}
 
 _signature = cache(inspect.signature)
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -66,7 +74,7 @@ def parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     for place, (name, one) in enumerate(inspect.signature(function).parameters.items()):
         if name == "context" and not place:
             continue
-        if name in OF_ALL or name in ("self", "context", "_context") or hasattr(BaseModel, name):
+        if name in _IN_USE or hasattr(BaseModel, name):
             raise TypeError(
                 f"{function.__module__}.{function.__name__}: a parameter cannot be named {name}, that name is in use"
             )

@@ -99,6 +99,12 @@ def test_a_task_from_a_python_shell_runs_and_returns_though_nobody_knows_it(
     assert own_lab.session.get(f"{own_lab.url}/api/tasks/{said.split()[0]}", timeout=10).status_code == 404
 
 
+def test_celerys_own_shell_has_all_tasks_under_their_names(own_lab: Lab, worker: ManagedProcess) -> None:
+    typed = "print('sum', add.delay(4, 6).get(timeout=30), multiply.name, word_count.name)\n"
+    said = celery(own_lab, "shell", "--python", typed=typed)
+    assert "sum 10 multiply word_count" in said
+
+
 def test_a_worker_logs_arrival_start_and_end_as_the_guide_shows(own_lab: Lab, worker: ManagedProcess) -> None:
     task = own_lab.submit("celery", 0.1)[0]
     own_lab.wait_for([task["id"]])

@@ -101,3 +101,11 @@ def test_over_another_broker_there_is_one_queue_and_no_confirm(tmp_path: Path) -
     app = safe(tmp_path, CELERY_BROKER_URL="redis://127.0.0.1:1/0")
     assert [(queue.name, queue.queue_arguments) for queue in app.conf.task_queues] == [("celery", None)]
     assert "confirm_publish" not in app.conf.broker_transport_options
+
+
+def test_a_time_limit_for_all_tasks_is_a_setting(tmp_path: Path) -> None:
+    settings = Settings.from_env({"LAB_VAR": str(tmp_path), "LAB_TASK_TIME_LIMIT": "1800"})
+    limited = create_celery(settings, Delivery.SAFE).conf
+    assert (limited.task_soft_time_limit, limited.task_time_limit) == (1800, 1805)
+    without = create_celery(Settings.from_env({"LAB_VAR": str(tmp_path)}), Delivery.SAFE).conf
+    assert (without.task_soft_time_limit, without.task_time_limit) == (None, None)

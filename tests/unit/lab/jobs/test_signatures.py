@@ -5,6 +5,7 @@ import types
 import pytest
 from pydantic import ValidationError
 
+from api.web.schemas import FIELDS, TaskRequest
 from lab.jobs.context import Context
 from lab.jobs.kinds import KINDS, PLAIN
 from lab.jobs.signatures import bind, kinds_of, model, open_parameter, parameters
@@ -123,8 +124,12 @@ def _takes(name: str) -> types.FunctionType:
 
 
 @pytest.mark.parametrize(
-    "name", ["task_num", "worker_id", "self", "context", "_context", "model_fields", "json"]
-)
+    "name",
+    [
+        "task_num", "worker_id", "self", "context", "_context", "model_fields", "json",
+        *sorted(TaskRequest.model_fields.keys() - set(FIELDS)),
+    ],
+)  # fmt: skip
 def test_a_parameter_whose_name_is_in_use_is_refused(name: str) -> None:
     with pytest.raises(TypeError, match=f"a parameter cannot be named {name}"):
         parameters(_takes(name))
