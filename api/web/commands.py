@@ -1,6 +1,7 @@
 """What goes before the commands that pages show, so that they work as they stand, in any shell on this machine."""
 
 import shlex
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,7 +24,11 @@ def prelude() -> str:
     its own there, as in a container."""
     if not (ROOT / ".venv" / "bin" / "python").exists():
         return ""
-    mine = services().settings
+    return _prelude_of(services().settings)
+
+
+@lru_cache(maxsize=8)  # each page shows it several times
+def _prelude_of(mine: Settings) -> str:
     # What follows from the settings before it is not repeated.
     given = {"LAB_VAR": str(ROOT / "var")}
     plain, shown = Settings.from_env(given), {}
