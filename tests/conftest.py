@@ -64,17 +64,16 @@ _SHARE_THE_LAB = ("contract", "e2e")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts out what `make test` leaves to `make test-slow`: of tests with real processes or a browser those that are
-    no smoke tests, and PostgreSQL where it is not the store itself that is tested.
-
-    In CI, on machines that others use too, tests of real processes have a second go. The summary names each that
-    needed it (`-rR`): it is to be looked into all the same.
+    no smoke tests, of smoke tests with parameters all cases but the first, and PostgreSQL where it is not the store
+    itself that is tested.
     """
+    smoked = set()
     for item in items:
         room = item.path.relative_to(TESTS).parts[0]
-        if os.environ.get("CI") and room in ("contract", "e2e", "faults", "integration"):
-            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=1))
-        if room in ("e2e", "integration") and item.get_closest_marker("smoke") is None:
+        name = (item.path, getattr(item, "originalname", item.name))
+        if room in ("e2e", "integration") and (item.get_closest_marker("smoke") is None or name in smoked):
             item.add_marker(pytest.mark.slow)
+        smoked.add(name)
         if "postgresql" in item.name and "store" not in item.path.parts:
             item.add_marker(pytest.mark.slow)
     # Files of whole labs take minutes, those of units seconds: the short ones last, so that processes end together.

@@ -80,7 +80,8 @@ def test_a_form_whose_cookie_is_gone_is_sent_at_the_second_press(visitor: Visito
     expect(page.locator("#form-sync [data-note]")).to_contain_text("Run in the request")
 
 
-@pytest.mark.parametrize("scripts", [pytest.param(True, marks=pytest.mark.smoke), False])
+@pytest.mark.smoke
+@pytest.mark.parametrize("scripts", [True, False])
 def test_somebody_logs_in_works_and_logs_out(stranger: Visitor, scripts: bool) -> None:
     stranger.expect.append("401")
     page = stranger.open("/?method=sync", java_script_enabled=scripts)
