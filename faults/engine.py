@@ -61,7 +61,6 @@ class FaultRun:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._zero = 0.0
-        self._load: Load | None = None
 
     def run(self) -> FaultDocument:
         """Runs it to its end, however that comes; nothing is raised but what `on_progress` raises."""
@@ -121,7 +120,7 @@ class FaultRun:
         document.versions = _versions(stage)
         self._zero = time.monotonic()
         document.begun_at = to_iso(now_us())
-        load = self._load = Load(stage, document.id, WINDOW_SECONDS)
+        load = Load(stage, document.id, WINDOW_SECONDS)
         load.start()
         for target in (self._tell, self._sample):
             thread = threading.Thread(target=target, args=(stage, load), name=target.__name__, daemon=True)
