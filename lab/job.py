@@ -183,8 +183,8 @@ def storable(result: Any) -> Any:
 def _finite(encoded: bytes) -> Any:
     try:
         return from_json(encoded, allow_inf_nan=False)
-    except ValueError as error:  # which names a place in the JSON, where one looks for a word
-        raise ValueError("NaN and infinity are no numbers of JSON") from error
+    except ValueError as error:  # its own message names a position only
+        raise ValueError("JSON has neither NaN nor infinity") from error
 
 
 @dataclass(frozen=True, slots=True)

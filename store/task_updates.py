@@ -193,8 +193,9 @@ class Updates(Queries):
         """
         if not updates:
             return []
+        now = now_us()
         with writing(self.engine) as connection:
-            said, errands = self._apply(connection, updates, now_us())
+            said, errands = self._apply(connection, updates, now)
         for errand in errands:
             errand()
         return said
@@ -293,7 +294,7 @@ class Updates(Queries):
                 if before[row["id"]] in (TaskStatus.PENDING, TaskStatus.RETRYING)
             ]
             # In the same transaction: no end that comes in between makes "it is cancelled" untrue.
-            _, errands = self._apply(connection, cancelled, now)
+            _, errands = self._apply(connection, cancelled, now_us())
         for errand in errands:
             errand()
         return {row["id"]: Cancellation(row, before[row["id"]]) for row in self.get_all(list(known))}

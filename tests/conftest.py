@@ -64,16 +64,17 @@ _SHARE_THE_LAB = ("contract", "e2e")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts out what `make test` leaves to `make test-slow`: of tests with real processes or a browser those that are
-    no smoke tests, of smoke tests with parameters all cases but the first, and PostgreSQL where it is not the store
+    no smoke tests, of the browser's smoke tests all cases but the first, and PostgreSQL where it is not the store
     itself that is tested.
     """
     smoked = set()
     for item in items:
         room = item.path.relative_to(TESTS).parts[0]
-        name = (item.path, getattr(item, "originalname", item.name))
-        if room in ("e2e", "integration") and (item.get_closest_marker("smoke") is None or name in smoked):
+        smoke, name = item.get_closest_marker("smoke") is not None, item.nodeid.partition("[")[0]
+        if (room in ("e2e", "integration") and not smoke) or (room == "e2e" and name in smoked):
             item.add_marker(pytest.mark.slow)
-        smoked.add(name)
+        if smoke:
+            smoked.add(name)
         if "postgresql" in item.name and "store" not in item.path.parts:
             item.add_marker(pytest.mark.slow)
     # Files of whole labs take minutes, those of units seconds: the short ones last, so that processes end together.

@@ -7,7 +7,7 @@ from harness.lab import Lab
 
 @pytest.fixture
 def nobody(own_lab: Lab) -> None:
-    """Ends the worker that other tests have left."""
+    """Ends the workers that other tests have left."""
     for running in own_lab.workers:
         if running.running:
             running.terminate(timeout=30)

@@ -275,7 +275,7 @@ def test_any_result_comes_back_as_it_was(store: Store, result: Any) -> None:
     assert row["result"] == result
 
 
-def test_what_was_cancelled_while_it_waited_did_not_end_otherwise_in_between(store: Store) -> None:
+def test_a_waiting_task_whose_cancellation_was_taken_ends_cancelled(store: Store) -> None:
     tasks = [row["id"] for row in store.add(TIMED, 150).rows]
     with ThreadPoolExecutor() as threads:
         for task in tasks:

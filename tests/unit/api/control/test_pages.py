@@ -114,7 +114,7 @@ def test_queues_have_their_figures_and_ours_can_be_purged(client: FlaskClient, p
     foreign = {"name": "celery", "method": "celery", "type": "redis", "ready": 4, "elsewhere": True}
     show(parts, queues=[foreign, QUEUE])
     page = client.get("/control").text
-    assert "tasks quorum 5 3 1 1.2 0 0 0.1 MiB Purge…" in text_of(page)
+    assert "tasks quorum 5 3 1 1.2 0 0 0.14 MiB Purge…" in text_of(page)
     assert "celery redis 4 – – – – – –" in text_of(page)
     assert re.findall(r'href="(/control/queues/[^"]+)"', page) == ["/control/queues/tasks/purge"]
 
@@ -214,7 +214,7 @@ def test_the_page_is_russian_for_russian_readers(client: FlaskClient, parts: Ser
     text = text_of(client.get("/control", headers={"Accept-Language": "ru"}).text)
     for words in (
         "Worker’ы и очереди",
-        "0,1 МиБ",
+        "0,14 МиБ",
         "Снято в",
         "работает с 31 янв. 2026",
         "Ограничение частоты",
