@@ -117,7 +117,7 @@ def _throughput(stand: Stand, lab: Lab, plan: dict[str, Any]) -> float:
     if not answer.ok:
         raise Trouble(answer.text)
     at = f"{lab.url}/api/experiments/{answer.json()['id']}"
-    deadline = time.monotonic() + stand.limit + 60
+    deadline = time.monotonic() + BURSTS * stand.limit + 60
     with _watched(stand):
         while (told := lab.session.get(at, timeout=30).json())["status"] in ("PENDING", "IN_PROGRESS"):
             if time.monotonic() > deadline:

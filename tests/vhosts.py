@@ -62,7 +62,9 @@ def remove(since: int) -> None:
 
 
 def _remove(ended: list[tuple[RabbitNode, str]]) -> None:
-    for node, name in ended:
-        with suppress(requests.RequestException):
-            url = f"{node.management_url}api/vhosts/{name}"
-            requests.delete(url, auth=(node.user, node.password), timeout=60)
+    with requests.Session() as session:
+        session.trust_env = False  # pytest changes the environment meanwhile
+        for node, name in ended:
+            with suppress(requests.RequestException):
+                url = f"{node.management_url}api/vhosts/{name}"
+                session.delete(url, auth=(node.user, node.password), timeout=60)

@@ -43,6 +43,7 @@ def api(node: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         lab.api.terminate(timeout=20)
 
 
+@pytest.mark.timeout(450)
 def test_generated_requests_are_answered_as_described(api: Lab, tmp_path: Path) -> None:
     command = shutil.which("schemathesis", path=str(Path(sys.executable).parent)) or shutil.which(
         "schemathesis"
@@ -55,6 +56,6 @@ def test_generated_requests_are_answered_as_described(api: Lab, tmp_path: Path) 
     done = subprocess.run(
         [command, "run", f"{api.url}/openapi.json", *options.split(),
          "--exclude-checks", WITHOUT, "--exclude-path", NOT_READY],
-        cwd=tmp_path, capture_output=True, text=True, timeout=170,
+        cwd=tmp_path, capture_output=True, text=True, timeout=420,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -95,6 +95,7 @@ def test_a_killed_worker_loses_what_celery_as_it_comes_had_acknowledged_and_noth
     assert engine.left() == ([], [])
 
 
+@pytest.mark.alone
 def test_a_run_that_is_cancelled_in_its_fault_is_gone_within_three_seconds(tmp_path: Path) -> None:
     arm = ("--arm", "rabbitmq:safe", "--jobs", "8")
     engine = Engine(tmp_path, "worker-frozen", *arm, "--strength", "100")

@@ -334,7 +334,7 @@ def test_the_short_guide_starts_a_worker_looks_at_it_and_empties_the_queue(
             return done.stdout
 
         with typed(tmp_path, f"cd {lab.root}\n{commands}", bare, "ready.") as said:
-            (task,) = lab.submit("celery", 5)
+            (task,) = lab.submit("celery", 15)  # it has to run for as long as the command takes to start
             lab.wait_for([task["id"]], "IN_PROGRESS")
             assert task["id"] in celery("inspect active")
             registered = celery("inspect registered")
