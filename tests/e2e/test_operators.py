@@ -110,6 +110,7 @@ def test_tasks_are_found_sorted_and_told_by_the_time_of_the_one_who_looks(
     expect(page.locator("#rows tr").first).to_have_attribute("data-num", "12")
     page.get_by_role("columnheader", name="Total").get_by_role("link").click()
     expect(page.locator(".sorted")).to_contain_text("the newest 10,000 tasks")
+    page.wait_for_load_state()
     page.get_by_label("Find by number or id").fill("7")
     page.keyboard.press("Enter")
     expect(page.locator("#rows tr").first).to_have_attribute("data-num", "7")
