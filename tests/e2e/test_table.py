@@ -85,6 +85,7 @@ def test_pages_go_back_through_the_history_and_forward_to_the_newest(visitor: Vi
     assert max(numbers(page)) == min(newest) - 1
     page.get_by_role("link", name="Newest").click()
     expect(rows.last).to_have_attribute("data-num", str(newest[-1]))
+    expect(page.get_by_role("link", name="Newest")).to_have_count(0)
     assert numbers(page) == newest
 
 

@@ -3,10 +3,9 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 PATIENCE_MS = 20_000
-expect.set_options(timeout=PATIENCE_MS)
 
 
 class Visitor:
