@@ -136,6 +136,11 @@ class Lab:
         tasks: list[dict[str, Any]] = self._ask("POST", "api/tasks", json=body)["tasks"]
         return tasks
 
+    def cancel(self, *task_ids: str) -> None:
+        """Asks for tasks to be cancelled; one that has ended stays as it is."""
+        for task_id in task_ids:
+            self.session.post(f"{self.url}/api/tasks/{task_id}/cancel", timeout=30)
+
     def task(self, task_id: str) -> dict[str, Any]:
         """One task with its history."""
         return self._ask("GET", f"api/tasks/{task_id}")

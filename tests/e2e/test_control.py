@@ -25,8 +25,7 @@ def busy_lab(lab: Lab) -> Iterator[Lab]:
     ids = [task["id"] for task in held]
     lab.wait_for([ids[0], ids[5]], "IN_PROGRESS")
     yield lab
-    for task in ids:
-        lab.session.post(f"{lab.url}/api/tasks/{task}/cancel", timeout=30)
+    lab.cancel(*ids)
     lab.wait_for(ids, "CANCELLED")
 
 
@@ -154,7 +153,7 @@ def test_what_is_open_or_has_the_focus_stays_so_while_the_page_brings_itself_up_
     expect(page.get_by_label("Rate", exact=True)).to_have_value("7/m")
     expect(page.get_by_label("Rate", exact=True)).to_be_focused()
     assert float(page.locator("#age").get_attribute("data-seconds") or 99) < 20
-    lab.session.post(f"{lab.url}/api/tasks/{task}/cancel", timeout=30)
+    lab.cancel(task)
 
 
 @pytest.mark.smoke

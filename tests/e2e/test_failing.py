@@ -60,8 +60,7 @@ def busy(lab: Lab) -> Iterator[Callable[[str], str]]:
         return waiting
 
     yield fill
-    for task in held:
-        lab.session.post(f"{lab.url}/api/tasks/{task}/cancel", timeout=30)
+    lab.cancel(*held)
     lab.wait_for(held, "CANCELLED")
 
 

@@ -75,14 +75,13 @@ def busy_lab(lab: Lab) -> Iterator[Lab]:
     """The lab with tasks of all three methods, waiting, running and done: each worker runs three. What has not ended
     is cancelled, so that the next test need not wait for it."""
     lab.wait_for([task["id"] for method in ("celery", "rabbitmq") for task in lab.submit(method, 0.4, 2)])
-    long = lab.submit("rabbitmq", 20) + lab.submit("celery", 18, 2)
+    long = lab.submit("rabbitmq", 60) + lab.submit("celery", 54, 2)
     lab.submit("sync", 0.9)
-    rest = lab.submit("rabbitmq", 18, 2) + lab.submit("celery", 16)
+    rest = lab.submit("rabbitmq", 54, 2) + lab.submit("celery", 48)
     lab.wait_for([task["id"] for task in long + rest], "IN_PROGRESS", "DONE")
     held = [*long, *rest, *lab.submit("celery", 3), *lab.submit("rabbitmq", 2)]
     yield lab
-    for task in held:
-        lab.session.post(f"{lab.url}/api/tasks/{task['id']}/cancel", timeout=30)
+    lab.cancel(*(task["id"] for task in held))
     lab.wait_for([task["id"] for task in held], "CANCELLED", "DONE")
 
 
@@ -244,10 +243,12 @@ def test_pages_are_built_so_that_everybody_can_use_them(visitor: Visitor, used_l
 
 
 def test_who_wants_no_motion_gets_none(visitor: Visitor, lab: Lab) -> None:
-    lab.wait_for([task["id"] for task in lab.submit("celery", 4)], "IN_PROGRESS")
+    (task,) = lab.submit("celery", 60)
+    lab.wait_for([task["id"]], "IN_PROGRESS")
     page = settled(visitor.open(reduced_motion="reduce"))
     icon = page.locator('.badge-status[data-status="IN_PROGRESS"] .icon').first
     assert icon.evaluate("icon => getComputedStyle(icon).animationName") == "none"
+    lab.cancel(task["id"])
 
 
 @pytest.mark.smoke

@@ -146,15 +146,16 @@ def test_rows_hold_still_under_the_focus_and_come_in_when_asked_for(visitor: Vis
 
 def test_a_status_filter_takes_rows_in_and_lets_them_go(visitor: Visitor, lab: Lab) -> None:
     page = live(visitor.open("/?status=IN_PROGRESS&method=celery"))
-    (task,) = lab.submit("celery", 1.5)
+    (task,) = lab.submit("celery", 60)
     row = page.locator(f'[data-task-id="{task["id"]}"]')
     expect(row).to_have_attribute("data-status", "IN_PROGRESS")
+    lab.cancel(task["id"])
     expect(row).to_have_count(0)
 
 
 def test_the_seconds_of_a_running_task_go_on_by_themselves(visitor: Visitor, lab: Lab) -> None:
     page = live(visitor.open())
-    (task,) = lab.submit("celery", 3)
+    (task,) = lab.submit("celery", 60)
     cell = page.locator(f'[data-task-id="{task["id"]}"][data-status="IN_PROGRESS"] .c-ran')
     expect(cell).to_have_text(re.compile(r"^[0-9]\.[0-9]\ss$"))
     cell.scroll_into_view_if_needed()  # what nobody sees stands still
@@ -162,6 +163,7 @@ def test_the_seconds_of_a_running_task_go_on_by_themselves(visitor: Visitor, lab
     for _ in range(10):
         seen.add(cell.inner_text())
         page.wait_for_timeout(100)
+    lab.cancel(task["id"])
     assert len(seen) >= 5
 
 

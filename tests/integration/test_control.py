@@ -122,7 +122,7 @@ def test_a_worker_tells_who_it_is_and_what_it_does(own_lab: Lab, control: Contro
     assert datetime.fromisoformat(picture.started_at or "").timestamp() < began
     assert picture.pid
     assert abs(until(lambda: one(control).clock_offset)) < 0.5
-    own_lab.session.post(f"{own_lab.url}/api/tasks/{task['id']}/cancel", timeout=30)
+    own_lab.cancel(task["id"])
     until(lambda: not one(control).active)
     assert (one(control).done or 0) == (before.done or 0) + 1
 
@@ -136,7 +136,7 @@ def test_a_ping_is_answered_with_the_time_that_it_took(control: Control) -> None
 
 def give_up(lab: Lab, tasks: list[str]) -> None:
     for task in tasks:
-        lab.session.post(f"{lab.url}/api/tasks/{task}/cancel", timeout=30)
+        lab.cancel(task)
     lab.wait_for(tasks, "CANCELLED")
 
 
@@ -303,7 +303,7 @@ def test_a_purge_says_how_much_goes_and_ends_the_tasks(own_lab: Lab, method: str
     assert {task["error"] for task in told.values()} == {f"purged from the queue {queue}"}
     assert {own_lab.task(task)["status"] for task in held} == {"IN_PROGRESS"}
     for task in held:
-        own_lab.session.post(f"{own_lab.url}/api/tasks/{task}/cancel", timeout=30)
+        own_lab.cancel(task)
     own_lab.wait_for(held, "CANCELLED")
     assert press(own_lab, f"/control/queues/{queue}/purge")["messages"] == 0
 
