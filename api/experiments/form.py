@@ -1,13 +1,14 @@
 """The form of an experiment, as it was typed and as it is meant."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
 from api.experiments import wording
+from api.web.forms import Form
 from api.web.i18n import local
 from api.web.numbers import two_ways, typed, typed_list
 from api.web.schemas import faults
@@ -26,8 +27,6 @@ from experiments.plan import (
     Values,
 )
 from lab.delivery import Delivery
-
-LONGEST_VALUE: Final = 500_000
 
 DEFAULTS: Final = {
     "amount": "jobs",
@@ -67,16 +66,13 @@ _FIELDS: Final = {
 
 
 @dataclass
-class ExperimentForm:
-    """A form as it was typed, and what is wrong with each of its fields; untyped it holds the defaults."""
+class ExperimentForm(Form):
+    """The form of an experiment; untyped it holds the defaults."""
 
-    typed: MultiDict[str, str] | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-
-    def value(self, name: str) -> str:
-        """What stands in the field `name`."""
-        default = default_of(name)
-        return (default if self.typed is None else self.typed.get(name, default))[:LONGEST_VALUE]
+    def at_first(self, name: str) -> str:
+        """The default of the field `name`."""
+        default = DEFAULTS.get(name, "")
+        return default if name == "title" else local(default)
 
     def on(self, switch: str) -> bool:
         """Whether the checkbox `switch` is ticked."""
@@ -85,7 +81,7 @@ class ExperimentForm:
     def has_more(self) -> bool:
         """Whether there is something to see in the part of the form that is folded away."""
         folded = ("reports", "payload_bytes", "deadline", "title")
-        return any(name in self.errors or self.value(name) != default_of(name) for name in folded)
+        return any(name in self.errors or self.value(name) != self.at_first(name) for name in folded)
 
     def arms(self) -> list[str]:
         """The names of the chosen arms, in the order of the cards."""
@@ -176,16 +172,10 @@ class ExperimentForm:
         return typed(self.value(name).strip(), whole=True)
 
 
-def default_of(name: str) -> str:
-    """What stands in the field `name` at first, as the reader's language types it."""
-    default = DEFAULTS.get(name, "")
-    return default if name == "title" else local(default)
-
-
 def typed_of(plan: Plan) -> MultiDict[str, str]:
     """`plan` as the form that makes it, to run it again."""
-    chosen = [arm_name(arm) for arm in plan.arms]
-    typed: MultiDict[str, str] = MultiDict({name: default_of(name) for name in DEFAULTS})
+    chosen, first = [arm_name(arm) for arm in plan.arms], ExperimentForm()
+    typed: MultiDict[str, str] = MultiDict({name: first.at_first(name) for name in DEFAULTS})
     typed.setlist("arm", list(dict.fromkeys(chosen)))
     if len(chosen) == 2 * len(set(chosen)):
         typed["twice"] = "on"

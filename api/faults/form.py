@@ -18,22 +18,19 @@ GUESSES: Final = ("lost", "doubled")
 
 
 @dataclass
-class FaultForm:
-    """The form of a card, with what is wrong with each of its fields; untyped it holds the card's own values."""
+class FaultForm(Form):
+    """The form of a card; untyped it holds the card's own values."""
 
-    card: Card
-    typed: MultiDict[str, str] | None = None
-    errors: dict[str, str] = field(default_factory=dict)
+    card: Card = field(kw_only=True)
 
-    def value(self, name: str) -> str:
-        """What stands in the field `name`."""
-        default = {
+    def at_first(self, name: str) -> str:
+        """The card's value of the field `name`."""
+        return {
             "jobs": str(self.card.jobs),
             "seconds": local(f"{self.card.seconds:g}"),
             "seed": "1",
             "strength": local(f"{self.card.strength.default:g}"),
         }.get(name, "")
-        return (default if self.typed is None else self.typed.get(name, default)).strip()[:100]
 
     def arms(self) -> list[str]:
         """The chosen contenders."""
@@ -45,19 +42,19 @@ class FaultForm:
         asked["arms"] = [
             dict(zip(("method", "delivery"), arm.split(":"), strict=True)) for arm in self.arms()
         ]
-        asked |= {name: typed(self.value(name), whole=True) for name in ("jobs", "seed")}
-        asked |= {name: typed(self.value(name)) for name in ("seconds", "strength")}
+        asked |= {name: typed(self.value(name).strip(), whole=True) for name in ("jobs", "seed")}
+        asked |= {name: typed(self.value(name).strip()) for name in ("seconds", "strength")}
         try:
             return parse(FaultRequest, {name: value for name, value in asked.items() if value != ""}).plan()
         except Invalid as error:
-            form = Form(self.typed or {})
-            form.refuse(error, self._says(), arms="arm")
-            self.errors = form.errors
+            self.refuse(error, self._says(), arms="arm")
             return None
 
     def _prediction(self) -> dict[str, dict[str, int | float | str]]:
         """What was predicted of each chosen contender; one of two numbers stands for a zero beside it."""
-        guessed = {arm: {guess: self.value(f"{guess}.{arm}") for guess in GUESSES} for arm in self.arms()}
+        guessed = {
+            arm: {guess: self.value(f"{guess}.{arm}").strip() for guess in GUESSES} for arm in self.arms()
+        }
         return {
             arm: {guess: typed(text or "0", whole=True) for guess, text in guesses.items()}
             for arm, guesses in guessed.items()

@@ -58,13 +58,13 @@ def card(card: str) -> AnyResponse:
     found = CARDS.get(card) or abort(404)
     again = request.args.get("again", "")
     run = services().faults.get(again) if again else None
-    return _form(FaultForm(found, typed_of(run) if run is not None else None))
+    return _form(FaultForm(typed_of(run) if run is not None else None, card=found))
 
 
 @faults.post("/faults/cards/<card>")
 def start(card: str) -> AnyResponse:
     """The form: starts a run, and goes to its page."""
-    form = FaultForm(CARDS.get(card) or abort(404), request.form)
+    form = FaultForm(request.form, card=CARDS.get(card) or abort(404))
     plan = form.plan()
     if plan is None:
         return _form(form, 422)
@@ -85,7 +85,7 @@ def run_missing() -> AnyResponse:
     """Starts a run for each card that has contenders which never ran it."""
     lab = services().faults
     plans = lab.missing(lab.matrix())
-    form = FaultForm(next(iter(CARDS.values())))
+    form = FaultForm(card=next(iter(CARDS.values())))
     started = _started(plans, "fault-matrix", form) if plans else []
     if started is None:
         flash(form.errors["form"], "matrix error")

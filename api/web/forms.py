@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from werkzeug.datastructures import MultiDict
 
 from api.web.i18n import local, number
 from api.web.numbers import two_ways, typed, typed_list
@@ -14,7 +15,7 @@ from api.web.schemas import FIELDS, MODELS, PARAMETERS, Invalid, TaskRequest, fa
 from api.web.wording import gettext
 from lab.values import MAX_WHOLE
 
-LONGEST_VALUE: Final = 100_000
+LONGEST_VALUE: Final = 500_000
 # What a request takes and no page has a field for; the parameters of one's own tasks have fields of their own.
 WITHOUT_FIELD: Final = {"eta", "retry", "keep_result", "callback", "errback", "params"}
 # The codes of problems by which pydantic says that a text is no number.
@@ -25,14 +26,20 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 @dataclass
 class Form:
-    """A form as it was typed, and what is wrong with each of its fields; `errors["form"]` is about the whole."""
+    """A form as it was typed, or as it stands at first (`typed` is None), and what is wrong with each of its
+    fields; `errors["form"]` is about the whole."""
 
-    values: Mapping[str, str] = field(default_factory=dict)
+    typed: MultiDict[str, str] | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
     def value(self, name: str, default: str = "") -> str:
-        """What was typed into the field `name`, or `default`."""
-        return self.values.get(name, default)[:LONGEST_VALUE]
+        """What was typed into the field `name`, else `default`, else what stands there at first."""
+        first = default or self.at_first(name)
+        return (first if self.typed is None else self.typed.get(name, first))[:LONGEST_VALUE]
+
+    def at_first(self, name: str) -> str:  # noqa: ARG002 - a form with values of its own overrides it
+        """What stands in the field `name` before anybody types, as the reader's language types it."""
+        return ""
 
     def refuse(self, error: Invalid, says: Mapping[str, str], **places: str) -> None:
         """Keeps a sentence for each problem of `error`: what `says` has for its code, else for its field.

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any, Final
 
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.services import services
@@ -48,7 +49,7 @@ def send() -> AnyResponse:
     form, key = Form(request.form), form_key("workflows", request.form.get("key", ""))
     try:
         if both.FIELD in request.form:
-            ids = _send_by_both(form, key)
+            ids = _send_by_both(key)
             return redirect(url_for(".index", both=",".join(ids)), 303)
         wanted = parse_workflow(form, services().workflows.rows.paths())
         return redirect(url_for(".one", workflow_id=services().workflows.send(wanted, key)), 303)
@@ -117,10 +118,11 @@ def shape(pattern: str) -> Picture:
     return draw(nodes + [Node(name, name, kinds[name]) for name in made], plan.edges(made), TINY)
 
 
-def _send_by_both(form: Form, key: str | None) -> list[str]:
+def _send_by_both(key: str | None) -> list[str]:
     """Runs the workflow by each method that has workers, once all of them would take it; returns the ids."""
     table = services().workflows.rows.paths()
-    wanted = [parse_workflow(Form({**form.values, "method": method}), table) for method in QUEUES]
+    typed = [MultiDict({**request.form, "method": method}) for method in QUEUES]
+    wanted = [parse_workflow(Form(one), table) for one in typed]
     return [services().workflows.send(one, key and f"{key}:{one.method}") for one in wanted]
 
 

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.datastructures import MultiDict
 
 from api.web.forms import Form, bounds, parse, parse_task, sentences
 from api.web.schemas import Invalid
@@ -43,7 +44,7 @@ def test_the_sentences_are_in_the_readers_language(app: Flask) -> None:
 
 
 def test_what_is_wrong_stands_at_the_forms_field_and_the_first_fault_counts() -> None:
-    form = Form({"layers": "0"})
+    form = Form(MultiDict({"layers": "0"}))
     with pytest.raises(Invalid) as refusal:
         parse(Cake, {"layers": 0, "weights": [1.0, "x", "y"], "shape": "star"})
     form.refuse(refusal.value, {"layers": "More.", "weights": "Numbers.", "shape": "Choose."}, shape="form")

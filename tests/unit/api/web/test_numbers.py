@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from werkzeug.datastructures import MultiDict
 
 from api.web.forms import Form, parse_task
 from api.web.numbers import two_ways, typed, typed_list
@@ -37,8 +38,8 @@ def test_what_may_mean_two_things_is_told_with_both(app: Flask) -> None:
             {"kind": "process_data", "numbers": "5,5"},
             {"kind": "word_count", "word_count.text": "a", "word_count.shortest": "1,234"},
         ):
-            form = Form({"method": "sync", **values})
+            form = Form(MultiDict({"method": "sync", **values}))
             with pytest.raises(Invalid) as refusal:
-                parse_task(form.values)
+                parse_task({"method": "sync", **values})
             form.refuse(refusal.value, {})
             assert ["may mean two things" in text for text in form.errors.values()] == [True]
