@@ -21,7 +21,8 @@ import psutil
 from benchmarks import ceilings, fanout, labs, latency, outside, page, peers, relays, table, turns
 from benchmarks.contender import Contender, Row
 from benchmarks.stand import RESULTS, Stand
-from harness.node import NodeError, RabbitNode, installed
+from harness.node import NodeError, RabbitNode
+from lab.broker.installed import installed
 
 CONTENDERS: Final[list[Contender]] = [
     *ceilings.CONTENDERS,

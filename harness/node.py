@@ -16,6 +16,7 @@ from harness import rabbit_files
 from harness.ports import free_port
 from harness.processes import ManagedProcess
 from harness.rabbit_files import LOOPBACK, NODE_NAME, RabbitPorts
+from lab.broker.installed import find_epmd, find_script
 
 
 class NodeError(RuntimeError):
@@ -24,11 +25,6 @@ class NodeError(RuntimeError):
 
 class LoginRefused(NodeError):
     """The broker answers, and takes no such user and password."""
-
-
-def installed() -> bool:
-    """Whether RabbitMQ's server and Erlang's epmd are on this machine."""
-    return None not in (rabbit_files.find_script("rabbitmq-server"), rabbit_files.find_epmd())
 
 
 def _listens(host: str, port: int, timeout: float) -> bool:
@@ -86,7 +82,7 @@ class RabbitNode:
         password: str = rabbit_files.PASSWORD,
         management: bool = True,
     ) -> None:
-        server, epmd = rabbit_files.find_script("rabbitmq-server"), rabbit_files.find_epmd()
+        server, epmd = find_script("rabbitmq-server"), find_epmd()
         if server is None or epmd is None:
             raise NodeError("RabbitMQ is not installed: install the package rabbitmq-server.")
         self.base = base.absolute()
@@ -145,7 +141,7 @@ class RabbitNode:
 
         Raises NodeError with its output where it fails or takes longer than `timeout` seconds.
         """
-        command = [str(rabbit_files.find_script("rabbitmqctl")), "--node", NODE_NAME, *arguments]
+        command = [str(find_script("rabbitmqctl")), "--node", NODE_NAME, *arguments]
         try:
             done = subprocess.run(command, env=self._env, capture_output=True, text=True, timeout=timeout)
         except subprocess.TimeoutExpired as error:

@@ -8,7 +8,6 @@ https://www.erlang.org/doc/apps/erts/erl_cmd.html (emulator flags). Valid for Ra
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,6 @@ PASSWORD = "qwerty"  # noqa: S105 - the login that README names, on loopback onl
 # The data folder is named after the node. `localhost` resolves even where the machine's own name does
 # not, and every node has an epmd of its own, so that one name serves them all.
 NODE_NAME = "lab@localhost"
-
-# The distribution's scripts themselves: those in /usr/sbin change to the user `rabbitmq`.
-SCRIPT_FOLDERS = tuple(
-    map(Path, ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/opt/homebrew/sbin", "/usr/local/sbin"))
-)
 
 # A job may last 3600 s and is acknowledged when it ends; the default of 30 minutes would close the
 # channel under it (https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout). Milliseconds.
@@ -49,17 +43,6 @@ class RabbitPorts:
 def url(amqp_port: int, user: str = USER, password: str = PASSWORD) -> str:
     """A local broker's address, as RMQ_URL takes it."""
     return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{LOOPBACK}:{amqp_port}/"
-
-
-def find_script(name: str) -> Path | None:
-    """The path of RabbitMQ's own script `name`, such as `rabbitmq-server`; None where it is not installed."""
-    return next((folder / name for folder in SCRIPT_FOLDERS if (folder / name).exists()), None)
-
-
-def find_epmd() -> Path | None:
-    """The path of Erlang's port mapper; None where it is not installed."""
-    found = shutil.which("epmd") or next(map(str, Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None)
-    return Path(found) if found else None
 
 
 def write_files(base: Path, ports: RabbitPorts, user: str, password: str, management: bool) -> None:

@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-import harness.node
 from api import LabAPI, create_app, set_up
 from api.services import Services
 from harness.lab import Lab
@@ -27,6 +26,7 @@ from harness.servers import (
     postgres_binary,
     redis_binary,
 )
+from lab.broker.installed import installed
 from lab.settings import Settings
 from store.engine import create_engine
 from store.migrate import migrate
@@ -120,7 +120,7 @@ def _virtual_hosts_end_with_their_test() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
     """A private RabbitMQ node."""
-    if not harness.node.installed():
+    if not installed():
         missing("RabbitMQ")
     base = tmp_path_factory.mktemp("rabbitmq")
     # Quorum queues tell their depth every five seconds; some tests wait for it (milliseconds).

@@ -1,7 +1,6 @@
 """The fault lab as the API's views have it."""
 
 import logging
-import shutil
 from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Final
@@ -12,12 +11,12 @@ from api.faults.schemas import FaultCell, FaultMatrix, FaultRow
 from faults.cards import CARDS
 from faults.document import ARMS, FaultDocument, FaultPlan, new_document
 from faults.matrix import SECONDS_A_CARD, matrix_of
+from lab.broker.installed import installed
 from lab.clock import to_iso
 from store.faults import FaultRuns
 from store.task_queries import Row
 
 RECENT: Final = 20
-_SCRIPT_FOLDERS: Final = ("/usr/lib/rabbitmq/bin", "/usr/sbin", "/opt/homebrew/sbin", "/usr/local/sbin")
 
 logger = logging.getLogger(__name__)
 
@@ -26,21 +25,17 @@ class NoBrokerHere(Exception):
     """There is no RabbitMQ that a run could start."""
 
 
-def broker_here() -> bool:
-    """Whether RabbitMQ's server is on this machine, for runs to start their own; in the lab's containers it is not."""
-    return any(shutil.which("rabbitmq-server", path=path) for path in (None, *_SCRIPT_FOLDERS))
-
-
 class FaultLab:
     """What the API's views do with fault runs.
 
     Attributes:
         rows: the runs that the store has.
-        can_run: whether runs can be started here.
+        can_run: whether runs can be started here: they need a RabbitMQ that they start themselves, which the lab's
+            containers have not.
     """
 
     def __init__(
-        self, rows: FaultRuns, wake: Callable[[], object], can_run: Callable[[], bool] = broker_here
+        self, rows: FaultRuns, wake: Callable[[], object], can_run: Callable[[], bool] = installed
     ) -> None:
         self.rows = rows
         self.can_run = can_run

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import harness.node
 from harness.lab import Lab
 from harness.node import RabbitNode
 from harness.proxy import TcpProxy
+from lab.broker.installed import installed
 from tests.conftest import missing
 from tests.faults.stage import MakeStage, Stage, host_and_port
 from tests.vhosts import make_vhost
@@ -31,7 +31,7 @@ def fault_node(node: RabbitNode) -> RabbitNode:
 @pytest.fixture(scope="module")
 def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
     """A node of this module's own, to stop, kill and fill."""
-    if not harness.node.installed():
+    if not installed():
         missing("RabbitMQ")
     base = tmp_path_factory.mktemp("own-node")
     node = RabbitNode(base)

@@ -6,11 +6,11 @@ from itertools import product
 
 import pytest
 
-import harness.node
 from faults.cards import CARDS
 from faults.document import ARMS, ArmFigures, FaultDocument, FaultPlan, FaultStatus
 from faults.engine import run
 from faults.judge import is_safe
+from lab.broker.installed import installed
 from tests.conftest import missing
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(400)]
@@ -41,7 +41,7 @@ NEVER_HEARD_OF = ("api-away", "database-away")
 
 @pytest.fixture(scope="module", params=product(CARDS, SEEDS), ids=lambda param: f"{param[0]}-{param[1]}")
 def document(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FaultDocument:
-    if not harness.node.installed():
+    if not installed():
         missing("RabbitMQ")
     card, seed = request.param
     folder = tmp_path_factory.mktemp("fault") / "lab"

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-import harness.node
 from faults.document import FaultDocument
 from faults.guard import MARK
 from faults.report import FORMS
 from harness import proc
 from harness.lab import ROOT
+from lab.broker.installed import installed
 from tests.conftest import missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -30,7 +30,7 @@ class Engine:
     """`python -m faults run` with its own place for temporary files."""
 
     def __init__(self, base: Path, *arguments: str) -> None:
-        if not harness.node.installed():
+        if not installed():
             missing("RabbitMQ")
         self.id = f"t{secrets.token_hex(6)}"
         self.base = base

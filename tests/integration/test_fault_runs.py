@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from faults.guard import MARK
-from harness import node, proc
+from harness import proc
 from harness.lab import Lab
+from lab.broker.installed import installed
 from tests.conftest import NO_BROKER, missing
 
 BODY = {
@@ -28,7 +29,7 @@ BODY = {
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     """An API alone, whose runs make their folders where the test sees them."""
-    if not node.installed():
+    if not installed():
         missing("RabbitMQ")
     folders = tmp_path / "f"
     folders.mkdir()
