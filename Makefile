@@ -16,7 +16,7 @@ up: venv rabbitmq ## set up what is missing, run the whole lab in the foreground
 	@exec .venv/bin/python -m harness up
 
 test: dev test-packages ## run the tests that take minutes together; ARGS="-k name" passes options to pytest
-	@exec .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec .venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-slow: dev test-packages ## run all others but the fault tests that take minutes each: the whole browser, whole labs; half an hour
 	@.venv/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "slow and not faults and not alone" $(ARGS)

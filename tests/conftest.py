@@ -52,8 +52,8 @@ _ABOVE_THE_STORE = {"test_pages", "test_action_pages", "test_bad_requests", "tes
     f"test_{part}" for part in ("answers", "docs", "forms", "i18n", "problems", "proxy")
 }
 
-# A file stays with one process; begun last, one of these would leave the other with nothing to do. Those that share the
-# session's lab and browser come after those with a lab of their own, beside which the other would idle.
+# A file stays with one process; begun last, one of these would leave the others with nothing to do. Those that share
+# the session's lab and browser come after those with a lab of their own, beside which the others would idle.
 _LONGEST = (
     "test_known_truths", "test_benchmarks", "test_make_up", "test_experiments", "test_seeds", "test_messages",
     "test_redis", "test_fault_lab", "test_description", "test_images", "test_side_by_side",
