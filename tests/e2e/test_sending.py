@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, expect
 
 from harness.lab import Lab
-from tests.e2e.visitor import Visitor
+from tests.e2e.visitor import PATIENCE_MS, Visitor
 from tests.typed_numbers import CASES, LISTS
 
 OBSERVE = """() => {
@@ -82,7 +82,7 @@ def test_a_job_in_the_request_shows_that_it_runs_and_then_that_it_is_done(
     expect(row).to_be_visible()
     task_id = row.get_attribute("data-task-id")
     shoot(page, "sync-running")
-    expect(form.locator("[data-note]")).to_contain_text("Run in the request: task #")
+    expect(form.locator("[data-note]")).to_contain_text("Run in the request: task #", timeout=PATIENCE_MS)
     expect(page.locator(f'[data-task-id="{task_id}"] .badge-status')).to_have_text("DONE")
     expect(button).not_to_have_attribute("aria-busy", "true")
     expect(button).to_contain_text("Run in the request")
