@@ -211,6 +211,7 @@ def test_on_a_phone_nothing_scrolls_sideways(
     page.evaluate("document.getElementById('tasks').scrollIntoView({behavior: 'instant'})")
     shoot(page, f"table-phone-{language}" if language != "en" else "table-phone")
     page.locator("#rows a").first.click()
+    page.wait_for_url("**/tasks/*")
     width, room = overflow(page)
     assert width <= room == 360
     shoot(page, f"task-phone-{language}" if language != "en" else "task-phone", whole=True)

@@ -127,6 +127,7 @@ def test_one_finds_the_same_while_typing_and_with_enter(visitor: Visitor, lab: L
         typed = rows.evaluate_all("(all) => all.map((row) => row.id)")
         page.get_by_role("searchbox").press("Enter")
         expect(page.get_by_role("link", name="All", exact=True)).to_be_visible()
+        page.wait_for_load_state()
         assert rows.evaluate_all("(all) => all.map((row) => row.id)") == typed
     page.get_by_role("searchbox").fill("")
     expect(rows).to_have_count(len(ROWS))
@@ -144,6 +145,7 @@ def test_without_scripts_one_finds_runs_and_reads(visitor: Visitor, lab: Lab) ->
     page.goto(f"{visitor.url}{PATH}/confirms")
     page.get_by_role("button", name="Run both").click()
     expect(page.locator("[data-note]")).to_have_text("Sent by both.")
+    page.wait_for_load_state()
     lab.wait_for(list(page.locator("[data-task-id]").evaluate_all(IDS)))
     page.reload()
     expect(page.locator(".side-task-head .word")).to_have_text(["DONE", "DONE"])

@@ -38,7 +38,9 @@ def test_the_table_is_filtered_by_method_and_status(
     page = visitor.open()
     filters = page.get_by_role("navigation", name="Filter")
     filters.get_by_role("link", name="RabbitMQ").click()
+    page.wait_for_url("**method=rabbitmq**")
     filters.get_by_role("link", name="DONE").click()
+    page.wait_for_url("**status=DONE**")
     expect(page.locator("#rows tr").first).to_be_visible()
     rows = page.locator("#rows tr").evaluate_all(
         "rows => rows.map((row) => [row.dataset.method, row.dataset.status])"
