@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
@@ -68,6 +68,8 @@ _FIELDS: Final = {
 @dataclass
 class ExperimentForm(Form):
     """The form of an experiment; untyped it holds the defaults."""
+
+    longest: ClassVar[int] = 500_000
 
     def at_first(self, name: str) -> str:
         """The default of the field `name`."""
@@ -174,7 +176,8 @@ class ExperimentForm(Form):
 
 def typed_of(plan: Plan) -> MultiDict[str, str]:
     """`plan` as the form that makes it, to run it again."""
-    chosen, first = [arm_name(arm) for arm in plan.arms], ExperimentForm()
+    chosen = [arm_name(arm) for arm in plan.arms]
+    first = ExperimentForm()
     typed: MultiDict[str, str] = MultiDict({name: first.at_first(name) for name in DEFAULTS})
     typed.setlist("arm", list(dict.fromkeys(chosen)))
     if len(chosen) == 2 * len(set(chosen)):

@@ -23,6 +23,10 @@ class FaultForm(Form):
 
     card: Card = field(kw_only=True)
 
+    def value(self, name: str, default: str = "") -> str:
+        """As a form's, without spaces around it."""
+        return super().value(name, default).strip()[:100]
+
     def at_first(self, name: str) -> str:
         """The card's value of the field `name`."""
         return {
@@ -42,8 +46,8 @@ class FaultForm(Form):
         asked["arms"] = [
             dict(zip(("method", "delivery"), arm.split(":"), strict=True)) for arm in self.arms()
         ]
-        asked |= {name: typed(self.value(name).strip(), whole=True) for name in ("jobs", "seed")}
-        asked |= {name: typed(self.value(name).strip()) for name in ("seconds", "strength")}
+        asked |= {name: typed(self.value(name), whole=True) for name in ("jobs", "seed")}
+        asked |= {name: typed(self.value(name)) for name in ("seconds", "strength")}
         try:
             return parse(FaultRequest, {name: value for name, value in asked.items() if value != ""}).plan()
         except Invalid as error:
@@ -52,9 +56,7 @@ class FaultForm(Form):
 
     def _prediction(self) -> dict[str, dict[str, int | float | str]]:
         """What was predicted of each chosen contender; one of two numbers stands for a zero beside it."""
-        guessed = {
-            arm: {guess: self.value(f"{guess}.{arm}").strip() for guess in GUESSES} for arm in self.arms()
-        }
+        guessed = {arm: {guess: self.value(f"{guess}.{arm}") for guess in GUESSES} for arm in self.arms()}
         return {
             arm: {guess: typed(text or "0", whole=True) for guess, text in guesses.items()}
             for arm, guesses in guessed.items()

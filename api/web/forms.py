@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import MultiDict
@@ -15,7 +15,6 @@ from api.web.schemas import FIELDS, MODELS, PARAMETERS, Invalid, TaskRequest, fa
 from api.web.wording import gettext
 from lab.values import MAX_WHOLE
 
-LONGEST_VALUE: Final = 500_000
 # What a request takes and no page has a field for; the parameters of one's own tasks have fields of their own.
 WITHOUT_FIELD: Final = {"eta", "retry", "keep_result", "callback", "errback", "params"}
 # The codes of problems by which pydantic says that a text is no number.
@@ -29,13 +28,16 @@ class Form:
     """A form as it was typed, or as it stands at first (`typed` is None), and what is wrong with each of its
     fields; `errors["form"]` is about the whole."""
 
+    longest: ClassVar[int] = 100_000
+    """How many characters of a value count."""
+
     typed: MultiDict[str, str] | None = None
     errors: dict[str, str] = field(default_factory=dict)
 
     def value(self, name: str, default: str = "") -> str:
         """What was typed into the field `name`, else `default`, else what stands there at first."""
         first = default or self.at_first(name)
-        return (first if self.typed is None else self.typed.get(name, first))[:LONGEST_VALUE]
+        return (first if self.typed is None else self.typed.get(name, first))[: self.longest]
 
     def at_first(self, name: str) -> str:  # noqa: ARG002 - a form with values of its own overrides it
         """What stands in the field `name` before anybody types, as the reader's language types it."""

@@ -135,8 +135,7 @@ def test_a_ping_is_answered_with_the_time_that_it_took(control: Control) -> None
 
 
 def give_up(lab: Lab, tasks: list[str]) -> None:
-    for task in tasks:
-        lab.cancel(task)
+    lab.cancel(*tasks)
     lab.wait_for(tasks, "CANCELLED")
 
 
@@ -302,8 +301,7 @@ def test_a_purge_says_how_much_goes_and_ends_the_tasks(own_lab: Lab, method: str
     told = own_lab.wait_for(waiting, "CANCELLED")
     assert {task["error"] for task in told.values()} == {f"purged from the queue {queue}"}
     assert {own_lab.task(task)["status"] for task in held} == {"IN_PROGRESS"}
-    for task in held:
-        own_lab.cancel(task)
+    own_lab.cancel(*held)
     own_lab.wait_for(held, "CANCELLED")
     assert press(own_lab, f"/control/queues/{queue}/purge")["messages"] == 0
 
