@@ -27,13 +27,15 @@ WARM: Final = 25
 
 
 def _send(stand: Stand, url: str, queue: str, count: int) -> None:
-    """Publishes a job every 20 ms, each with the time of its sending."""
+    """Publishes a job every 20 ms, each with the time of its sending, and waits until all have noted their start."""
     with stand.channel(url) as channel:
         due = time.monotonic()
         for number in range(count):
             due += EVERY_SECONDS
             channel.connection.sleep(max(0.0, due - time.monotonic()))
             _publish(channel, queue, number)
+        # A quorum queue may lose what was not confirmed when its channel closes right after.
+        stand.ticks.expect(8 * count)
 
 
 def _publish(channel: Any, queue: str, number: int) -> None:
@@ -46,11 +48,9 @@ def _publish(channel: Any, queue: str, number: int) -> None:
 
 def _measure(stand: Stand, url: str, queue: str, jobs: int) -> Measured:
     _send(stand, url, queue, WARM)
-    stand.ticks.expect(8 * WARM)
     stand.ticks.reset()
     with stand.measuring():
         _send(stand, url, queue, jobs)
-        stand.ticks.expect(8 * jobs)
     times = sorted(value / 1e6 for value in stand.ticks.times())
     if len(times) != jobs:
         raise Trouble(f"{len(times)} of {jobs} jobs noted their start")

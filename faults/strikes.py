@@ -219,6 +219,8 @@ def killer_job(stage: Stage, load: Load) -> None:
 def unreadable_message(stage: Stage, load: Load) -> None:
     """Messages that are no job, straight into the queues."""
     with stage.channel() as channel:
+        # A quorum queue may lose what was not confirmed when its channel closes right after.
+        channel.confirm_delivery()
         for stand in stage.arms:
             for name in load.strange(stand.arm, round(stage.plan.strength)):
                 properties = pika.BasicProperties(

@@ -165,6 +165,7 @@ def test_what_cannot_be_read_is_kept_as_a_dead_letter_and_can_be_discarded(own_l
     bodies = [b"{", b"\x80\x04\x95pickle", b'["not", "a", "job"]']
     connection = pika.BlockingConnection(amqp.parameters(own_lab.env["RMQ_URL"], "test"))
     channel = connection.channel()
+    channel.confirm_delivery()
     for body in bodies:
         channel.basic_publish("", queue, body, pika.BasicProperties(content_type="application/json"))
     pickled = pika.BasicProperties(content_type="application/x-python-serialize", content_encoding="binary")
