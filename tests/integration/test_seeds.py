@@ -67,7 +67,8 @@ def typed(folder: Path, commands: str, env: dict[str, str], until_said: str) -> 
             start_new_session=True,
         )
     try:
-        assert until(lambda: until_said in said.read_text(), 60), said.read_text()
+        # Beat's first word may be a whole minute away.
+        assert until(lambda: until_said in said.read_text(), 90), said.read_text()
         yield said
     finally:
         os.killpg(shell.pid, signal.SIGTERM)
