@@ -48,6 +48,7 @@ def test_a_card_is_played_from_the_prediction_to_what_came_of_it(
     (number,) = re.findall(r"job=(\d+)", mark.get_attribute("href") or "")
     mark.click()
     expect(page.locator("#job .fault-job")).to_contain_text(f"job {number}")
+    page.wait_for_load_state()  # at its end the page goes to #job, under a click that was made before
     job = page.url.removeprefix(lonely_visitor.url)
     page.get_by_role("link", name="Fault lab").first.click()
     page.get_by_role("link", name="All faults by all contenders: the matrix").click()

@@ -54,6 +54,7 @@ def in_order(lab: Lab, task_ids: list[str]) -> list[str]:
     return sorted(task_ids, key=lambda task_id: begun[task_id])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("busy_with", [None, 5])
 def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: int | None) -> None:
     start(own_lab, "rabbitmq")
@@ -72,6 +73,7 @@ def test_five_urgent_tasks_go_before_fifty_that_wait(own_lab: Lab, busy_with: in
     assert sum(task in low for task in order[:45]) >= 38
 
 
+@pytest.mark.alone
 def test_celery_runs_what_it_holds_before_what_is_urgent(own_lab: Lab) -> None:
     start(own_lab, "celery")
     busy = submit(own_lab, "celery", timeout=5.0)
