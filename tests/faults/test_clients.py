@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 
 Open = Callable[[bytes], socket.socket]
 DESCRIPTORS = 1024
-PATIENCE = 3.0  # a second, on a machine that is not among the slowest
 HALF = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 
 
@@ -59,13 +58,13 @@ def processes(lab: Lab) -> list[psutil.Process]:
     return found
 
 
-def assert_answers(lab: Lab, seconds: float) -> None:
-    """New clients are answered in time, for so many seconds, by the processes that were there."""
+def assert_answers(lab: Lab, seconds: float, *, within: float = 1.0) -> None:
+    """New clients are answered within so many seconds, for `seconds`, by the processes that were there."""
     before = processes(lab)
     assert len(before) == 2
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        answer = requests.get(f"{lab.url}/healthz", timeout=PATIENCE)
+        answer = requests.get(f"{lab.url}/healthz", timeout=within)
         assert answer.status_code == 200
         time.sleep(0.2)
     assert processes(lab) == before
@@ -117,7 +116,8 @@ def test_more_connections_than_descriptors(api: Lab, connect: Open) -> None:
 @pytest.mark.alone
 def test_more_streams_than_are_served(api: Lab, connect: Open) -> None:
     streams = [connect(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n") for _ in range(320)]
-    assert_answers(api, 5)
+    # To begin 320 streams at once takes a third of a second, on a slow machine a whole one.
+    assert_answers(api, 5, within=3)
     answers = [one.recv(12)[9:] for one in streams]
     assert set(answers) == {b"200", b"503"}
 
