@@ -68,7 +68,7 @@ class Services:
         self.control = ControlCollector(Pictures(engine), Poll(settings, controls), self.books)
         self.watch = Watch(settings, self.store, self.outbox, self.control.picture)
         self.feed = Feed(self.store, self.watch)
-        self.collector = LetterCollector(settings.rmq_url, self.dead_letters, owner.mark(self.secrets))
+        self.collector = LetterCollector(settings, self.dead_letters, owner.mark(self.secrets))
 
         self.intake = Intake(settings, self.image_files, self.uploads)
         self.sweeper = Sweeper(settings.image_hours, self.image_files, self.uploads)

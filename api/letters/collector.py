@@ -2,18 +2,23 @@
 
 import logging
 import random
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import pika
+import requests
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.spec import Basic, BasicProperties
 from pydantic_core import from_json
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 
 from api.background import BackgroundThread
-from lab.broker import amqp, owner
+from lab.broker import amqp, management, owner
+from lab.broker.address import virtual_host
+from lab.settings import Settings
 from lab.values import without_nul
 from store.letters import DeadLetters, Letter
 from transports.methods import QUEUES
@@ -29,9 +34,9 @@ class LetterCollector(BackgroundThread):
     """One thread that consumes the dead-letter queues; a letter is acknowledged once the store has it. With its
     connection it holds the virtual host for the lab with the mark `lab` (`lab.broker.owner`)."""
 
-    def __init__(self, url: str, letters: DeadLetters, lab: str) -> None:
+    def __init__(self, settings: Settings, letters: DeadLetters, lab: str) -> None:
         super().__init__("dead letters")
-        self._url = url
+        self._settings = settings
         self._letters = letters
         self._lab = lab
 
@@ -39,7 +44,7 @@ class LetterCollector(BackgroundThread):
         wait = 0.2
         while not self._ending.is_set():
             try:
-                with amqp.connected(self._url, "transport-lab dead letters") as connection:
+                with amqp.connected(self._settings.rmq_url, "transport-lab dead letters") as connection:
                     wait = 0.2
                     self._consume(connection)
             except (*amqp.ERRORS, SQLAlchemyError) as error:
@@ -55,11 +60,29 @@ class LetterCollector(BackgroundThread):
         channel = connection.channel()
         owner.hold(channel, self._lab)
         amqp.declare_topology(channel, QUEUES.values())
+        self._keep_what_strangers_send()
         channel.basic_qos(prefetch_count=50)
         for queue in QUEUES.values():
             channel.basic_consume(amqp.dead_letter_queue(queue), self.take)
         while not self._ending.is_set() and channel.is_open:
             connection.process_data_events(time_limit=0.5)
+
+    def _keep_what_strangers_send(self) -> None:
+        """Any client declares the open queue without arguments, so a policy says where its dead letters go; without
+        the management API it cannot. https://www.rabbitmq.com/docs/dlx#using-policies"""
+        policy = {
+            "pattern": f"^{re.escape(amqp.OPEN_QUEUE)}$",
+            "apply-to": "queues",
+            "definition": {
+                "dead-letter-exchange": amqp.DEAD_LETTER_EXCHANGE,
+                "dead-letter-routing-key": amqp.dead_letter_queue(amqp.CELERY_QUEUE),
+            },
+        }
+        vhost = quote(virtual_host(self._settings.rmq_url), safe="")
+        try:
+            management.put(self._settings, f"policies/{vhost}/{amqp.OPEN_QUEUE}", policy)
+        except requests.RequestException as error:
+            logger.warning("what no worker can read in %s is thrown away: %s", amqp.OPEN_QUEUE, error)
 
     def take(
         self, channel: BlockingChannel, method: Basic.Deliver, properties: BasicProperties, body: bytes

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,8 @@ print(app.send_task(sys.argv[2], args=eval(sys.argv[3]), queue="celery.open").id
 
 @pytest.fixture(scope="module")
 def own_lab(tmp_path_factory: pytest.TempPathFactory, node: RabbitNode) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("open-lab"), make_vhost(node)) as running:
+    base = tmp_path_factory.mktemp("open-lab")
+    with Lab(base, make_vhost(node), management_url=node.management_url) as running:
         running.start_celery(concurrency=1)
         yield running
 
@@ -48,6 +50,18 @@ def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
+def letter_of(lab: Lab, task_id: str, seconds: float = 60.0) -> dict[str, Any]:
+    """The dead letter of a task, once there is one."""
+
+    def found() -> list[dict[str, Any]]:
+        letters = lab.session.get(f"{lab.url}/api/dead-letters").json()["dead_letters"]
+        return [letter for letter in letters if letter["task_id"] == task_id]
+
+    wait_until(lambda: bool(found()), seconds)
+    (letter,) = found()
+    return letter
+
+
 def log(lab: Lab) -> str:
     return "\n".join(path.read_text() for path in lab.base.rglob("celery*.log"))
 
@@ -66,11 +80,25 @@ def test_what_the_guide_types_in_any_folder_is_run(own_lab: Lab, tmp_path: Path)
     wait_until(lambda: log(own_lab).count("succeeded") > before)
 
 
+@pytest.mark.parametrize(
+    ("task", "options", "why"),
+    [("make_tea", "", "no task of the name make_tea"), ("process_task", ", headers={'stamped_headers': 5}", "")],
+    ids=["an unknown task", "a forged header"],
+)
+def test_what_no_worker_can_read_there_becomes_a_dead_letter(
+    own_lab: Lab, tmp_path: Path, task: str, options: str, why: str
+) -> None:
+    sends = SENDS.replace('queue="celery.open"', f'queue="celery.open"{options}')
+    sent = elsewhere(tmp_path, "-c", sends, own_lab.env["RMQ_URL"], task, "[2, 0.5]")
+    assert letter_of(own_lab, sent)["queue"] == "celery.open"
+    assert why in own_lab.session.get(f"{own_lab.url}/dead-letters").text
+
+
 @pytest.mark.slow
 def test_a_job_from_there_that_kills_its_process_is_given_up(own_lab: Lab, tmp_path: Path) -> None:
-    elsewhere(tmp_path, "-c", SENDS, own_lab.env["RMQ_URL"], "killer_task", "[0]")
-    (letter,) = own_lab.wait_for_letters(1, timeout=120)  # Celery takes seconds for a new process each time
-    assert "killer_task" in str(letter)
+    sent = elsewhere(tmp_path, "-c", SENDS, own_lab.env["RMQ_URL"], "killer_task", "[0]")
+    # Celery takes seconds for a new process each time.
+    assert "killer_task" in str(letter_of(own_lab, sent, seconds=120))
 
 
 WORKER = """

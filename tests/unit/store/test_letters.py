@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from pika.spec import Basic, BasicProperties
 
 from api.letters.collector import LetterCollector, read_letter
+from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus
 from store.letters import DeadLetters, Letter, unknown_task
 from store.tasks import NewTask, Store
@@ -130,7 +131,7 @@ def test_whatever_a_letter_says_of_itself_it_is_kept_and_acknowledged(
     client: FlaskClient, store: Store, properties: BasicProperties, body: bytes
 ) -> None:
     channel, came = Mock(), Basic.Deliver("tag", 7, False, "lab.dead", "tasks.dead")
-    LetterCollector("amqp://", DeadLetters(store), "a lab").take(channel, came, properties, body)
+    LetterCollector(Settings.from_env({}), DeadLetters(store), "a lab").take(channel, came, properties, body)
     channel.basic_ack.assert_called_once_with(7)
     assert len(client.get("/api/dead-letters").json["dead_letters"]) == 1
     assert client.get("/dead-letters").status_code == 200
