@@ -195,9 +195,12 @@ class Relay:
         trouble = None
         for workflow_id, some in groupby(rows, key=itemgetter("workflow_id")):
             workflow, starts = self._workflows.get(workflow_id) if self._workflows else None, list(some)
-            if self._workflows is None or workflow is None:
+            if self._workflows is None:
                 continue
             nums = {row["id"]: row["num"] for row in starts}
+            if workflow is None:
+                self._outbox.give_up(dict.fromkeys(nums, "its workflow is not in the store"))
+                continue
             try:
                 jobs = {row["node"]: job_of(row, self._secret) for row in self._workflows.nodes(workflow_id)}
                 names = [name for name, job in jobs.items() if job.task_id in nums]

@@ -92,7 +92,7 @@ class Jobs:
     ) -> None:
         self.concurrency = self.ended = self._leaving = 0
         self.running: dict[str, ReceivedJob] = {}
-        self._report_for, self._context_for, self._now_us = report_for, context_for, now_us
+        self._report_for, self._context_for, self.now_us = report_for, context_for, now_us
         self._log = log
         self._line: queue.PriorityQueue[tuple[int, int, ReceivedJob | None]] = queue.PriorityQueue()
         self._order = count()
@@ -120,7 +120,7 @@ class Jobs:
             settle(Action.REJECT, ())
             return
         attempt = job.attempt + (returns := amqp.delivery_count(properties.headers, redelivered))
-        seconds = job.options.seconds_left(self._now_us())
+        seconds = job.options.seconds_left(self.now_us())
         suspect = job.becomes_suspect(returns)
         if suspect or amqp.delay_seconds(seconds):  # through the next shorter delay queue
             settle(Action.ACK, [job.suspected(attempt) if suspect else job])
@@ -164,7 +164,7 @@ class Jobs:
         with self._lock:
             if not work.wanted() or self._adopted(work):
                 return False
-            work.began, work.began_us = time.monotonic(), self._now_us()
+            work.began, work.began_us = time.monotonic(), self.now_us()
             self.running[work.job.task_id] = work
             return True
 
@@ -181,7 +181,7 @@ class Jobs:
         """Runs the job and reports its end; returns how to settle its messages, and the jobs that follow."""
         job = work.job
         try:
-            if job.options.expired(self._now_us()):
+            if job.options.expired(self.now_us()):
                 work.report(TaskStatus.CANCELLED, error="expired")
                 return Action.ACK, []
             context = self._context_for(job, work.attempt, work.report)
@@ -191,7 +191,7 @@ class Jobs:
             logger.error("task %d goes back to the queue: %s", job.num, error, exc_info=trace)
             return Action.REQUEUE, []
         if outcome.status is TaskStatus.RETRYING:
-            not_before = self._now_us() + round(outcome.again_seconds * 1e6)
+            not_before = self.now_us() + round(outcome.again_seconds * 1e6)
             return Action.ACK, [job.again(work.attempt + 1, not_before)]
         action = Action.REJECT if isinstance(outcome.error, KilledItsProcess) else Action.ACK
         return action, outcome.following(job)

@@ -135,7 +135,7 @@ class Session:
         while self._settled and self.channel.is_open:
             tag, action, following = self._settled.popleft()
             for job in following:
-                publish(self._publisher, QUEUE, job)
+                publish(self._publisher, QUEUE, job, now=self._jobs.now_us())
             if action is Action.ACK:
                 self.acks.done(tag)
             else:

@@ -23,7 +23,7 @@ _DISORDER_US: Final = 60_000_000
 _CAME_TO_AN_END: Final = (TaskStatus.DONE.value, TaskStatus.FAILED.value)
 _COLUMNS: Final = (
     tasks.c.status, tasks.c.attempt, tasks.c.kind, tasks.c.timeout, tasks.c.options, tasks.c.created_us,
-    tasks.c.started_us, tasks.c.finished_us,
+    tasks.c.started_us, tasks.c.finished_us, tasks.c.node, tasks.c.published_us,
 )  # fmt: skip
 _NAMES: Final = tuple(column.name for column in _COLUMNS)
 

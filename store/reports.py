@@ -37,7 +37,8 @@ class _Tally:
         if row["started_us"] is None:
             return  # cancelled, or given up, before it began: it has no times to compare
         for measure, us in spans_of(row, row["finished_us"])._asdict().items():
-            self.seconds[measure].append(us / 1e6)
+            if us is not None:
+                self.seconds[measure].append(us / 1e6)
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -62,7 +63,9 @@ def figures(engine: sa.Engine, since_us: int, until_us: int) -> dict[str, Any]:
     ended = sa.and_(own, tasks.c.finished_us >= since_us, tasks.c.finished_us < until_us)
     tallies: dict[tuple[str, str], _Tally] = {}
     with engine.connect() as connection:
-        names = ("method", "kind", "status", "options", "created_us", "started_us", "finished_us")
+        names = (
+            "method", "kind", "status", "options", "created_us", "started_us", "finished_us", "node", "published_us",
+        )  # fmt: skip
         query = sa.select(*(tasks.c[name] for name in names)).where(ended)
         for values in connection.execution_options(yield_per=_AT_ONCE).execute(query):
             row = dict(zip(names, values, strict=True))

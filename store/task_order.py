@@ -21,6 +21,8 @@ SORTED_BY: Final = [
         "created_us",
         "started_us",
         "finished_us",
+        "node",
+        "published_us",
     )
 ]
 

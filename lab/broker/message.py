@@ -22,21 +22,24 @@ def read(body: bytes, properties: pika.BasicProperties) -> Job:
     return Job.model_validate_json(body)
 
 
-def publish(channel: BlockingChannel | Channel, queue: str, job: Job, *, safe: bool = True) -> None:
-    """Publishes `job` for the consumers of `queue`, mandatory where it is `safe`.
+def publish(
+    channel: BlockingChannel | Channel, queue: str, job: Job, *, safe: bool = True, now: int | None = None
+) -> None:
+    """Publishes `job` for the consumers of `queue`, mandatory where it is `safe`; its times count from `now`
+    (microseconds since the epoch), by default this machine's clock.
 
     On a blocking channel with confirms this returns once the broker has the message, and raises pika's errors
     where it does not take it. https://www.rabbitmq.com/docs/confirms,
     https://www.rabbitmq.com/docs/publishers#unroutable
     """
-    routing_key, properties = addressed(channel, queue, job)
+    routing_key, properties = addressed(channel, queue, job, now_us() if now is None else now)
     channel.basic_publish("", routing_key, job.to_json(), properties, mandatory=safe)
 
 
-def addressed(channel: amqp.Channel, queue: str, job: Job) -> tuple[str, pika.BasicProperties]:
-    """The queue that `job` goes into, and its message's properties: the priority queue beside `queue` where it
-    has a priority, a delay queue before it where it may not begin yet. Messages are persistent."""
-    now, options = now_us(), job.options
+def addressed(channel: amqp.Channel, queue: str, job: Job, now: int) -> tuple[str, pika.BasicProperties]:
+    """The queue that `job` goes into at `now`, and its message's properties: the priority queue beside `queue` where
+    it has a priority, a delay queue before it where it may not begin yet. Messages are persistent."""
+    options = job.options
     target = queue if options.priority is None else amqp.priority_queue(queue)
     waits_in = amqp.declare_delay_queue(channel, target, options.seconds_left(now))
     expiration = None

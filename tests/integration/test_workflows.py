@@ -63,6 +63,10 @@ def test_a_chain_gives_each_node_what_the_one_before_returned(
     assert done["edges"] == [list(pair) for pair in pairwise(ids)]
     starts = [node["started_at"] for node in done["nodes"]]
     assert starts == sorted(starts)
+    tasks = [flow_lab.task(node["id"]) for node in done["nodes"]]
+    # When a step was sent that a worker sends, nobody tells.
+    assert [task["waited"] is None for task in tasks] == [False, True, True, True]
+    assert all(task["ran"] is not None for task in tasks)
 
 
 @pytest.mark.parametrize("pattern", ["group", "task_group", "map"])

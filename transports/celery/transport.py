@@ -24,8 +24,10 @@ from transports.celery.groups import BackendAway, send_group
 from transports.celery.options import declare_delays, is_delayed, links_of, options_of
 from transports.methods import CELERY
 
-UNSENDABLE: Final = (ValueError, TypeError, OverflowError, struct.error, EncodeError)
-"""What Celery, kombu and py-amqp raise for a job that cannot be made into a message."""
+UNSENDABLE: Final = (
+    ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError, struct.error, EncodeError,
+)  # fmt: skip
+"""What the transport, Celery, kombu and py-amqp raise for a job that cannot be made into a message."""
 
 logger = logging.getLogger(__name__)
 
@@ -115,15 +117,20 @@ class CeleryTransport(Transport):
         self, plan: WorkflowPlan, jobs: Mapping[str, Job], starts: Sequence[str]
     ) -> Submission:
         app, written_us = self._app(Delivery.SAFE), now_us()
+        starting = [jobs[name].task_id for name in starts]
+        try:
+            flow = canvas(app, plan, jobs, lambda job: _signature(app, job, Delivery.SAFE))
+        except UNSENDABLE as error:
+            return Submission(unsendable=dict.fromkeys(starting, _text(error)))
         try:
             # A chord asks for its results by a message that waits there.
             if not self._delays_declared and self._over_amqp:
                 with app.connection_for_write() as connection:
                     declare_delays(app, connection)
                 self._delays_declared = True
-            canvas(app, plan, jobs, lambda job: _signature(app, job, Delivery.SAFE)).apply_async()
+            flow.apply_async()
         except (EncodeError, RecursionError) as error:
-            return Submission(unsendable=dict.fromkeys((jobs[name].task_id for name in starts), _text(error)))
+            return Submission(unsendable=dict.fromkeys(starting, _text(error)))
         except Exception as error:  # the broker's, and each result backend has errors of its own
             self._drop()
             return Submission(error=_text(error))

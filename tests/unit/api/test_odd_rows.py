@@ -99,6 +99,17 @@ def test_a_workflow_that_cannot_be_sent_fails_alone(client: FlaskClient, parts: 
         assert client.get(path).status_code == 200
 
 
+def test_a_step_whose_workflow_is_not_there_fails(client: FlaskClient, parts: Services) -> None:
+    client.post("/api/workflows", json={"method": "rabbitmq", "pattern": "chain"})
+    with parts.store.engine.begin() as connection:
+        connection.execute(tasks.update().values(workflow_id="gone"))
+        connection.execute(sa.text("UPDATE outbox SET lease_until_us = 0"))
+    transport = Rabbit()
+    assert Relay(parts.outbox, [transport], parts.secret, parts.workflows.rows).publish(transport) is None
+    assert parts.outbox.waiting() == 0
+    assert "FAILED" in [task["status"] for task in client.get("/api/tasks").json["tasks"]]
+
+
 class Rabbit(Double):
     """The same, in the place of the hand-written transport."""
 

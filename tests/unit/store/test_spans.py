@@ -24,5 +24,26 @@ def test_spans_count_from_when_a_task_was_due(
         "started_us": begun,
         "finished_us": ended,
         "options": None if not_before is None else {"not_before_us": not_before},
+        "node": None,
+        "published_us": None,
+    }
+    assert spans_of(row, 200) == spans
+
+
+@pytest.mark.parametrize(
+    ("published", "spans"),
+    [(110, TaskSpans(30, 50, 80)), (None, TaskSpans(None, 50, None))],
+    ids=["one that the API sent", "one that a worker sent"],
+)
+def test_a_later_step_of_a_workflow_has_not_waited_since_that_was_made(
+    published: int | None, spans: TaskSpans
+) -> None:
+    row = {
+        "created_us": 100,
+        "started_us": 130,
+        "finished_us": 180,
+        "options": None,
+        "node": "merge",
+        "published_us": published,
     }
     assert spans_of(row, 200) == spans

@@ -12,6 +12,7 @@ from lab.clock import now_us
 from lab.delivery import Delivery
 from lab.job import Job
 from lab.options import Options
+from lab.plan import PlanStage, WorkflowPlan
 from lab.settings import Settings
 from transports import SendError, Transport, create_transport
 from transports.rabbitmq.transport import IDLE_SECONDS
@@ -171,6 +172,19 @@ def test_a_job_that_cannot_be_made_into_a_message_stops_no_other(
     assert submission.confirmed.keys() == {"task-000000", "task-000001"}
     assert submission.unsendable.keys() == {"bad"}
     assert submission.error is None
+
+
+@pytest.mark.parametrize("kind", ["process_task", "process_image"])
+def test_a_celery_job_that_lacks_what_its_task_takes_stops_no_other(
+    brokered: Settings, make: Make, kind: str
+) -> None:
+    bad = Job(task_id="bad", num=1, kind=kind, params={})
+    transport = make(brokered, "celery")
+    submission = transport.submit([*jobs(1), bad, *jobs(1, 1)])
+    assert submission.confirmed.keys() == {"task-000000", "task-000001"}
+    assert submission.unsendable.keys() == {"bad"}
+    plan = WorkflowPlan(stages=[PlanStage(branches=[["only"]])])
+    assert transport.submit_workflow(plan, {"only": bad}, ["only"]).unsendable.keys() == {"bad"}
 
 
 def test_celery_stops_at_what_it_cannot_send_and_tells_which_got_through(
