@@ -17,8 +17,6 @@ from celery_app import celery_app, settings
 from lab.jobs.context import TemporaryError
 from lab.jobs.task_api import Refused, beside, exchange
 
-SECONDS = 5.0
-
 _Backend: Any = by_url(settings.result_backend, celery_app.loader)[0]
 _name = settings.result_backend.partition("://")[0].partition("+")[0]
 celery_app.loader.override_backends = {_name: "celery_worker.results:LabResults"}
@@ -32,18 +30,20 @@ class LabResults(_Backend):  # type: ignore[misc]
     """The result backend, and the lab's store behind it."""
 
     def get_task_meta(self, task_id: str, cache: bool = True) -> Any:
-        """As Celery's."""
+        """As Celery's. The job's own exception may come while the API is asked, which has its words only."""
         found = super().get_task_meta(task_id, cache=cache)
         if found["status"] == states.PENDING and not current_task:
             with suppress(RequestException, TemporaryError, Refused, ValueError, KeyError):
-                return found | {"task_id": task_id} | _in_celerys_form(_ask(task_id))
+                told = found | {"task_id": task_id} | _in_celerys_form(_ask(task_id))
+                found = super().get_task_meta(task_id, cache=False)
+                return told if found["status"] == states.PENDING else found
         return found
 
 
 def _ask(task_id: str) -> dict[str, Any]:
     url = beside(settings.api_url, f"task/{quote(task_id, safe='')}")
     login = (settings.user, settings.password) if settings.user else None
-    with exchange("GET", url, {}, Refused, auth=login, timeout=SECONDS) as answer:
+    with exchange("GET", url, {}, Refused, auth=login, timeout=5.0) as answer:
         return dict(answer.json())
 
 

@@ -85,6 +85,17 @@ def test_a_mail_without_a_server_is_told_and_a_reliable_task_is_done(own_lab: La
     assert said[2].endswith(" 5")
 
 
+def test_what_a_task_raises_is_raised_by_get_each_time(own_lab: Lab) -> None:
+    said = shell(
+        own_lab,
+        "from celery_tasks import download_file_from_gcp",
+        "for _ in range(12):",
+        "    try: download_file_from_gcp.delay('gcp://closed/x').get(timeout=30)",
+        "    except Exception as error: print(type(error).__name__)",
+    )
+    assert said == ["NotAllowed"] * 12
+
+
 def test_the_api_tells_how_such_a_task_stands(own_lab: Lab) -> None:
     (task,) = shell(own_lab, "print(process_image.delay('a.jpg').id)")
     seen = [ask(own_lab, task)]
