@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 
 from api.relay import Relay, job_of
-from api.tasks.receive import BrokerAway, ReceiveRefused, receive_one, republish
+from api.tasks.receive import BrokerAway, QueueGone, ReceiveRefused, receive_one, republish
 from api.web.schemas import Invalid, TaskRequest
 from lab.job import Job
 from lab.jobs.context import Report
@@ -23,7 +23,7 @@ from transports.methods import QUEUES
 
 MOST_BYTES: Final = 16_000_000
 
-__all__ = ["BrokerAway", "ReceiveRefused", "Submitter", "store_reports"]
+__all__ = ["BrokerAway", "QueueGone", "ReceiveRefused", "Submitter", "store_reports"]
 
 
 def store_reports(store: Store, worker: str) -> ReportFor:
@@ -152,6 +152,7 @@ class Submitter:
 
         Raises:
             BrokerAway: the letter is of no known task, and the broker does not take it.
+            QueueGone: so it is, and the queue that it came from is gone.
         """
         letter = self._dead_letters.get(letter_id)
         if letter is None or not self._dead_letters.claim(letter_id):

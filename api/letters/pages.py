@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from api.letters.collector import BODY_BYTES
 from api.letters.routes import letter_json
 from api.services import services
-from api.submit import BrokerAway
+from api.submit import BrokerAway, QueueGone
 from api.web import wording
 from api.web.answers import say
 from api.web.wording import gettext
@@ -62,6 +62,9 @@ def requeue(letter_id: int) -> AnyResponse:
         done = services().submitter.requeue(letter_id)
     except BrokerAway:
         return _say(gettext("The broker does not answer. The letter is still here."), 503)
+    except QueueGone as error:
+        gone = gettext("There is no queue %(queue)s any more. The letter is still here.", queue=str(error))
+        return _say(gone, 409)
     return _say(wording.requeued(letter_id, row["queue"], sent_again) if done else _gone())
 
 

@@ -7,7 +7,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel, Field
 
 from api.services import services
-from api.submit import BrokerAway
+from api.submit import BrokerAway, QueueGone
 from api.web.answers import json_answer
 from api.web.present import row_json
 from api.web.schemas import Problem
@@ -80,7 +80,7 @@ def page(query: LetterQuery) -> Response:
     return json_answer(body)
 
 
-@letters.post("/<int:letter_id>/requeue", responses={202: RequeuedOut, 404: Problem, 503: Problem})
+@letters.post("/<int:letter_id>/requeue", responses={202: RequeuedOut, 404: Problem, 409: Problem, 503: Problem})
 def requeue(path: LetterPath) -> Response:
     """Send a dead letter again
 
@@ -91,6 +91,8 @@ def requeue(path: LetterPath) -> Response:
         done = services().submitter.requeue(path.letter_id)
     except BrokerAway as error:
         abort(503, f"the broker does not answer: {error}")
+    except QueueGone as error:
+        abort(409, f"there is no queue {error} any more")
     return json_answer({"requeued": path.letter_id}, 202) if done else _unknown(path)
 
 

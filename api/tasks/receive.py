@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pika
+from pika.exceptions import UnroutableError
 
 from lab.broker import amqp
 from lab.broker.message import publish, read
@@ -25,6 +26,10 @@ HEARTBEAT_MARGIN_SECONDS: Final = 60
 
 class BrokerAway(Exception):
     """The broker does not answer."""
+
+
+class QueueGone(Exception):
+    """The broker has no queue of that name."""
 
 
 class ReceiveRefused(Exception):
@@ -101,6 +106,7 @@ def republish(url: str, queue: str, body: bytes, properties: Mapping[str, Any]) 
     """Puts a message back into `queue`, confirmed, without what its deaths left in its headers.
 
     Raises:
+        QueueGone: there is no such queue any more.
         BrokerAway: the broker does not take it.
     """
     headers = {
@@ -116,5 +122,7 @@ def republish(url: str, queue: str, body: bytes, properties: Mapping[str, Any]) 
             channel.confirm_delivery()
             message = pika.BasicProperties(headers=headers or None, **kept)
             channel.basic_publish("", queue, body, message, mandatory=True)
+    except UnroutableError as error:
+        raise QueueGone(queue) from error
     except amqp.ERRORS as error:
         raise BrokerAway(f"{type(error).__name__}: {error}") from error

@@ -196,3 +196,16 @@ def test_a_letter_of_no_task_goes_back_to_its_queue(own_lab: Lab) -> None:
         time.sleep(0.1)
     assert own_lab.wait_for_letters(1)[0]["body"] == body
     assert len(new) == 1
+
+
+def test_a_letter_whose_queue_is_gone_stays_and_says_so(own_lab: Lab) -> None:
+    before = {letter["id"] for letter in own_lab.wait_for_letters(0)}
+    with amqp.connected(own_lab.env["RMQ_URL"], "test") as connection:
+        channel = connection.channel()
+        death = {"count": 1, "reason": "rejected", "queue": "one of once"}
+        properties = pika.BasicProperties(headers={"x-death": [death]})
+        channel.basic_publish("", amqp.dead_letter_queue(amqp.RABBITMQ_QUEUE), b"no job", properties)
+    letter = own_lab.wait_for_letters(len(before) + 1)[0]
+    answer = own_lab.session.post(f"{own_lab.url}/api/dead-letters/{letter['id']}/requeue", timeout=10)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "there is no queue one of once any more")
+    assert letter["id"] in {one["id"] for one in own_lab.wait_for_letters(0)}
