@@ -80,7 +80,9 @@ def page(query: LetterQuery) -> Response:
     return json_answer(body)
 
 
-@letters.post("/<int:letter_id>/requeue", responses={202: RequeuedOut, 404: Problem, 409: Problem, 503: Problem})
+@letters.post(
+    "/<int:letter_id>/requeue", responses={202: RequeuedOut, 404: Problem, 409: Problem, 503: Problem}
+)
 def requeue(path: LetterPath) -> Response:
     """Send a dead letter again
 

@@ -82,7 +82,10 @@ def test_what_the_guide_types_in_any_folder_is_run(own_lab: Lab, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("task", "options", "why"),
-    [("make_tea", "", "no task of the name make_tea"), ("process_task", ", headers={'stamped_headers': 5}", "")],
+    [
+        ("make_tea", "", "no task of the name make_tea"),
+        ("process_task", ", headers={'stamped_headers': 5}", ""),
+    ],
     ids=["an unknown task", "a forged header"],
 )
 def test_what_no_worker_can_read_there_becomes_a_dead_letter(
