@@ -72,8 +72,8 @@ class DeadLetters:
         if row is not None:
             unknown = unknown_task(letter.reason, letter.properties)
             why = {
-                "delivery_limit": "its message came back too often: the job may kill its worker, or the API refuses what "
-                "its worker reports",
+                "delivery_limit": "its message came back too often: the job may kill its worker, or the API "
+                "refuses what its worker reports",
                 "rejected": f"no task of the name {unknown}" if unknown else "its message could not be read",
             }.get(letter.reason, f"its message died: {letter.reason}")
             self._store.fail({row["id"]: row["attempt"]}, DEAD_LETTER + why)

@@ -22,8 +22,8 @@ class TaskSpans(NamedTuple):
 
 def spans_of(row: Mapping[str, Any], now: int) -> TaskSpans:
     """The spans of a task; of one under way what has passed until `now` (microseconds since the epoch). A task whose
-    begin was never told has not waited for a known time, and one that is not due yet has none of them. A later step of a
-    workflow is sent by a worker, at a time that nobody tells: how long it waited is not known."""
+    begin was never told has not waited for a known time, and one that is not due yet has none of them. A later step of
+    a workflow is sent by a worker, at a time that nobody tells: how long it waited is not known."""
     due, begun, ended = due_us(row), row["started_us"], row["finished_us"]
     until = now if ended is None else ended
     if row["node"] is not None and row["published_us"] is None:
