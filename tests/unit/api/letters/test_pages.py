@@ -183,7 +183,7 @@ def test_nothing_in_a_letter_is_ever_code(client: FlaskClient, parts: Services) 
 def test_the_page_of_letters_is_russian_for_russian_readers(client: FlaskClient, parts: Services) -> None:
     letter = keep(parts)
     text = text_of(client.get("/dead-letters", headers={"Accept-Language": "ru"}).text)
-    for words in ("Мёртвые письма", "не удалось прочитать", "1 байт", "Удалить…"):
+    for words in ("Недоставленные сообщения", "не удалось прочитать", "1 байт", "Удалить…"):
         assert words in text
     text = text_of(client.get(f"/dead-letters/{letter}", headers={"Accept-Language": "ru"}).text)
-    assert f"Мёртвое письмо {letter}" in text
+    assert f"Недоставленное сообщение {letter}" in text
