@@ -291,6 +291,20 @@ def test_two_are_compared_the_older_one_first(client: FlaskClient, parts: Servic
     assert "holds by itself" in text
 
 
+def test_when_a_run_began_is_shown_as_other_times_are(client: FlaskClient, parts: Services) -> None:
+    began = ("2026-11-30T20:49:42.244283Z", "2026-12-01T06:00:01.000001Z")
+    told = [{"begun_at": at, "processor": at} for at in began]
+    one, other = (run(parts, an_experiment().model_copy(update={"environment": facts})) for facts in told)
+    text = page(client, f"/experiments/{one}")
+    shown = '<time datetime="2026-11-30T20:49:42.244283Z">30 Nov 2026, 20:49:42</time> UTC'
+    assert f"<dt>Begun</dt><dd>{shown}</dd>" in text
+    assert f"<dt>Processor</dt><dd>{began[0]}</dd>" in text
+    both = page(client, f"/experiments/compare?one={one}&other={other}")
+    assert f">{shown}<" in both
+    assert "1 Dec 2026, 06:00:01" in both
+    assert "30 нояб. 2026, 20:49:42" in page(client, f"/experiments/{one}", headers=RUSSIAN)
+
+
 def test_anything_but_two_is_not_compared(client: FlaskClient, parts: Services) -> None:
     found = run(parts, an_experiment())
     for query in ("", f"?pick={found}", f"?pick={found}&pick={found}", f"?one={found}"):
