@@ -13,6 +13,7 @@ from api.experiments.presets import PRESETS
 from api.services import Services
 from experiments.cli_options import plan_of
 from experiments.cli_text import summary
+from experiments.guide_questions import CONTRADICTIONS
 from experiments.model import Experiment, Mark
 from experiments.plan import Arm, OpenLoop, Plan
 from experiments.sampling import pack
@@ -229,6 +230,28 @@ def test_the_guide_is_in_the_menu_and_opens_the_form_filled_in_for_what_it_does_
         assert 'id="work-noop" checked' in form
         assert 'id="arm-celery-safe" aria-describedby="about-celery-safe arm-error" checked' in form
         assert 'id="arm-rabbitmq-safe" aria-describedby="about-rabbitmq-safe arm-error" checked' not in form
+
+
+@pytest.mark.parametrize("pair", CONTRADICTIONS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+def test_where_answers_contradict_each_other_no_method_stands_there_as_if_it_met_all(
+    client: FlaskClient, pair: tuple[tuple[str, str], tuple[str, str], str]
+) -> None:
+    query = "&".join(f"{question}={answer}" for question, answer in pair[:2])
+    text = page(client, f"/guide?{query}")
+    assert "no method meets all of them" in text
+    assert set(stands(text)) <= {"ruled out", "does not meet all answers"}
+
+
+def test_the_guide_says_of_each_method_where_it_stands(client: FlaskClient) -> None:
+    text = page(client, "/guide?length=instant&loss=never&later=yes&broker=other")
+    assert stands(text) == ["does not meet all answers", "ruled out", "ruled out"]
+    assert stands(page(client, "/guide?loss=never&later=yes&broker=other")) == ["", "ruled out", "ruled out"]
+
+
+def stands(text: str) -> list[str]:
+    """What the guide's page says of each method beside its name, best first."""
+    (listed,) = re.findall(r'<ul class="guide-scores">(.*?)</ul>', text, re.DOTALL)
+    return [said.strip() for said in re.findall(r"</span>(.*?)</li>", listed)]
 
 
 def test_the_command_line_has_the_same_defaults_as_the_form() -> None:
