@@ -69,7 +69,7 @@ CELERY: Final = Method(
                 "DELIVERY=naive celery -A celery_app worker --concurrency=3 -n naive@%h",
                 "docker compose --profile naive up -d",
             ),
-            absent=N_("No Celery worker as it comes answers. Start one:"),
+            absent=N_("No worker of “Celery, as it comes” answers. Start one:"),
             code=(("celery_app.py", "celery_tasks.py"), ()),
         ),
         Delivery.SAFE: Contender(
@@ -96,7 +96,7 @@ RABBITMQ: Final = Method(
                 "DELIVERY=naive python -m consumer --concurrency 3",
                 "docker compose --profile naive up -d",
             ),
-            absent=N_("No worker by the tutorial is there. Start some:"),
+            absent=N_("No worker of “RabbitMQ, by the tutorial” is connected. Start some:"),
             code=(("consumer/tutorial.py",), ()),
         ),
         Delivery.SAFE: Contender(

@@ -112,7 +112,7 @@ def reason(code: str, unknown_task: str | None = None) -> str:
     if unknown_task:
         return gettext("no task of the name %(name)s", name=unknown_task)
     reasons = {
-        "rejected": gettext("could not be read, or killed its process"),
+        "rejected": gettext("rejected: it could not be read, or its job killed its worker"),
         "delivery_limit": gettext("came back too often"),
         "expired": gettext("waited too long"),
     }

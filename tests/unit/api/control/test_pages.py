@@ -90,7 +90,7 @@ def test_what_a_worker_does_not_tell_is_a_dash(client: FlaskClient, parts: Servi
 
 def test_a_silent_worker_says_since_when(client: FlaskClient, parts: Services) -> None:
     show(parts, workers=[{**WORKER, "silent_since": "2026-01-31T07:10:00.000000Z"}])
-    assert "did not answer since 07:10:00 UTC" in text_of(client.get("/control").text)
+    assert "has not answered since 07:10:00 UTC" in text_of(client.get("/control").text)
 
 
 def test_without_workers_the_page_names_the_commands_to_start_some(

@@ -48,7 +48,7 @@ def test_the_header_counts_the_letters_where_there_are_any(client: FlaskClient, 
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("rejected", "could not be read, or killed its process"),
+        ("rejected", "rejected: it could not be read, or its job killed its worker"),
         ("delivery_limit", "came back too often"),
         ("expired", "waited too long"),
         ("maxlen", "maxlen"),
