@@ -1,12 +1,14 @@
 """The OpenAPI document as the page of the JSON API shows it: routes by their tags, types in words."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from markupsafe import Markup, escape
 
+_CODE: Final = re.compile("`([^`]+)`")
 _BOUNDS: Final = {
     "minimum": "≥ {}",
     "exclusiveMinimum": "> {}",
@@ -26,7 +28,7 @@ class ApiField:
 
     name: str
     type: Markup
-    about: str
+    about: Markup
     required: bool
     place: str = ""
 
@@ -36,7 +38,7 @@ class ApiAnswer:
     """What a route answers with one status."""
 
     status: str
-    about: str
+    about: Markup
     type: Markup
 
 
@@ -47,8 +49,8 @@ class ApiRoute:
     id: str
     verb: str
     path: str
-    summary: str
-    about: str
+    summary: Markup
+    about: Markup
     parameters: tuple[ApiField, ...]
     body: Markup
     answers: tuple[ApiAnswer, ...]
@@ -63,15 +65,15 @@ def routes(document: Mapping[str, Any]) -> dict[str, list[ApiRoute]]:
     return found
 
 
-def schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup, str, tuple[ApiField, ...]]]:
+def schemas(document: Mapping[str, Any]) -> Iterator[tuple[str, Markup, Markup, tuple[ApiField, ...]]]:
     """Each document that routes take or answer with: its name, its type, what it is, and its fields."""
     for name, schema in sorted(document["components"]["schemas"].items()):
         required = schema.get("required", ())
         fields = tuple(
-            ApiField(field, type_text(told), told.get("description", ""), field in required)
+            ApiField(field, type_text(told), prose(told.get("description", "")), field in required)
             for field, told in schema.get("properties", {}).items()
         )
-        yield name, type_text(schema), schema.get("description", ""), fields
+        yield name, type_text(schema), prose(schema.get("description", "")), fields
 
 
 def type_text(schema: Mapping[str, Any]) -> Markup:
@@ -95,19 +97,33 @@ def type_text(schema: Mapping[str, Any]) -> Markup:
     return Markup(", ").join([told, *bounds])
 
 
+def prose(text: str) -> Markup:
+    """`text` as HTML, with what stands between backticks as code."""
+    parts = _CODE.split(text)  # every second one stood between backticks
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
 def _route(path: str, verb: str, told: Mapping[str, Any]) -> ApiRoute:
     parameters = tuple(
         ApiField(
-            one["name"], type_text(one["schema"]), one.get("description", ""), one["required"], one["in"]
+            one["name"],
+            type_text(one["schema"]),
+            prose(one.get("description", "")),
+            one["required"],
+            one["in"],
         )
         for one in told.get("parameters", ())
     )
     answers = tuple(
-        ApiAnswer(status, answer["description"], _content(answer))
+        ApiAnswer(status, prose(answer["description"]), _content(answer))
         for status, answer in sorted(told["responses"].items())
     )
     body = _content(told.get("requestBody", {}))
-    summary, about = told.get("summary", ""), told.get("description", "").replace("<br/>", " ").strip()
+    summary = prose(told.get("summary", ""))
+    about = prose(told.get("description", "").replace("<br/>", " ").strip())
     return ApiRoute(told["operationId"], verb.upper(), path, summary, about, parameters, body, answers)
 
 

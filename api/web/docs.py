@@ -9,7 +9,7 @@ from flask_openapi3 import OpenAPI
 from pydantic.json_schema import models_json_schema
 
 from api.web.answers import json_answer
-from api.web.described import routes, schemas
+from api.web.described import prose, routes, schemas
 from lab.status import StatusUpdate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +67,7 @@ def page() -> str:
     return render_template(
         "web/docs.html",
         routes=routes(document),
-        tags={tag["name"]: tag.get("description", "") for tag in document["tags"]},
+        tags={tag["name"]: prose(tag.get("description", "")) for tag in document["tags"]},
         schemas=schemas(document),
         root=request.url_root.rstrip("/"),
     )

@@ -4,6 +4,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from api import LabAPI
+from api.web.described import prose
 
 
 def test_the_document_is_valid_openapi(client: FlaskClient) -> None:
@@ -44,6 +45,17 @@ def test_the_page_shows_every_route_and_document_and_leads_back(client: FlaskCli
     assert all(
         address.startswith("/") for address in re.findall(r'<(?:script|link)[^>]+(?:src|href)="([^"]+)', page)
     )
+
+
+def test_the_page_shows_code_in_descriptions_as_code(client: FlaskClient) -> None:
+    page = client.get("/docs").text
+    assert "`" not in page
+    assert "<code>Idempotency-Key</code> is honoured." in page
+
+
+def test_descriptions_are_escaped_within_code_and_outside() -> None:
+    assert prose("a < `<b>` & `") == "a &lt; <code>&lt;b&gt;</code> &amp; `"
+    assert prose("") == ""
 
 
 def test_errors_are_described_as_the_problem_documents_that_they_are(client: FlaskClient) -> None:
