@@ -260,7 +260,7 @@ _ALL: Final = (
         name="api-away",
         title=N_("API away"),
         question=N_(
-            "The service that workers report to dies for a while. Do jobs go on, and are their ends heard of?"
+            "The service that workers report to is down for a while. Do jobs go on, and are their ends reported?"
         ),
         issue="celery/celery#8588",
         meaning=N_(
@@ -317,7 +317,7 @@ _ALL: Final = (
         name="unreadable-message",
         title=N_("A message nobody can read"),
         question=N_(
-            "A message that is no job arrives in the queue. Is it kept, does it stop the worker, or is it gone?"
+            "A message that is not a job arrives in the queue. Is it kept, does it stop the worker, or is it gone?"
         ),
         issue="celery/celery#2873",
         meaning=N_(

@@ -64,7 +64,7 @@ def cancel(stage: SideRun) -> SideOutcome:
 
 
 def rate_limit(stage: SideRun) -> SideOutcome:
-    """Three jobs of a kind that may begin once in a second; then the limit is as it was before."""
+    """Three jobs of a kind that may begin once a second; then the limit is as it was before."""
     before = {
         (picture.rate_limits or {}).get(LIMITED_KIND, "0")
         for picture in stage.control.pictures()
@@ -112,7 +112,7 @@ def resize(stage: SideRun) -> SideOutcome:
 
 
 def unreadable(stage: SideRun) -> SideOutcome:
-    """A message that is no job is put into the queue."""
+    """A message that is not a job is put into the queue."""
     letter = f"no job, {uuid.uuid4()}"
     properties = {"content_type": "application/json", "delivery_mode": 2}
     republish(stage.settings.rmq_url, QUEUES[stage.method], letter.encode(), properties)

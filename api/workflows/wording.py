@@ -125,9 +125,7 @@ def faults() -> dict[str, str]:
         **sentences(Source, "source."),
         "source": known_before(),
         "source.bucket": gettext("An address such as s3://bucket/prefix."),
-        "source.paths": gettext(
-            "Paths, each in a line of its own, that begin with %(schemes)s.", schemes=SCHEMES
-        ),
+        "source.paths": gettext("Paths, one on each line, that begin with %(schemes)s.", schemes=SCHEMES),
         "fail_at": gettext("This pattern has no such step."),
     }
 

@@ -17,7 +17,7 @@ def test_without_beat_the_page_says_so_and_how_to_start_one(bare_visitor: Visito
     page = bare_visitor.open()
     page.get_by_role("link", name="Schedule", exact=True).click()
     silent = page.locator("[data-beat=silent]")
-    expect(silent).to_contain_text("Beat has never been heard of.")
+    expect(silent).to_contain_text("Beat has never been heard from.")
     expect(silent.locator("pre")).to_contain_text("celery -A celery_app beat --loglevel=info")
     expect(page.locator("#daily-report")).to_contain_text("every day at 08:00")
     expect(page.locator("#weekly-cleanup")).to_contain_text("every week: Monday, 09:00")

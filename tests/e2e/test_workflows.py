@@ -122,7 +122,7 @@ def test_what_is_wrong_in_the_form_is_said_and_run_then(visitor: Visitor) -> Non
     page.locator("#from-paths").check()
     page.locator("#paths").fill("ftp://nowhere")
     page.locator("#form-workflow button.send").click()
-    expect(page.locator('[data-error="source"]')).to_contain_text("Paths, each in a line of its own")
+    expect(page.locator('[data-error="source"]')).to_contain_text("Paths, one on each line")
     expect(page.locator("#pattern-map")).to_be_checked()
     page.locator("#paths").fill("data:,one\ndata:,two")
     page.locator("#form-workflow button.send").click()

@@ -56,7 +56,7 @@ ROWS: Final = (
         "rate-limit",
         N_("Rate limit"),
         N_("Jobs of one kind start at most a given number of times a second, minute or hour."),
-        N_("Three jobs of a kind that may begin once in a second. Then the limit is lifted again."),
+        N_("Three jobs of a kind that may begin once a second. Then the limit is removed."),
         Side(
             (f"{ASKING}.rate_limit", f"{ASKING}._order"),
             _MAILBOX,
@@ -120,8 +120,8 @@ ROWS: Final = (
     Feature(
         "progress",
         N_("Progress"),
-        N_("A job tells how far it is while it runs."),
-        N_("A job of two seconds that tells its progress, with its result kept."),
+        N_("A job reports its progress while it runs."),
+        N_("A job of two seconds that reports its progress, with its result kept."),
         Side(
             ("celery_tasks.py:_keeping_progress",),
             ("queue celery",),
@@ -195,7 +195,7 @@ ROWS: Final = (
             _BROADCAST,
             N_(
                 "An order over the fanout exchange, answers by direct reply-to, for which no queue is declared."
-                " Whatever is to be told has to be counted by hand."
+                " Every figure in them has to be counted by hand."
             ),
         ),
         acts.inspect,

@@ -196,9 +196,9 @@ ROWS: Final = (
     ),
     Feature(
         "unreadable",
-        N_("A message that is no job"),
+        N_("A message that is not a job"),
         N_("What cannot be read is kept where it can be looked at, and harms nobody."),
-        N_("A message that is no job goes into each queue, and turns up among the dead letters."),
+        N_("A message that is not a job goes into each queue, and turns up among the dead letters."),
         Side(
             (
                 "celery_worker/dead_letters.py:DeadLetteringConsumer",

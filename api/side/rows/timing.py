@@ -116,7 +116,7 @@ ROWS: Final = (
     Feature(
         "expiry",
         N_("Expiry"),
-        N_("A job that nobody has begun by then is not run any more."),
+        N_("A job that has not started by then is not run any more."),
         N_("A job that has expired before a worker can have it: it ends CANCELLED, expired."),
         Side(
             (f"{OPTIONS}:options_of.expires", "celery_worker/reporting.py:_report_cancelled"),
@@ -143,7 +143,7 @@ ROWS: Final = (
     Feature(
         "time-limits",
         N_("Time limits, soft and hard"),
-        N_("A job that takes too long is ended, also one that never looks up."),
+        N_("A job that takes too long is stopped, even one that responds to nothing."),
         N_("A job of eight seconds that takes no notice, with a limit of one."),
         Side(
             (f"{SENDING}:_message.soft_time_limit", f"{SENDING}:_message.time_limit"),
@@ -162,8 +162,8 @@ ROWS: Final = (
             ("queue tasks",),
             N_(
                 "Python cannot stop a thread from outside. A job that takes notice ends at its limit; one that does"
-                " not is given up a second later: its task is FAILED, another thread takes its place, and what it"
-                " still does nobody hears of."
+                " not is given up a second later: its task is FAILED, another thread takes its place, and whatever"
+                " it still does is ignored."
             ),
         ),
         acts.tasks({"kind": "hanging_task", "timeout": 8, "time_limit": 1.0}),

@@ -176,8 +176,8 @@ def test_a_step_is_let_fail_by_its_place(
         ({"count": "two"}, "count", "A whole number from 1 to 1,000."),
         ({"count": "²"}, "count", "A whole number from 1 to 1,000."),
         ({"source": "bucket", "bucket": "pictures"}, "source", "An address such as s3://bucket/prefix."),
-        ({"source": "paths", "paths": "  "}, "source", "Paths, each in a line of its own"),
-        ({"source": "paths", "paths": "ftp://a"}, "source", "Paths, each in a line of its own"),
+        ({"source": "paths", "paths": "  "}, "source", "Paths, one on each line"),
+        ({"source": "paths", "paths": "ftp://a"}, "source", "Paths, one on each line"),
         (
             {"source": "folder", "folder": "a", "pattern": "chord"},
             "source",
