@@ -183,6 +183,7 @@ def test_nothing_in_a_letter_is_ever_code(client: FlaskClient, parts: Services) 
 def test_the_page_of_letters_is_russian_for_russian_readers(client: FlaskClient, parts: Services) -> None:
     letter = keep(parts)
     text = text_of(client.get("/dead-letters", headers={"Accept-Language": "ru"}).text)
+    assert "Недоставленные 1 RabbitMQ Management" in text
     for words in ("Недоставленные сообщения", "не удалось прочитать", "1 байт", "Удалить…"):
         assert words in text
     text = text_of(client.get(f"/dead-letters/{letter}", headers={"Accept-Language": "ru"}).text)
