@@ -146,7 +146,7 @@ def _sentences(experiment: Experiment, wins: Sequence[Win], _: Translate) -> lis
         return [_(_ALONE)]
     known = [win for win in wins if win.found.difference.low is not None]
     few = [_(_TOO_FEW) % {"least": MINIMUM}] if len(known) < len(wins) or not wins else []
-    # Of each figure the closest rivals first, then who comes behind them.
+    # Of each figure the first pair first, then the others.
     rank = {id(win): sum(one.found.figure == win.found.figure for one in known[:place])
             for place, win in enumerate(known)}  # fmt: skip
     chosen = sorted(known, key=lambda win: rank[id(win)])[: SENTENCES - len(few)]

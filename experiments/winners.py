@@ -1,9 +1,11 @@
 """Who is ahead in each of the figures that the verdict goes by, of whom, by how much, and in how many turns."""
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Final, NamedTuple
 
 from experiments.model import Comparison, Experiment, Finding, Interval, label
+from experiments.plan import Plan
 from experiments.tables import NOTHING, Cell, Column, Row, Table
 from experiments.totals import headline
 from experiments.words import (
@@ -16,6 +18,7 @@ from experiments.words import (
     title_of,
     unit_of,
 )
+from transports.methods import METHODS
 
 HIGHER_IS_BETTER: Final = frozenset({"throughput"})
 
@@ -47,8 +50,8 @@ class Win(NamedTuple):
 
 
 def wins_of(experiment: Experiment) -> list[Win]:
-    """For each headline figure the best arm beside each of the others, the next best first; arms that lost or failed
-    too much come last."""
+    """For each headline figure first Celery against RabbitMQ, where both deliver alike; then the best arm against each
+    of the others, the next best first, and last those that lost or failed too much."""
     return [win for key in headline(experiment.plan) for win in _of_figure(experiment, key)]
 
 
@@ -83,10 +86,21 @@ def _of_figure(experiment: Experiment, key: str) -> Iterator[Win]:
         (total for total in experiment.totals if key in total.figures),
         key=lambda total: (total.unsound > 0, sign * total.figures[key].value),
     )
-    for other in order[1:]:
-        best = order[0].arm
-        if pair := pairs.get((best, other.arm)) or pairs.get((other.arm, best)):
+    places = [total.arm for total in order]
+    behind = [(min(places[0], other), max(places[0], other)) for other in places[1:]]
+    for sides in dict.fromkeys((*_rivals(experiment.plan), *behind)):
+        if pair := pairs.get(sides):
             yield _win(experiment, pair)
+
+
+def _rivals(plan: Plan) -> Iterator[tuple[int, int]]:
+    """The pairs that the lab is there to compare, whichever arm is the fastest: two methods with a broker in the same
+    mode of delivery."""
+    brokered = [place for place, arm in enumerate(plan.arms) if METHODS[arm.method].queue]
+    for first, second in combinations(brokered, 2):
+        one, other = plan.arms[first], plan.arms[second]
+        if one.method != other.method and one.delivery is other.delivery:
+            yield first, second
 
 
 def _win(experiment: Experiment, found: Comparison) -> Win:

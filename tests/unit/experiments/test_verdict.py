@@ -9,6 +9,7 @@ from experiments.report_tables import differences
 from experiments.totals import comparisons_of, totals_of
 from experiments.verdict import verdict_of
 from experiments.words import untranslated
+from lab.delivery import Delivery
 from tests.experiment_samples import ARMS, a_plan, an_experiment, an_open_plan, bare_run
 
 
@@ -68,12 +69,37 @@ def test_the_winners_come_first_with_whom_by_how_much_and_in_how_many_turns() ->
     verdict = verdict_of(judged(a_plan(), (100, 1, 1), (300, 1, 1), (200, 1, 1)))
     rows = [[row.title, *(cell.value for cell in row.cells)] for row in verdict.winners.rows]
     assert rows == [
-        ["Throughput", "RabbitMQ, safe", "Sync", "1.50×", "won 5 of 5 turns", rows[0][5]],
-        ["Throughput", "RabbitMQ, safe", "Celery, safe", "3.00×", "won 5 of 5 turns", rows[1][5]],
+        ["Throughput", "RabbitMQ, safe", "Celery, safe", "3.00×", "won 5 of 5 turns", rows[0][5]],
+        ["Throughput", "RabbitMQ, safe", "Sync", "1.50×", "won 5 of 5 turns", rows[1][5]],
     ]
-    assert re.fullmatch(r"differs, at least 1\.4\d×", rows[0][5])
+    assert re.fullmatch(r"differs, at least 1\.4\d×", rows[1][5])
     assert verdict.winners.rows[0].cells[0].remarks == ("300\N{NO-BREAK SPACE}jobs/s",)
     assert len(verdict.sentences) == 2
+
+
+def test_celery_against_rabbitmq_comes_first_also_where_sync_is_the_fastest() -> None:
+    verdict = verdict_of(judged(a_plan(), (100, 1, 1), (150, 1, 1), (300, 1, 1)))
+    rows = [[cell.value for cell in row.cells[:3]] for row in verdict.winners.rows]
+    assert rows == [
+        ["RabbitMQ, safe", "Celery, safe", "1.50×"],
+        ["Sync", "RabbitMQ, safe", "2.00×"],
+        ["Sync", "Celery, safe", "3.00×"],
+    ]
+    told = [re.findall("“(.*?)”", sentence) for sentence in verdict.sentences]
+    assert told == [row[:2] for row in rows]
+    assert verdict.line == verdict.sentences[0]
+
+
+def test_of_four_contenders_those_that_deliver_alike_come_first() -> None:
+    naive = [arm.model_copy(update={"delivery": Delivery.NAIVE}) for arm in ARMS[:2]]
+    plan = a_plan(arms=[*naive, *ARMS[:2]])
+    verdict = verdict_of(judged(plan, (400, 1, 1), (300, 1, 1), (100, 1, 1), (200, 1, 1)))
+    assert [[cell.value for cell in row.cells[:2]] for row in verdict.winners.rows] == [
+        ["Celery, as it comes", "RabbitMQ, by the tutorial"],
+        ["RabbitMQ, safe", "Celery, safe"],
+        ["Celery, as it comes", "RabbitMQ, safe"],
+        ["Celery, as it comes", "Celery, safe"],
+    ]
 
 
 def test_there_are_three_sentences_at_most_the_closest_rivals_of_each_figure_first() -> None:
