@@ -1,6 +1,7 @@
 """What the form of experiments says, in the reader's language."""
 
 from api.experiments.connected import start_of
+from api.web import commands
 from api.web.i18n import number
 from api.web.wording import gettext
 from experiments.model import CONTENDERS
@@ -95,7 +96,7 @@ def nobody(arm: Arm) -> str:
 
 def no_worker(arm: Arm) -> str:
     """Why an experiment does not start, and what to start first."""
-    return f"{nobody(arm)} {start_of(arm)[0]}"
+    return f"{nobody(arm)} {commands.whole(start_of(arm)[0])}"
 
 
 def contenders() -> dict[str, str]:

@@ -27,6 +27,11 @@ def prelude() -> str:
     return _prelude_of(services().settings)
 
 
+def whole(command: str) -> str:
+    """`command` with all that goes before it, in one line."""
+    return " && ".join(filter(None, (prelude(), command)))
+
+
 @lru_cache(maxsize=8)  # each page shows it several times
 def _prelude_of(mine: Settings) -> str:
     # What follows from the settings before it is not repeated.

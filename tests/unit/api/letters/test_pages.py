@@ -1,10 +1,14 @@
 """The page of dead letters, in each of its states."""
 
 import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from api import LabAPI
 from api.letters.pages import PAGE_SIZE
 from api.services import Services
 from lab.status import TaskStatus
@@ -36,6 +40,17 @@ def test_without_letters_the_page_says_how_to_get_one(client: FlaskClient) -> No
     assert "No dead letters." in text
     assert "the job that kills its worker" in text
     assert "basic_publish('', 'tasks', b'no job')" in text
+
+
+def test_the_command_that_makes_a_letter_goes_to_the_broker_of_this_lab(
+    make_app: Callable[..., LabAPI], tmp_path: Path
+) -> None:
+    broker = "amqp://student:qwerty@localhost:5673/"
+    app = make_app(rmq_url=broker, celery_broker_url=broker, var=tmp_path)
+    page = app.test_client().get("/dead-letters").text
+    command = re.search('<pre class="command"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    assert command
+    assert re.match(f"cd .* && export .*RMQ_URL={broker} .*LAB_VAR=.*\npython -c", unescape(command[1]))
 
 
 def test_the_header_counts_the_letters_where_there_are_any(client: FlaskClient, parts: Services) -> None:

@@ -1,10 +1,13 @@
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from api import LabAPI
+from api.experiments.wording import no_worker
 from api.web.commands import prelude
 from api.web.docs import ROOT
+from experiments.plan import Arm
 
 
 def test_the_line_before_a_command_leads_to_this_labs_folder_python_and_addresses(
@@ -27,6 +30,26 @@ def test_the_line_before_a_command_leads_to_this_labs_folder_python_and_addresse
         "",
         f"{ROOT}/.venv/bin/celery",
     ]
+
+
+def test_in_every_template_that_prints_a_command_the_lab_is_named_before_it() -> None:
+    printed = re.compile(r"\bpython -[mc] |\bcelery -A |\.command\b")
+    found = {
+        str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+        for path in (ROOT / "templates").rglob("*.html")
+        if printed.search(path.read_text(encoding="utf-8"))
+    }
+    assert len(found) >= 5
+    assert [name for name, text in found.items() if "{{ prelude() }}" not in text] == []
+
+
+def test_what_tells_that_a_worker_is_missing_has_the_whole_command_in_one_line(
+    make_app: Callable[..., LabAPI], tmp_path: Path
+) -> None:
+    with make_app(var=tmp_path).test_request_context():
+        said = no_worker(Arm(method="rabbitmq"))
+        assert said == f"No consumer answers. Start one: {prelude()} && python -m consumer"
+        assert f"LAB_VAR={tmp_path}" in said
 
 
 def test_no_page_shows_a_password_that_is_not_public(make_app: Callable[..., LabAPI]) -> None:
