@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from api import create_app
+from lab.delivery import Delivery
 from lab.settings import Settings
+from transports.methods import QUEUES, contender
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -116,6 +118,14 @@ def test_every_direct_dependency_has_its_reason_and_no_other() -> None:
     assert {re.split(r"[\[><=]", entry)[0] for entry in direct} | named == set(
         _first_cells("docs/dependencies.md")
     )
+
+
+def test_a_naive_worker_is_started_in_the_documents_as_on_the_pages() -> None:
+    lines = _text("docs/experiments.md").splitlines()
+    for method in QUEUES:
+        start = contender(method, Delivery.NAIVE).start
+        assert start
+        assert start[0] in lines
 
 
 def test_every_room_is_named_in_the_architecture() -> None:

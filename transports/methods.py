@@ -93,7 +93,7 @@ RABBITMQ: Final = Method(
             label=N_("RabbitMQ, by the tutorial"),
             about=N_("one job at a time in each process, no confirms, no reconnecting"),
             start=(
-                "DELIVERY=naive python -m consumer --concurrency 3",
+                "DELIVERY=naive python -m consumer --concurrency 3 -n naive@%h",
                 "docker compose --profile naive up -d",
             ),
             absent=N_("No worker of “RabbitMQ, by the tutorial” is connected. Start some:"),
@@ -102,7 +102,7 @@ RABBITMQ: Final = Method(
         Delivery.SAFE: Contender(
             label=N_("RabbitMQ, safe"),
             about=N_("the same promises, by hand"),
-            start=("python -m consumer", "docker compose up -d consumer"),
+            start=("python -m consumer --concurrency 3", "docker compose up -d consumer"),
             absent=N_("No consumer answers. Start one:"),
             code=(("consumer/*.py",), ("consumer/tutorial.py", "consumer/processes.py")),
         ),

@@ -11,11 +11,12 @@ from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from api.experiments import plan_words, wording
-from api.experiments.connected import NoWorker, start_of
+from api.experiments.connected import NoWorker
 from api.experiments.differences import differences_of, pictures_now, workers_at
 from api.experiments.form import ExperimentForm, typed_of
 from api.experiments.presets import PRESETS
 from api.services import services
+from api.web import commands
 from api.web.forms import sent_before
 from api.web.keys import form_key
 from api.web.page_config import page_config
@@ -32,7 +33,6 @@ from experiments.tables import NOTHING, Cell, Column, Row, Table
 from experiments.verdict import verdict_of
 from lab.clock import to_iso
 from store.tasks import KeyReused
-from transports.control import CONTROLS
 from transports.methods import label_of
 
 experiments = Blueprint("experiments", __name__, template_folder=str(TEMPLATES))
@@ -262,7 +262,7 @@ def _contenders() -> list[dict[str, Any]]:
             "text": about[name],
             "workers": workers_at(health, arm),
             "nobody": wording.nobody(arm),
-            "command": start_of(arm)[0] if arm.method in CONTROLS else "",
+            "command": commands.worker_command(arm.method, arm.delivery),
         }
         for name, arm in CONTENDERS.items()
     ]

@@ -1,6 +1,5 @@
 """What the form of experiments says, in the reader's language."""
 
-from api.experiments.connected import start_of
 from api.web import commands
 from api.web.i18n import number
 from api.web.wording import gettext
@@ -96,7 +95,7 @@ def nobody(arm: Arm) -> str:
 
 def no_worker(arm: Arm) -> str:
     """Why an experiment does not start, and what to start first."""
-    return f"{nobody(arm)} {commands.whole(start_of(arm)[0])}"
+    return f"{nobody(arm)} {commands.whole(commands.worker_command(arm.method, arm.delivery))}"
 
 
 def contenders() -> dict[str, str]:

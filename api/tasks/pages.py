@@ -262,6 +262,7 @@ def offer() -> dict[str, Any]:
         "labels": wording.LABELS,
         "contender": wording.contender,
         "prelude": commands.prelude,
+        "worker_command": commands.worker_command,
         "meanings": wording.meanings(),
         "health": services().watch.snapshot(),
         "waiting_text": wording.waiting,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from api.services import services
 from api.web.docs import ROOT
 from lab.settings import Settings
+from transports.methods import contender
 
 PUBLIC_PASSWORD: Final = "qwerty"  # noqa: S105 - the broker's where nothing else is set, in README too
 _NAMES: Final = {
@@ -25,6 +26,12 @@ def prelude() -> str:
     if not (ROOT / ".venv" / "bin" / "python").exists():
         return ""
     return _prelude_of(services().settings)
+
+
+def worker_command(method: str, delivery: str) -> str:
+    """The command that starts a worker of this contender on this machine; "" where it needs none."""
+    start = contender(method, delivery).start
+    return start[0] if start else ""
 
 
 def whole(command: str) -> str:

@@ -237,8 +237,8 @@ def test_from_its_row_what_failed_is_sent_once_more_and_the_new_row_comes_in(
 @pytest.mark.parametrize(
     ("method", "command"),
     [
-        ("celery", "DELIVERY=naive celery -A celery_app worker -n naive@%h"),
-        ("rabbitmq", "DELIVERY=naive python -m consumer -n naive@%h"),
+        ("celery", "DELIVERY=naive celery -A celery_app worker --concurrency=3 -n naive@%h"),
+        ("rabbitmq", "DELIVERY=naive python -m consumer --concurrency 3 -n naive@%h"),
     ],
 )
 def test_naive_without_a_worker_says_so_and_how_to_start_one(

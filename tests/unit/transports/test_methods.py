@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from lab.delivery import Delivery
@@ -17,3 +19,15 @@ def test_a_contender_with_workers_says_how_they_are_started_and_where_their_code
     has_workers = METHODS[name].control is not None
     assert found.label
     assert (found.start is not None) == bool(found.absent) == bool(found.code[0]) == has_workers
+
+
+def test_a_naive_worker_is_started_under_a_name_of_its_own_and_a_safe_one_under_its_default() -> None:
+    found = {
+        (name, delivery): re.search(r" -n (\S+)", start[0])
+        for name, method in METHODS.items()
+        for delivery in Delivery
+        if (start := method.contenders[delivery].start)
+    }
+    assert len(found) == 4
+    for (name, delivery), given in found.items():
+        assert (given[1] if given else None) == ("naive@%h" if delivery is Delivery.NAIVE else None), name

@@ -552,8 +552,9 @@ def test_forms_and_header_know_of_naive_workers(
     monkeypatch.setattr(parts.watch, "snapshot", lambda: picture)
     page = client.get("/").text
     assert f'data-naive="{state}"' in page[page.index('id="form-celery"') :].partition(">")[0]
-    assert "DELIVERY=naive celery -A celery_app worker -n naive@%h" in form_of(page, "celery")
-    assert "DELIVERY=naive python -m consumer -n naive@%h" in form_of(page, "rabbitmq")
+    celery = "DELIVERY=naive celery -A celery_app worker --concurrency=3 -n naive@%h"
+    assert celery in form_of(page, "celery")
+    assert "DELIVERY=naive python -m consumer --concurrency 3 -n naive@%h" in form_of(page, "rabbitmq")
     chip = re.search(r'<li class="chip" data-chip="naive-celery"[^>]*>', page)
     assert chip
     assert chip[0].endswith(" hidden>") == (not workers)

@@ -33,7 +33,7 @@ def test_the_line_before_a_command_leads_to_this_labs_folder_python_and_addresse
 
 
 def test_in_every_template_that_prints_a_command_the_lab_is_named_before_it() -> None:
-    printed = re.compile(r"\bpython -[mc] |\bcelery -A |\.command\b")
+    printed = re.compile(r"\bpython -[mc] |\bcelery -A |worker_command\(|\.command\b")
     found = {
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
         for path in (ROOT / "templates").rglob("*.html")
@@ -48,7 +48,7 @@ def test_what_tells_that_a_worker_is_missing_has_the_whole_command_in_one_line(
 ) -> None:
     with make_app(var=tmp_path).test_request_context():
         said = no_worker(Arm(method="rabbitmq"))
-        assert said == f"No consumer answers. Start one: {prelude()} && python -m consumer"
+        assert said == f"No consumer answers. Start one: {prelude()} && python -m consumer --concurrency 3"
         assert f"LAB_VAR={tmp_path}" in said
 
 
