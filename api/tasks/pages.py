@@ -296,7 +296,7 @@ def _page(typed: forms.Form) -> str:
         kinds=sorted({*KINDS, *filter(None, [chosen.kind])}),
         chosen=chosen,
         counts=counts,
-        any_tasks=any(all_counts.values()),
+        any_tasks=bool(rows) or any(store.counts(checks=chosen.all_checks).values()),
         typed={
             name: typed if name == typed.value("method") else forms.Form()
             for name in (all_three.FORM, *TRANSPORTS)

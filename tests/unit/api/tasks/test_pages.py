@@ -17,6 +17,7 @@ from lab.delivery import Delivery
 from lab.jobs.kinds import PLAIN
 from lab.settings import Settings
 from lab.status import StatusUpdate, TaskStatus
+from store.tables import HEALTH_CHECK
 from store.tasks import NewTask, Row
 
 EVIL = '"><script>alert(1)</script>'
@@ -64,6 +65,21 @@ def test_a_new_lab_says_what_to_do_first(client: FlaskClient) -> None:
     assert rows_of(page) == []
     assert "No tasks yet." in text_of(page)
     assert re.search(r'id="empty" class="empty" >', page)
+
+
+@pytest.mark.parametrize("address", ["/", "/?method=celery", "/?status=FAILED"])
+def test_a_lab_in_which_only_the_schedule_has_sent_something_has_no_tasks_yet(
+    client: FlaskClient, parts: Services, address: str
+) -> None:
+    parts.store.add(NewTask("celery", HEALTH_CHECK, {}), 1)
+    page = client.get(address).text
+    assert rows_of(page) == []
+    assert "No tasks yet." in text_of(page)
+    assert "No task fits this filter." not in text_of(page)
+    assert len(rows_of(client.get("/?checks=1").text)) == 1
+    assert "No task fits this filter." in text_of(client.get("/?checks=1&status=FAILED").text)
+    add(parts)
+    assert "No task fits this filter." in text_of(client.get("/?status=FAILED").text)
 
 
 @pytest.mark.parametrize("method", METHODS)
