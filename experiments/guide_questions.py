@@ -153,9 +153,8 @@ QUESTIONS: Final = (
         Choice("ten", N_("Up to 10"), needs=10),
         Choice("hundred", N_("Up to 100"), needs=100),
         Choice("thousand", N_("Up to 1,000"), {"rabbitmq": 1}, _LESS, "prefetch", unless=_WORK, needs=1_000),
-        Choice("more", N_("More than 1,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", unless=_WORK,
-            needs=2_000),
-        Choice("flood", N_("5,000 and more"), {"rabbitmq": 3, "celery": -2, "sync": -2},
+        Choice("more", N_("Up to 2,000"), {"rabbitmq": 2, "sync": -1}, _LESS, "prefetch", unless=_WORK, needs=2_000),
+        Choice("flood", N_("More than 2,000"), {"rabbitmq": 3, "celery": -2, "sync": -2},
             N_("At such rates the cost of a message decides. Celery takes about a millisecond of a processor for each,"
                " a plain consumer that fetches ahead a tenth of it."), "prefetch", needs=5_000,
             unless=N_("many messages fit into one job: gathered by the thousand, any method does.")),

@@ -92,7 +92,7 @@ def content_of(experiment: Experiment, _: Translate = untranslated) -> Content:
         Section("turns", _(N_("Each repetition")), (tables.repetitions(experiment, _),)),
         Section(
             "fairness",
-            _(N_("Other differences than the method")),
+            _(N_("Differences other than the method")),
             (fairness_table(experiment.fairness, plan, _),),
             (fairness_said(experiment.fairness, plan, _),),
         ),

@@ -180,7 +180,7 @@ def test_a_running_one_is_cancelled_from_its_page(visitor: Visitor, lab: Lab) ->
     expect(page.locator('[data-live="step"]')).to_have_text(
         re.compile("Warming up|Turn 1 of 3"), timeout=60_000
     )
-    expect(page.get_by_role("heading", name="Other differences than the method")).to_be_visible()
+    expect(page.get_by_role("heading", name="Differences other than the method")).to_be_visible()
     page.get_by_role("button", name="Cancel the experiment").click()
     until_ended(page, "CANCELLED")
     expect(page.get_by_role("link", name="Run again")).to_be_visible()

@@ -18,7 +18,7 @@ def test_the_report_has_all_its_parts() -> None:
         "What it cost, and what went wrong",
         "Where the time goes",
         "Each repetition",
-        "Other differences than the method",
+        "Differences other than the method",
         "The plan",
         "Where it ran",
         "How to run it again",
