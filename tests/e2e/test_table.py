@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from harness.lab import Lab
+from tests.e2e.test_look import assert_fits
 from tests.e2e.visitor import Visitor
 
 HIDE = """() => {
@@ -16,6 +17,9 @@ HIDE = """() => {
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 SHOW = "() => { window.hiddenNow = false; document.dispatchEvent(new Event('visibilitychange')); }"
+
+CUT = """(span) => [span, span.parentElement].some((one) =>
+  one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth)"""
 
 
 def numbers(page: Page) -> list[int]:
@@ -65,6 +69,23 @@ def test_a_task_is_found_by_its_number_and_by_the_beginning_of_its_id(visitor: V
     page.keyboard.press("Enter")
     expect(page.locator(f'[data-num="{second["num"]}"]')).to_be_visible()
     expect(page.locator("#rows tr")).to_have_count(1)
+
+
+def test_the_names_of_workers_are_not_cut_where_the_table_has_room(visitor: Visitor, lab: Lab) -> None:
+    lab.wait_for([lab.submit("rabbitmq", 0)[0]["id"]])
+    page = visitor.open(viewport={"width": 1280, "height": 900})
+    name = page.locator("#rows .c-worker span").first
+    height = page.locator("#rows tr").first.bounding_box()["height"]  # type: ignore[index]
+    # As it is in a container.
+    name.evaluate("(span) => { span.textContent = 'consumer@0123456789ab'; }")
+    for width in (1280, 1249, 1200):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert not name.evaluate(CUT), width
+    assert page.locator("#rows tr").first.bounding_box()["height"] == height  # type: ignore[index]
+    page.set_viewport_size({"width": 1090, "height": 900})
+    assert name.evaluate("(span) => span.clientWidth") >= 50
+    name.evaluate("(span) => { span.textContent = 'consumer@' + 'a-long-name.'.repeat(9); }")
+    assert_fits(page, 1280, 390)
 
 
 def test_a_search_without_a_match_says_what_to_do(visitor: Visitor, shoot: Callable[..., None]) -> None:
