@@ -1,5 +1,6 @@
 """Forwarders that were really started."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from lab.settings import Settings
 def forward(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], str]]:
     """Starts forwarders to the API at an address, and returns where they listen."""
     begun = len(remote_reporter._started)
+    sockets: list[Path] = []
 
     def started(url: str) -> str:
         monkeypatch.setenv("API_URL", url)
         monkeypatch.setenv("LAB_VAR", str(tmp_path))
-        return start_forwarder()
+        sockets.append(Path(start_forwarder()))
+        return str(sockets[-1])
 
     yield started
     ended = remote_reporter._started[begun:]
@@ -26,6 +29,8 @@ def forward(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callabl
     for process in ended:
         process.kill()
         process.communicate()
+    for path in sockets:
+        shutil.rmtree(path.parent, ignore_errors=True)  # a forwarder that is killed leaves it
 
 
 @pytest.fixture
