@@ -307,7 +307,7 @@ def test_an_arm_that_nobody_would_work_for_is_refused_with_what_to_start(running
     assert answer.status_code == 409
     told = answer.json()
     assert told["arm"] == {"method": "rabbitmq", "delivery": "naive"}
-    assert "`DELIVERY=naive python -m consumer --concurrency 3`" in told["detail"]
+    assert "`DELIVERY=naive python -m consumer --concurrency 3 -n naive@%h`" in told["detail"]
     assert "`docker compose --profile naive up -d`" in told["detail"]
 
 
