@@ -14,9 +14,12 @@ from tests.typed_numbers import CASES, LISTS
 
 OBSERVE = """() => {
   window.seen = {};
+  window.errors = {};
   const note = (row) => {
     const list = (window.seen[row.dataset.taskId] ??= []);
     if (list.at(-1) !== row.dataset.status) list.push(row.dataset.status);
+    const error = row.querySelector(".row-error");  // none where it is the status in the row that has changed
+    if (error) (window.errors[row.dataset.taskId] ??= []).push(error.textContent);
   };
   new MutationObserver((records) => {
     for (const record of records) {
