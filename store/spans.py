@@ -26,13 +26,9 @@ def spans_of(row: Mapping[str, Any], now: int) -> TaskSpans:
     a workflow is sent by a worker, at a time that nobody tells: how long it waited is not known."""
     due, begun, ended = due_us(row), row["started_us"], row["finished_us"]
     until = now if ended is None else ended
-    if row["node"] is not None and row["published_us"] is None:
-        return TaskSpans(waited=None, ran=None if begun is None else max(0, until - begun), total=None)
-    if begun is None and until < due:
-        return TaskSpans(None, None, None)
+    ran = None if begun is None else max(0, until - begun)
+    sent_by_a_worker = row["node"] is not None and row["published_us"] is None
+    if sent_by_a_worker or (begun is None and until < due):
+        return TaskSpans(None, ran, None)
     first = begun if begun is not None else until if ended is None else None
-    return TaskSpans(
-        waited=None if first is None else max(0, first - due),
-        ran=None if begun is None else max(0, until - begun),
-        total=max(0, until - due),
-    )
+    return TaskSpans(None if first is None else max(0, first - due), ran, max(0, until - due))
