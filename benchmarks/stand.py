@@ -24,6 +24,7 @@ from harness.processes import ManagedProcess, tail
 
 WINDOW: Final = 1_000
 PREFETCH: Final = 1_000
+LEAVE_SECONDS: Final = 3.0
 RESULTS: Final = Path(__file__).parent / "results"
 _VHOST: Final = "lab"
 
@@ -88,7 +89,8 @@ class Stand:
 
     @contextlib.contextmanager
     def running(self, name: str, *command: str, env: Mapping[str, str]) -> Iterator[ManagedProcess]:
-        """`command` (python's own options where it begins with `-`), ended at the end with all it started."""
+        """`command` (python's own options where it begins with `-`), asked to end at the end, and then killed with
+        all it started."""
         whole = [sys.executable, *command] if command[0].startswith("-") else list(command)
         log = self.folder / "log" / f"{name}.log"
         process = ManagedProcess(whole, env=env, cwd=ROOT, log=log).start()
@@ -97,7 +99,8 @@ class Stand:
         except Trouble as trouble:
             raise Trouble(f"{trouble}\n{name}:\n{tail(log)}") from trouble
         finally:
-            process.kill_group()
+            # Killed, it might leave a job that has run unacknowledged, which the next worker would run again.
+            process.terminate(timeout=LEAVE_SECONDS)
 
     def client(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Client:
         """`ceiling` or a module of `benchmarks.programs`, started; see Client."""
