@@ -36,7 +36,7 @@ CALM = {"law": "open", "rate": 40, "spacing": "even"}
 
 PLANTED_MS = 30.0
 SLOWER_MS = SECONDS * 1000
-TOLERATED_MS = 0.5  # by which a sleep is longer in one experiment than in another on a busy machine
+TOLERATED_MS = 0.5  # by which a job takes longer in one experiment than in another on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def bounds(change: Change) -> tuple[float, float]:
 
 
 @pytest.mark.timeout(900)
-def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab: Lab) -> None:
+def test_two_equal_arms_are_called_different_no_more_often_than_by_chance(lab: Lab) -> None:
     lab.start_consumer()
     shown = []
     for seed in range(10):
@@ -126,7 +126,8 @@ def test_two_equal_arms_give_no_difference_shown_in_nine_of_ten_experiments(lab:
         )
         (throughput,) = [one for one in found.comparisons if one.figure == "throughput"]
         shown.append(throughput.answer is Finding.DIFFERS)
-    assert shown.count(True) <= 1, shown
+    # Each is right in 95 of 100. Two of ten or more are wrong in nine such tests of a hundred, four in one of 1,000.
+    assert shown.count(True) <= 3, shown
 
 
 @pytest.mark.alone
@@ -143,9 +144,12 @@ def test_ten_percent_more_throughput_are_found_with_ten_repetitions(lab: Lab) ->
     assert throughput.ratio is not None
     assert throughput.ratio.low is not None
     assert throughput.ratio.high is not None
-    # Ten run at once, so that each of ten rounds takes 10 ms less; what the lab adds to a round stays.
-    round_seconds = 10 / throughput.one
-    assert throughput.ratio.low <= round_seconds / (round_seconds - 0.01) <= throughput.ratio.high
+    # Ten run at once, so that each of ten rounds takes 10 ms less; what the lab adds to a round stays, but for what
+    # the machine does otherwise in the second experiment, which no interval over its own repetitions can hold.
+    round_ms = 10_000 / throughput.one
+    least, most = (round_ms / (round_ms - 10 + drift) for drift in (TOLERATED_MS, -TOLERATED_MS))
+    assert throughput.ratio.low <= most
+    assert throughput.ratio.high >= least
 
 
 @pytest.mark.alone
