@@ -24,7 +24,6 @@ from harness.processes import ManagedProcess, tail
 
 WINDOW: Final = 1_000
 PREFETCH: Final = 1_000
-LEAVE_SECONDS: Final = 3.0
 RESULTS: Final = Path(__file__).parent / "results"
 _VHOST: Final = "lab"
 
@@ -93,14 +92,12 @@ class Stand:
         all it started."""
         whole = [sys.executable, *command] if command[0].startswith("-") else list(command)
         log = self.folder / "log" / f"{name}.log"
-        process = ManagedProcess(whole, env=env, cwd=ROOT, log=log).start()
-        try:
-            yield process
-        except Trouble as trouble:
-            raise Trouble(f"{trouble}\n{name}:\n{tail(log)}") from trouble
-        finally:
-            # Killed, it might leave a job that has run unacknowledged, which the next worker would run again.
-            process.terminate(timeout=LEAVE_SECONDS)
+        # Asked to end: killed, it might leave a job that has run unacknowledged, which the next worker would run again.
+        with ManagedProcess(whole, env=env, cwd=ROOT, log=log) as process:
+            try:
+                yield process
+            except Trouble as trouble:
+                raise Trouble(f"{trouble}\n{name}:\n{tail(log)}") from trouble
 
     def client(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> Client:
         """`ceiling` or a module of `benchmarks.programs`, started; see Client."""
